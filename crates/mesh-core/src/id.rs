@@ -1,0 +1,118 @@
+//! The names of things: fixed-size newtypes, so that one cannot stand where another belongs.
+
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $len;
+
+            /// The id in `bytes`, or `None` where the length differs.
+            #[must_use]
+            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map(Self)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            /// Writes the first four bytes only: logs carry shortened ids.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}(", stringify!($name))?;
+                for byte in &self.0[..4] {
+                    write!(f, "{byte:02x}")?;
+                }
+                write!(f, "..)")
+            }
+        }
+    };
+}
+
+id!(
+    /// BLAKE3 of an envelope's immutable bytes (PROTOCOL.md section 3).
+    EnvelopeId,
+    32
+);
+id!(
+    /// A message, named at random when it is submitted; one message may be sealed many times
+    /// (PROTOCOL.md section 7).
+    MessageId,
+    16
+);
+id!(
+    /// BLAKE3 of an account key, the first 20 bytes (PROTOCOL.md section 2).
+    AccountId,
+    20
+);
+id!(
+    /// BLAKE3 of a device's signing key, the first 16 bytes (PROTOCOL.md section 2).
+    DeviceId,
+    16
+);
+id!(
+    /// An envelope's one-time tag (PROTOCOL.md section 3).
+    Tag,
+    16
+);
+id!(
+    /// The 16-byte secret whose publication proves delivery; the receipt of a single-device
+    /// envelope (PROTOCOL.md section 3).
+    Ack,
+    16
+);
+id!(
+    /// The commitment to an [`Ack`] in an envelope's header.
+    AckCommit,
+    16
+);
+id!(
+    /// The secret of an invite (PROTOCOL.md section 2).
+    Invite,
+    16
+);
+
+/// A live pipe to one neighbour, named by the transport that opened it; never reused in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LinkId(pub u64);
+
+/// A question from a front end, chosen by it and repeated in the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CommandId(pub u64);
+
+/// The durable sequence number of an event to front ends: never repeats, never falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Seq(pub u64);
+
+impl AccountId {
+    /// The text form: base32 of the 20 bytes, 32 lower-case characters.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        data_encoding::BASE32_NOPAD.encode(&self.0).to_lowercase()
+    }
+
+    /// Reads [`AccountId::to_text`]'s form, in any case.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let bytes = data_encoding::BASE32_NOPAD.decode(text.to_uppercase().as_bytes()).ok()?;
+        Self::from_slice(&bytes)
+    }
+}
+
+impl MessageId {
+    /// The text form: 32 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+
+    /// Reads [`MessageId::to_text`]'s form.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::from_slice(&data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?)
+    }
+}

@@ -1,0 +1,4 @@
+//! One neighbour: hello, contact recognition, heartbeat, frame scheduler.
+
+/// The largest frame, in bytes.
+pub const MAX_FRAME: usize = 64 * 1024;

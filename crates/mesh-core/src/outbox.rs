@@ -1,0 +1,59 @@
+//! Where the outputs of one input gather before the shell drains them.
+
+use crate::border::{CloseReason, Event, Lane, Output};
+use crate::id::{LinkId, Seq};
+use crate::store::{StoreOp, Table};
+use std::collections::VecDeque;
+
+/// The outputs of the input at work, in the order they arose.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    queue: VecDeque<Output>,
+    next_seq: Seq,
+}
+
+impl Outbox {
+    /// An empty outbox whose next event is numbered `next_seq`.
+    #[must_use]
+    pub fn new(next_seq: Seq) -> Self {
+        Self { queue: VecDeque::new(), next_seq }
+    }
+
+    /// Adds a record to this input's batch.
+    pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.queue.push_back(Output::Store(StoreOp::put(table, key, value)));
+    }
+
+    /// Adds a removal to this input's batch.
+    pub fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.queue.push_back(Output::Store(StoreOp::delete(table, key)));
+    }
+
+    /// Transmits `frame` once the batch is durable.
+    pub fn send(&mut self, link: LinkId, lane: Lane, frame: Vec<u8>) {
+        self.queue.push_back(Output::Send { link, lane, frame });
+    }
+
+    /// Closes `link`.
+    pub fn close(&mut self, link: LinkId, why: CloseReason) {
+        self.queue.push_back(Output::Close { link, why });
+    }
+
+    /// Tells the front ends once the batch is durable.
+    pub fn notify(&mut self, event: Event) {
+        let seq = self.next_seq;
+        self.next_seq = Seq(seq.0 + 1);
+        self.queue.push_back(Output::Notify(seq, event));
+    }
+
+    /// The number of the next event.
+    #[must_use]
+    pub fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
+    /// Takes the oldest output.
+    pub fn pop(&mut self) -> Option<Output> {
+        self.queue.pop_front()
+    }
+}

@@ -1,0 +1,219 @@
+//! What front ends see: plain values, copied out of the node.
+
+use crate::border::BeaconKind;
+use crate::id::{AccountId, LinkId, MessageId};
+use crate::time::Wall;
+use core::time::Duration;
+
+/// The person of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityView {
+    /// The account.
+    pub account: AccountId,
+    /// The name that the person chose.
+    pub name: String,
+    /// Three words made from the account key.
+    pub tag: String,
+    /// The default invite's link, `STARLING:1/...`, 608 characters after the slash.
+    pub link: String,
+}
+
+/// How far a contact has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContactState {
+    /// Added by us; they have not answered.
+    Added,
+    /// They wrote to us; we have not decided.
+    Request,
+    /// Both know each other.
+    Introduced,
+    /// The safety number was compared.
+    Verified,
+    /// Blocked by us.
+    Blocked,
+}
+
+impl ContactState {
+    /// The word that is shown and written to JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Request => "request",
+            Self::Introduced => "introduced",
+            Self::Verified => "verified",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// A person we know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactView {
+    /// The account.
+    pub account: AccountId,
+    /// The name they chose, cleaned; empty until their first message opened.
+    pub name: String,
+    /// What we call them.
+    pub petname: Option<String>,
+    /// Three words made from their account key.
+    pub tag: String,
+    /// How far it has come.
+    pub state: ContactState,
+    /// 60 digits, the same on both sides.
+    pub safety_number: String,
+    /// Whether name and petname look like another contact's.
+    pub confusable: bool,
+}
+
+impl ContactView {
+    /// What to show: the petname, else the name, else the tag.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        match &self.petname {
+            Some(petname) => petname,
+            None if self.name.is_empty() => &self.tag,
+            None => &self.name,
+        }
+    }
+}
+
+/// An invite that lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteView {
+    /// Its number on this node.
+    pub number: u32,
+    /// `STARLING:1/...`
+    pub link: String,
+    /// First contacts it is still good for; `None` is without limit.
+    pub uses_left: Option<u32>,
+    /// How long it still lives; `None` is until revoked.
+    pub expires_in: Option<Duration>,
+}
+
+/// Where a message is. Nothing else is ever shown (ARCHITECTURE.md, law 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageState {
+    /// Durable here; nobody else has it.
+    Waiting,
+    /// At least one neighbour confirmed that it holds it durably.
+    HandedOn,
+    /// A device of the person holds it.
+    Delivered,
+    /// The person has seen it.
+    Read,
+    /// It was not delivered in its time.
+    Expired,
+}
+
+impl MessageState {
+    /// The word that is shown and written to JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::HandedOn => "handed_on",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageView {
+    /// The message.
+    pub id: MessageId,
+    /// The other person.
+    pub conversation: AccountId,
+    /// Who wrote it; `None` is this node's person.
+    pub from: Option<AccountId>,
+    /// The text.
+    pub text: String,
+    /// The author's clock, clamped to what is plausible on ours.
+    pub sent_at: Wall,
+    /// Our clock when it arrived; `None` for our own.
+    pub received_at: Option<Wall>,
+    /// For ours: how far it came. For theirs: delivered or read.
+    pub state: MessageState,
+    /// Whether something that stands before it has not arrived.
+    pub gap: bool,
+}
+
+/// Where a message of ours is, recipient by recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InfoView {
+    /// The message.
+    pub id: MessageId,
+    /// The least advanced recipient's state.
+    pub state: MessageState,
+    /// Distinct links whose peer confirmed the latest sealing.
+    pub carriers: u32,
+    /// Links that it crossed to the recipient, where a receipt told; `None` while unknown.
+    pub hops: Option<u8>,
+    /// How long the message still lives.
+    pub expires_in: Duration,
+    /// Each recipient.
+    pub recipients: Vec<RecipientView>,
+}
+
+/// One recipient of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientView {
+    /// Who.
+    pub account: AccountId,
+    /// How far it came.
+    pub state: MessageState,
+    /// When that was learnt, by our clock.
+    pub at: Option<Wall>,
+}
+
+/// A live link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// The link.
+    pub link: LinkId,
+    /// How long it has stood.
+    pub uptime: Duration,
+    /// The last measured round trip.
+    pub rtt: Option<Duration>,
+    /// Who it is, where both ends know each other.
+    pub contact: Option<AccountId>,
+}
+
+/// How the node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusView {
+    /// The person's name.
+    pub name: String,
+    /// Live links.
+    pub links: usize,
+    /// Envelopes in the bag.
+    pub carried_envelopes: usize,
+    /// Their bytes.
+    pub carried_bytes: u64,
+    /// Messages of ours without a final state.
+    pub outbox: usize,
+}
+
+/// A beacon as shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeaconView {
+    /// Its name: 16 hexadecimal digits of the event key's hash.
+    pub id: String,
+    /// What it says.
+    pub kind: BeaconKind,
+    /// Its text.
+    pub text: String,
+    /// Millionths of a degree north and east.
+    pub position: Option<(i32, i32)>,
+    /// The writer's clock.
+    pub sent_at: Wall,
+    /// Whether it was taken back.
+    pub cancelled: bool,
+    /// Whether it is ours.
+    pub own: bool,
+    /// Whose it is, where a contact let us know.
+    pub contact: Option<AccountId>,
+}

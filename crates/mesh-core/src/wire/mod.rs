@@ -1,0 +1,11 @@
+//! Bytes to types and back: every format that crosses a link or is stored, and its limits.
+//!
+//! Everything is either a fixed layout (envelopes, beacons) or serde through [`codec`], bincode
+//! with a limit on every decode. Golden vectors in each module's tests freeze the bytes.
+
+pub mod codec;
+pub mod envelope;
+pub mod message;
+
+pub use envelope::{Envelope, Lifetime, SizeClass};
+pub use message::{Body, Message};

@@ -1,0 +1,3 @@
+//! Starling around its core: storage, radios, programs' and people's doors.
+
+pub mod transport;

@@ -1,6 +1,10 @@
-//! The integration tests, in one binary: linking is what costs.
+//! Tests that need sockets, files or processes, in one binary: linking is what costs.
 
 mod cli_basics;
 mod cli_errors;
 mod cli_mesh;
 mod cli_rig;
+mod lan_links;
+mod lan_network;
+mod lan_rig;
+mod lan_speed;

@@ -25,7 +25,7 @@ impl File {
         let in_tests = ["tests/", "benches/"]
             .iter()
             .any(|folder| self.path.starts_with(folder) || self.path.contains(&format!("/{folder}")));
-        in_tests || self.path.ends_with("/tests.rs")
+        in_tests || self.path.ends_with("tests.rs")
     }
 
     /// The code with comments and the inside of strings blanked; lines keep their numbers.

@@ -15,6 +15,10 @@ test *ARGS:
 tidy:
     cargo test --test tidy
 
+# Writes the names of the attack tests into the table of docs/SECURITY.md.
+attacks:
+    BLESS=1 cargo test --test tidy the_table_of_attacks
+
 # Formats and applies what clippy can apply.
 fix:
     cargo fmt --all

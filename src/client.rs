@@ -101,7 +101,8 @@ impl Client {
         let address: Address = serde_json::from_slice(&std::fs::read(self.data.api_file()).ok()?).ok()?;
         let token = std::fs::read_to_string(self.data.token_file()).ok()?;
         // A proxy that the environment names has no business on the loopback.
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(PROBE).timeout(ANSWER).build().ok()?;
+        let http =
+            reqwest::Client::builder().no_proxy().connect_timeout(PROBE).timeout(ANSWER).build().ok()?;
         let session = Session(Way::Remote { http, port: address.port, token });
         let probe = session.get::<Value>(&["status"], &[]);
         matches!(tokio::time::timeout(PROBE, probe).await, Ok(Ok(_))).then_some(session)
@@ -243,7 +244,8 @@ impl Session {
         let broken = |error: tungstenite::Error| ClientError::Broken { reason: error.to_string() };
         let mut request = format!("ws://127.0.0.1:{port}/v1/events").into_client_request().map_err(broken)?;
         let protocols = format!("{}, token.{token}", api::SUBPROTOCOL);
-        let value = protocols.parse().map_err(|_| ClientError::Broken { reason: "a damaged token".into() })?;
+        let value =
+            protocols.parse().map_err(|_| ClientError::Broken { reason: "a damaged token".into() })?;
         request.headers_mut().insert("sec-websocket-protocol", value);
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", *port)).await?;
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await.map_err(broken)?;
@@ -268,7 +270,9 @@ impl Session {
             Way::Remote { http, port, token } => {
                 remote(http.request(method, url(*port, segments, query)).bearer_auth(token), body).await?
             }
-            Way::Local { router, .. } => local(router.clone(), method, &url(0, segments, query), body).await?,
+            Way::Local { router, .. } => {
+                local(router.clone(), method, &url(0, segments, query), body).await?
+            }
         };
         if status.is_success() {
             let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
@@ -364,4 +368,3 @@ mod tests {
         assert!(Client::new(data, Secret::default()).running().await.is_none());
     }
 }
-

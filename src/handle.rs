@@ -214,8 +214,7 @@ mod who {
                 }
             }
         }
-        let found: Vec<_> =
-            contacts.iter().filter(|c| !wanted.is_empty() && begins(c, &wanted)).collect();
+        let found: Vec<_> = contacts.iter().filter(|c| !wanted.is_empty() && begins(c, &wanted)).collect();
         match found[..] {
             [] => Err(not_found(contacts, who)),
             [one] => Ok(one.account),

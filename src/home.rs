@@ -12,13 +12,16 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
+/// Asks a person for the passphrase; `None` where there is nobody to ask.
+pub type Ask = dyn Fn() -> io::Result<Option<Zeroizing<String>>> + Send + Sync;
+
 /// Where a passphrase comes from.
 #[derive(Clone, Default)]
 pub struct Secret {
     /// The one that was given.
     pub given: Option<Zeroizing<String>>,
-    /// Asks the person, where there is one to ask; `None` is no answer.
-    pub ask: Option<Arc<dyn Fn() -> io::Result<Option<Zeroizing<String>>> + Send + Sync>>,
+    /// Used where none was given and one is needed.
+    pub ask: Option<Arc<Ask>>,
 }
 
 impl core::fmt::Debug for Secret {

@@ -64,7 +64,8 @@ fn bundles() -> &'static [FluentBundle<FluentResource>] {
     static BUNDLES: OnceLock<Vec<FluentBundle<FluentResource>>> = OnceLock::new();
     BUNDLES.get_or_init(|| {
         let wanted = wanted_language();
-        let mut bundles: Vec<_> = LOCALES.iter().skip(1).filter(|(name, _)| *name == wanted).map(load).collect();
+        let mut bundles: Vec<_> =
+            LOCALES.iter().skip(1).filter(|(name, _)| *name == wanted).map(load).collect();
         bundles.push(load(&LOCALES[0]));
         bundles
     })

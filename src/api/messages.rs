@@ -149,7 +149,8 @@ fn parse_id(text: &str) -> Result<MessageId, ApiError> {
 }
 
 fn parse_since(text: &str) -> Result<Wall, ApiError> {
-    let time: jiff::Timestamp =
-        text.parse().map_err(|_| ApiError::invalid(t!("bad-since", text = crate::strings::clean_line(text))))?;
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| ApiError::invalid(t!("bad-since", text = crate::strings::clean_line(text))))?;
     Ok(Wall(u64::try_from(time.as_second()).unwrap_or_default()))
 }

@@ -152,7 +152,8 @@ fn is_own_host(host: &str, port: u16) -> bool {
 /// The token of a request: `Authorization: Bearer`, or a subprotocol, which is all that a page can
 /// set on a WebSocket.
 fn token(headers: &HeaderMap) -> Option<&str> {
-    if let Some(bearer) = text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")) {
+    if let Some(bearer) = text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "))
+    {
         return Some(bearer.trim());
     }
     let protocols = text(headers, header::SEC_WEBSOCKET_PROTOCOL)?;

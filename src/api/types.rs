@@ -66,11 +66,7 @@ pub struct ContactDetail {
 
 impl From<&ContactView> for ContactDetail {
     fn from(view: &ContactView) -> Self {
-        Self {
-            contact: view.into(),
-            safety_number: view.safety_number.clone(),
-            confusable: view.confusable,
-        }
+        Self { contact: view.into(), safety_number: view.safety_number.clone(), confusable: view.confusable }
     }
 }
 
@@ -472,10 +468,7 @@ mod tests {
             gap: false,
         };
         let message = Message::new(&view, &Names::new(&[asha()]));
-        assert_eq!(
-            keys(&message),
-            ["conversation", "from", "id", "received_at", "sent_at", "state", "text"]
-        );
+        assert_eq!(keys(&message), ["conversation", "from", "id", "received_at", "sent_at", "state", "text"]);
         assert_eq!((message.from.as_str(), message.sent_at.as_str()), ("Asha", "1970-01-01T00:00:00Z"));
         let own = Message::new(&MessageView { from: None, ..view }, &Names::default());
         assert_eq!(own.from, "me");
@@ -486,8 +479,7 @@ mod tests {
         let identity = Identity { account: String::new(), name: String::new(), link: String::new() };
         assert_eq!(keys(&identity), ["account", "link", "name"]);
         assert_eq!(keys(&Contact::from(&asha())), ["account", "name", "petname", "state", "tag"]);
-        let info =
-            Info { id: String::new(), state: String::new(), carriers: 0, hops: None, expires_in_s: 0 };
+        let info = Info { id: String::new(), state: String::new(), carriers: 0, hops: None, expires_in_s: 0 };
         assert_eq!(keys(&info), ["carriers", "expires_in_s", "hops", "id", "state"]);
         assert_eq!(keys(&Status::from(StatusView::default())), ["carried", "links", "name", "outbox"]);
         let peer = PeerView { link: LinkId(3), uptime: Duration::from_secs(5), rtt: None, contact: None };

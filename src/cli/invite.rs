@@ -74,8 +74,9 @@ async fn revoke(app: &App, number: u32) -> anyhow::Result<()> {
 
 fn describe(invite: &Invite) -> String {
     let uses = invite.uses_left.map_or_else(|| t!("invite-any"), |uses| t!("invite-uses", uses = uses));
-    let ends = invite
-        .expires_in_s
-        .map_or_else(|| t!("invite-until-revoked"), |left| t!("invite-for", span = super::messages::span(left)));
+    let ends = invite.expires_in_s.map_or_else(
+        || t!("invite-until-revoked"),
+        |left| t!("invite-for", span = super::messages::span(left)),
+    );
     t!("invite", number = invite.number.to_string(), uses = uses, ends = ends, link = invite.link.as_str())
 }

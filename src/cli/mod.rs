@@ -67,6 +67,7 @@ struct Args {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// Where this node keeps its files [default: ~/.local/share/starling].
     ///

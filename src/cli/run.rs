@@ -119,7 +119,8 @@ fn start_lan(args: &Args, events: mpsc::Sender<TransportEvent>) -> anyhow::Resul
         rotate_every: args.rotate_every.unwrap_or(usual.rotate_every),
         ..usual
     };
-    Lan::start(config, LinkIds::default(), events).map_err(|e| anyhow::anyhow!(t!("run-no-lan", reason = e.to_string())))
+    Lan::start(config, LinkIds::default(), events)
+        .map_err(|e| anyhow::anyhow!(t!("run-no-lan", reason = e.to_string())))
 }
 
 /// A session with the node takes the spool up; what fails is kept for the next one.

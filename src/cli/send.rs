@@ -57,7 +57,13 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 }
 
 /// Looks at the message until it has come as far as `wanted`.
-async fn wait(app: &App, client: &Client, mut info: Info, wanted: &str, timeout: Duration) -> anyhow::Result<()> {
+async fn wait(
+    app: &App,
+    client: &Client,
+    mut info: Info,
+    wanted: &str,
+    timeout: Duration,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + timeout;
     loop {
         if rank(&info.state) >= rank(wanted) {
@@ -97,7 +103,8 @@ fn spool(app: &App, client: &Client, request: &SendRequest, id: &str) -> anyhow:
     let path = client.spool(request)?;
     app.out.note(&t!("send-spooled", path = path.display().to_string()));
     let lifetime = 90 * 86_400_u64;
-    let value = json!({ "id": id, "state": "waiting", "carriers": 0, "hops": null, "expires_in_s": lifetime });
+    let value =
+        json!({ "id": id, "state": "waiting", "carriers": 0, "hops": null, "expires_in_s": lifetime });
     app.out.value(&value, || t!("sent", id = id, state = t!("state-waiting")))
 }
 

@@ -39,7 +39,8 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         app.out.line(&t!("verified", name = name))?;
     }
     let (account, name) = (&found.contact.account, &found.contact.name);
-    let value = json!({ "account": account, "name": name, "safety_number": found.safety_number, "state": state });
+    let value =
+        json!({ "account": account, "name": name, "safety_number": found.safety_number, "state": state });
     if app.out.is_json() { app.out.value(&value, String::new) } else { Ok(()) }
 }
 

@@ -150,7 +150,8 @@ impl Story {
         self.people[BO].wait_for_links(2).await?;
         self.bo_is_west = west;
         let (first, second) = (self.people[hosts].name, self.people[hosts + 1].name);
-        self.happened("met", BO, Some(hosts), None, t!("demo-arrives", first = first, second = second)).await?;
+        self.happened("met", BO, Some(hosts), None, t!("demo-arrives", first = first, second = second))
+            .await?;
         self.happened("met", BO, Some(hosts + 1), None, t!("demo-exchange")).await
     }
 
@@ -194,7 +195,8 @@ impl Story {
             "nodes": nodes, "messages": messages, "delivered": delivered, "receipts": receipts, "seconds": seconds,
         }});
         let seconds = format!("{seconds:.1}");
-        let words = t!("demo-summary", nodes = nodes, messages = messages, delivered = delivered, seconds = seconds);
+        let words =
+            t!("demo-summary", nodes = nodes, messages = messages, delivered = delivered, seconds = seconds);
         self.view.summary(&summary, &words)
     }
 

@@ -50,7 +50,9 @@ fn broken_links_are_refused_one_by_one() {
     damaged.replace_range(middle..=middle, other);
     let cut = &link[..link.len() - 8];
     let long = "A".repeat(100_000);
-    for broken in ["", "hello", "STARLING:1/", "STARLING:2/AAAA", "https://example.org", cut, &damaged, "\u{1b}[2J"] {
+    for broken in
+        ["", "hello", "STARLING:1/", "STARLING:2/AAAA", "https://example.org", cut, &damaged, "\u{1b}[2J"]
+    {
         asha.run(&["add", broken]).fails(2, &["link"]);
     }
     asha.run(&["add", &long]).fails(2, &["608 characters"]);
@@ -117,7 +119,8 @@ fn a_passphrase_is_asked_for_and_never_guessed() {
     let asha = Person::nobody().with_passphrase("correct horse");
     asha.run(&["init", "--name", "Asha"]);
     let mut command = asha.command();
-    let output = command.env_remove("STARLING_PASSPHRASE").arg("id").stdin(std::process::Stdio::null()).output();
+    let output =
+        command.env_remove("STARLING_PASSPHRASE").arg("id").stdin(std::process::Stdio::null()).output();
     let output = output.expect("it ends");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--passphrase-file"));
@@ -128,7 +131,9 @@ fn a_passphrase_is_asked_for_and_never_guessed() {
 fn a_directory_that_cannot_be_written_is_named() {
     if rustix::process::geteuid().is_root() {
         // Root writes everywhere except where nothing can be written.
-        Person::nobody().run(&["init", "--name", "A", "--data-dir", "/proc/starling"]).fails(1, &["/proc/starling"]);
+        Person::nobody()
+            .run(&["init", "--name", "A", "--data-dir", "/proc/starling"])
+            .fails(1, &["/proc/starling"]);
         return;
     }
     let asha = Person::nobody();
@@ -162,7 +167,8 @@ fn a_second_node_on_the_same_directory_is_refused() {
 fn a_closed_pipe_is_no_failure() {
     let asha = Person::new("Asha");
     let mut child = asha.command();
-    let child = child.args(["id", "--qr"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let child =
+        child.args(["id", "--qr"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = child.spawn().expect("it starts");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");

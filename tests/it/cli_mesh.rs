@@ -83,7 +83,9 @@ fn an_sos_is_heard_by_a_stranger_and_can_be_taken_back() {
     asha.run(&["sos", "--cancel", id, "--json"]).one();
     eventually("the cancel", || {
         let beacons = get(&bo, &there, "/v1/beacons").1;
-        let live = beacons.as_array().is_some_and(|all| all.iter().any(|b| b["id"] == id && b["cancelled"] == false));
+        let live = beacons
+            .as_array()
+            .is_some_and(|all| all.iter().any(|b| b["id"] == id && b["cancelled"] == false));
         (!live).then_some(())
     });
 }
@@ -181,7 +183,8 @@ fn get(person: &Person, node: &Node, path: &str) -> (u16, Value) {
 /// One plain HTTP request: nothing between the test and the bytes.
 fn ask(port: u16, path: &str, host: &str, headers: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the node listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n").expect("it is taken");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n")
+        .expect("it is taken");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
     let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");

@@ -7,18 +7,20 @@ use starling::transport::TransportEvent;
 use starling::transport::lan::LanConfig;
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const QUIET: Duration = Duration::from_millis(1500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_nodes_of_one_machine_find_each_other_by_the_beacon_alone() {
     let port = free_beacon_port();
+    let start = Instant::now();
     let mut stations = [(); 3].map(|()| Station::start(beacon(port)));
     for station in &mut stations {
         let (first, second) = (station.up().await, station.up().await);
         assert_ne!(first.binding, second.binding);
     }
+    println!("three nodes linked after {:?}", start.elapsed());
     for station in &mut stations {
         assert!(station.event_within(QUIET).await.is_none(), "no link ends and none is added");
         assert_eq!(station.handle.link_count(), 2);

@@ -47,10 +47,10 @@ impl Cable {
         self.names.iter().all(|name| run("ip", &["-n", name, "link", "set", "wire", state]))
     }
 
-    /// Loses everything without telling either end, as walking out of range does.
+    /// Loses everything without telling either end, as walking out of range does: no packet fits the queue.
     fn cut(&self) -> bool {
         self.names.iter().all(|name| {
-            run("tc", &["-n", name, "qdisc", "add", "dev", "wire", "root", "netem", "loss", "100%"])
+            run("tc", &["-n", name, "qdisc", "add", "dev", "wire", "root", "bfifo", "limit", "1"])
         })
     }
 
@@ -205,7 +205,7 @@ fn after_a_cut_the_neighbours_link_again_as_soon_as_the_network_is_back() {
     std::thread::sleep(Duration::from_secs(3));
     assert!(cable.mend());
     let back = Instant::now();
-    ends.map(|end| end.join().unwrap());
+    let _ = ends.map(|end| end.join().unwrap());
     println!("linked again {:?} after the network came back", back.elapsed());
 }
 
@@ -223,4 +223,69 @@ fn a_network_that_appears_later_is_used() {
     assert!(cable.plug("up"));
     let [first, second] = ends.map(|end| end.join().unwrap());
     assert_eq!(first, second);
+}
+
+#[test]
+fn attack_66_nothing_announced_after_a_rotation_was_announced_before() {
+    let Some(cable) = Cable::lay() else { return };
+    let ends_at = Instant::now() + Duration::from_secs(14);
+    let watcher = cable.at(1, move || async move { watch_mdns(ends_at) });
+    let neighbour = cable.at(1, move || async move {
+        let mut station = Station::start(on_network());
+        while Instant::now() < ends_at {
+            station.event_within(Duration::from_millis(100)).await;
+        }
+    });
+    let rotating = cable.at(0, move || async move {
+        let mut station = Station::start(on_network());
+        station.up().await;
+        let (old, at) = (station.handle.ephemeral_id(), station.address().await);
+        station.handle.rotate();
+        station.down().await;
+        let told = Instant::now();
+        station.up().await;
+        println!("rotation: linked again {:?} after the old link ended", told.elapsed());
+        assert_ne!(station.address().await.port(), at.port());
+        let new = station.handle.ephemeral_id();
+        while Instant::now() < ends_at {
+            station.event_within(Duration::from_millis(100)).await;
+        }
+        (old, new)
+    });
+    let (old, new) = rotating.join().unwrap();
+    neighbour.join().unwrap();
+    let packets = watcher.join().unwrap();
+    let seen = |id: &str| {
+        packets
+            .iter()
+            .enumerate()
+            .filter(|(_, packet)| contains(packet, id))
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (seen(&old), seen(&new));
+    assert!(!before.is_empty() && !after.is_empty(), "{} packets", packets.len());
+    assert!(before.last() < after.first(), "{before:?} {after:?}");
+}
+
+/// Every mDNS packet that reaches this namespace, in order.
+fn watch_mdns(until: Instant) -> Vec<Vec<u8>> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(&SocketAddr::from(([0, 0, 0, 0], 5353)).into()).unwrap();
+    socket.join_multicast_v4(&[224, 0, 0, 251].into(), &[10, 77, 0, 2].into()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let socket = std::net::UdpSocket::from(socket);
+    let (mut packets, mut buffer) = (Vec::new(), [0; 4096]);
+    while Instant::now() < until {
+        if let Ok((length, _)) = socket.recv_from(&mut buffer) {
+            packets.push(buffer[..length].to_vec());
+        }
+    }
+    packets
+}
+
+fn contains(packet: &[u8], text: &str) -> bool {
+    packet.windows(text.len()).any(|window| window == text.as_bytes())
 }

@@ -297,9 +297,10 @@ async fn write_control<W: AsyncWrite + Unpin>(
             return error.into();
         }
         if closing {
-            // The far end may be gone already; the link ends either way.
+            // Tearing the connection down now would lose what was just written: the far end reads to the end, closes,
+            // and the readers notice. Whoever ordered the close bounds the wait.
             let _ = out.close().await;
-            return End::Closed;
+            return std::future::pending().await;
         }
     }
 }

@@ -10,6 +10,8 @@ mod doctor;
 mod driver;
 mod epoch;
 mod framing;
+#[cfg(test)]
+mod hostile;
 mod lanes;
 mod link;
 mod net;

@@ -13,7 +13,7 @@ use mesh_core::{
     StartError, StoreOp, Time, Wall,
 };
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -159,16 +159,18 @@ impl Daemon {
         let (events, _) = broadcast::channel(MAX_EVENT_LAG);
         let (batch_tx, batches) = sync_channel(MAX_UNCOMMITTED);
         let answers = Answers::default();
-        let failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::new(Failed::default());
+        let streak = Arc::new(AtomicU32::new(0));
         let committer = Committer {
             storage: Arc::clone(&parts.storage),
             transport: parts.transport.clone(),
             events: events.clone(),
             answers: answers.clone(),
             failed: Arc::clone(&failed),
+            streak: Arc::clone(&streak),
             epoch: 0,
         };
-        let handle = Handle::new(task_tx, events, answers);
+        let handle = Handle::new(task_tx, events, answers.clone());
         let keeper = Keeper {
             node: parts.node,
             config: parts.config,
@@ -176,10 +178,11 @@ impl Daemon {
             transport: parts.transport,
             clock: parts.clock,
             batches: batch_tx,
+            answers,
             failed,
+            streak,
             links: BTreeSet::new(),
             epoch: 0,
-            failures: 0,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let transport_events = parts.transport_events;
@@ -219,6 +222,28 @@ struct Batch {
     effects: Vec<Output>,
 }
 
+/// How the commit thread tells the node thread that a commit failed.
+#[derive(Debug, Default)]
+struct Failed {
+    set: AtomicBool,
+    wake: tokio::sync::Notify,
+}
+
+impl Failed {
+    fn set(&self) {
+        self.set.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
+    fn clear(&self) {
+        self.set.store(false, Ordering::Release);
+    }
+}
+
 /// The node thread: the only code that touches the node.
 struct Keeper {
     node: Node,
@@ -227,10 +252,13 @@ struct Keeper {
     transport: Switch,
     clock: Clock,
     batches: SyncSender<Batch>,
-    failed: Arc<AtomicBool>,
+    answers: Answers,
+    /// Set by the commit thread, cleared after a rebuild.
+    failed: Arc<Failed>,
+    /// Failures since the last success.
+    streak: Arc<AtomicU32>,
     links: BTreeSet<LinkId>,
     epoch: u64,
-    failures: u32,
 }
 
 impl Keeper {
@@ -248,13 +276,14 @@ impl Keeper {
                     Some(event) => self.on_transport(event),
                     None => transports_live = false,
                 },
+                () = self.failed.wake.notified() => {}
                 () = sleep_until(self.clock, due) => {
                     tracing::trace!(layer = due.map(|(_, layer)| layer), "tick");
                     self.input(None, Input::Tick);
                 }
             }
-            if self.failed.load(Ordering::Acquire) {
-                self.rebuild().await;
+            if self.failed.is_set() && !self.rebuild(&mut tasks).await {
+                break;
             }
         }
         // First nothing more is accepted; then the committer sees its last batch and answers the rest.
@@ -320,16 +349,17 @@ impl Keeper {
     /// After a commit failed: forgets what is not durable and begins again from the disk.
     ///
     /// Nothing that was dropped had been sent or told, so nobody can miss it. While the disk keeps
-    /// failing, the pause grows from 0.1 s to 25 s and commands wait.
-    async fn rebuild(&mut self) {
+    /// failing, the pause grows from 0.1 s to 25 s. Returns whether to go on.
+    async fn rebuild(&mut self, tasks: &mut mpsc::Receiver<Task>) -> bool {
         for link in std::mem::take(&mut self.links) {
             // Sessions over it are lost; both ends meet again with a fresh hello.
             self.transport.with(|transport| transport.close(link, CloseReason::Silent));
         }
         loop {
-            let pause = Duration::from_millis(100 << self.failures.min(8));
-            self.failures += 1;
-            tokio::time::sleep(pause).await;
+            let failures = self.streak.fetch_add(1, Ordering::Relaxed);
+            if !self.pause(Duration::from_millis(100 << failures.min(8)), tasks).await {
+                return false;
+            }
             match self.restore() {
                 Ok(node) => {
                     self.node = node;
@@ -339,8 +369,27 @@ impl Keeper {
             }
         }
         self.epoch += 1;
-        self.failed.store(false, Ordering::Release);
+        self.failed.clear();
         self.drain(None);
+        true
+    }
+
+    /// Lets `span` pass; meanwhile reads see what was known and commands are refused at once.
+    async fn pause(&self, span: Duration, tasks: &mut mpsc::Receiver<Task>) -> bool {
+        let mut end = std::pin::pin!(tokio::time::sleep(span));
+        loop {
+            tokio::select! {
+                () = &mut end => return true,
+                task = tasks.recv() => match task {
+                    None | Some(Task::Stop) => return false,
+                    Some(Task::Read(read)) => read(&self.node, self.clock.now()),
+                    Some(Task::Command(id, _)) => {
+                        let reason = "the disk does not take anything".to_owned();
+                        self.answers.give(id, Err(CommandError::Storage { reason }));
+                    }
+                },
+            }
+        }
     }
 
     fn restore(&self) -> Result<Node, String> {
@@ -374,7 +423,8 @@ struct Committer {
     transport: Switch,
     events: broadcast::Sender<Notice>,
     answers: Answers,
-    failed: Arc<AtomicBool>,
+    failed: Arc<Failed>,
+    streak: Arc<AtomicU32>,
     /// The oldest epoch whose batches still count.
     epoch: u64,
 }
@@ -392,18 +442,23 @@ impl Committer {
     fn commit(&mut self, group: Vec<Batch>) {
         let (live, dead): (Vec<_>, Vec<_>) = group.into_iter().partition(|batch| batch.epoch >= self.epoch);
         self.refuse(dead, "an earlier write failed");
-        if live.iter().any(|batch| batch.writes)
-            && let Err(error) = self.storage.commit()
-        {
-            tracing::error!(%error, "nothing more is stored, sent or told until the disk works again");
-            self.epoch = live.iter().map(|batch| batch.epoch).max().unwrap_or(self.epoch) + 1;
-            self.failed.store(true, Ordering::Release);
-            self.refuse(live, &error.reason);
-            return;
+        if live.iter().any(|batch| batch.writes) {
+            if let Err(error) = self.storage.commit() {
+                return self.fail(live, &error);
+            }
+            self.streak.store(0, Ordering::Relaxed);
         }
         for batch in live {
             self.release(batch);
         }
+    }
+
+    /// Drops what `batches` wanted done, and everything more until the node was rebuilt.
+    fn fail(&mut self, batches: Vec<Batch>, error: &StorageError) {
+        tracing::error!(%error, "nothing is stored, sent or told until the disk works again");
+        self.epoch = batches.iter().map(|batch| batch.epoch).max().unwrap_or(self.epoch) + 1;
+        self.failed.set();
+        self.refuse(batches, &error.reason);
     }
 
     fn release(&self, batch: Batch) {

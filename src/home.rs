@@ -3,12 +3,12 @@
 use crate::config::DataDir;
 use crate::daemon::{Clock, Daemon, Parts, Storage, StorageError, Switch, random_seed};
 use crate::handle::Handle;
-use crate::store::{OpenError, Passphrase, Store};
+use crate::store::{CommitError, OpenError, Passphrase, Store};
 use crate::transport::TransportEvent;
 use mesh_core::{Config, Node, Read, StartError, StoreOp};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -84,7 +84,7 @@ pub enum HomeError {
 /// A home that this process holds, with its node not yet running.
 #[allow(missing_debug_implementations, reason = "holds secrets")]
 pub struct Home {
-    store: Store,
+    shelf: Shelf,
     node: Node,
     config: Config,
 }
@@ -106,13 +106,15 @@ pub struct Opened {
 /// [`HomeError::Exists`] where a person lives there already, and the other reasons.
 pub fn create(data: &DataDir, name: &str, secret: &Secret) -> Result<Home, HomeError> {
     let passphrase = passphrase(secret);
-    let store = match Store::open(data.path(), &passphrase) {
-        Ok((store, _)) => store,
-        Err(OpenError::NotThere { .. }) => {
-            Store::create(data.path(), &passphrase).map_err(|error| refused(data, &error))?
+    let opened = match Store::open(data.path(), &passphrase) {
+        Err(OpenError::NotThere { .. }) => Store::create(data.path(), &passphrase),
+        // Whoever is there, it is not the new person.
+        Err(OpenError::NeedsPassphrase | OpenError::WrongPassphrase) => {
+            return Err(HomeError::Exists { path: data.path().to_owned() });
         }
-        Err(error) => return Err(refused(data, &error)),
+        opened => opened,
     };
+    let (store, _) = opened.map_err(|error| refused(data, &error))?;
     let config = Config::default();
     let restored = Node::restore(config.clone(), seed(data)?, Clock.now(), store.reader());
     if !matches!(restored, Err(StartError::NoIdentity)) {
@@ -120,7 +122,7 @@ pub fn create(data: &DataDir, name: &str, secret: &Secret) -> Result<Home, HomeE
     }
     let node = Node::create(config.clone(), seed(data)?, Clock.now(), name, store.reader());
     let node = node.map_err(|error| unusable(data, &error))?;
-    Ok(Home { store, node, config })
+    Ok(Home { shelf: Shelf::new(data, passphrase, store), node, config })
 }
 
 /// Opens a home; asks for the passphrase where one is needed, none was given and a person is there.
@@ -128,17 +130,21 @@ pub fn create(data: &DataDir, name: &str, secret: &Secret) -> Result<Home, HomeE
 /// # Errors
 /// [`HomeError`].
 pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
-    let mut opened = Store::open(data.path(), &passphrase(secret));
-    if let (Err(OpenError::NeedsPassphrase), Some(ask)) = (&opened, &secret.ask) {
-        let given = ask().map_err(|error| unusable(data, &error))?;
-        if given.is_some() {
-            opened = Store::open(data.path(), &passphrase(&Secret { given, ask: None }));
-        }
+    let mut passphrase = passphrase(secret);
+    let mut opened = Store::open(data.path(), &passphrase);
+    if let (Err(OpenError::NeedsPassphrase), Some(ask)) = (&opened, &secret.ask)
+        && let Some(given) = ask().map_err(|error| unusable(data, &error))?
+    {
+        passphrase = Passphrase::Given(given);
+        opened = Store::open(data.path(), &passphrase);
     }
     let (store, report) = opened.map_err(|error| refused(data, &error))?;
     let config = Config::default();
     match Node::restore(config.clone(), seed(data)?, Clock.now(), store.reader()) {
-        Ok(node) => Ok(Opened { home: Home { store, node, config }, quarantined: report.quarantined }),
+        Ok(node) => {
+            let home = Home { shelf: Shelf::new(data, passphrase, store), node, config };
+            Ok(Opened { home, quarantined: report.quarantined })
+        }
         Err(StartError::NoIdentity) => Err(HomeError::NotThere { path: data.path().to_owned() }),
         Err(error) => Err(unusable(data, &error)),
     }
@@ -160,7 +166,7 @@ impl Home {
         transport_events: mpsc::Receiver<TransportEvent>,
         transport: Switch,
     ) -> io::Result<Running> {
-        let storage: Arc<dyn Storage> = Arc::new(self.store);
+        let storage: Arc<dyn Storage> = Arc::new(self.shelf);
         let daemon = Daemon::start(Parts {
             node: self.node,
             config: self.config,
@@ -201,26 +207,54 @@ impl Running {
     }
 }
 
-impl Storage for Store {
+/// The store of a home, opened anew where a failure leaves it unknown what the disk holds.
+struct Shelf {
+    data: DataDir,
+    passphrase: Passphrase,
+    store: RwLock<Store>,
+}
+
+impl Shelf {
+    fn new(data: &DataDir, passphrase: Passphrase, store: Store) -> Self {
+        Self { data: data.clone(), passphrase, store: RwLock::new(store) }
+    }
+
+    fn store(&self) -> Store {
+        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Storage for Shelf {
     fn reader(&self) -> Box<dyn Read> {
-        Self::reader(self)
+        self.store().reader()
     }
 
     fn stage(&self, ops: Vec<StoreOp>) {
-        Self::stage(self, ops);
+        self.store().stage(ops);
     }
 
     fn commit(&self) -> Result<(), StorageError> {
-        Self::commit(self).map(|_| ()).map_err(|error| StorageError { reason: error.to_string() })
+        self.store().commit().map(|_| ()).map_err(|error| failed(&error))
     }
 
     fn recover(&self) -> Result<(), StorageError> {
-        Self::recover(self).map_err(|error| StorageError { reason: error.to_string() })
+        match self.store().discard() {
+            Err(CommitError::Broken { .. }) => {}
+            result => return result.map_err(|error| failed(&error)),
+        }
+        self.store().close();
+        let (store, _) = Store::open(self.data.path(), &self.passphrase).map_err(|error| failed(&error))?;
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = store;
+        Ok(())
     }
 
     fn close(&self) {
-        Self::close(self);
+        self.store().close();
     }
+}
+
+fn failed(error: &dyn std::error::Error) -> StorageError {
+    StorageError { reason: error.to_string() }
 }
 
 fn passphrase(secret: &Secret) -> Passphrase {

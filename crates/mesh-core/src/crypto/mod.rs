@@ -15,6 +15,7 @@ pub mod noise;
 pub mod own;
 pub mod ratchet;
 pub mod safety;
+pub mod seal;
 pub mod signed;
 
 pub use account::AccountKey;

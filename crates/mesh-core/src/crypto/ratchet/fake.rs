@@ -6,7 +6,7 @@
 
 use super::{
     AccountKeys, AccountState, Decrypted, EXPORT_LEN, Export, MegolmReader, MegolmWriter, OlmId, OlmState,
-    Ratchet, RatchetError, megolm_len, varint_len,
+    Ratchet, RatchetError, megolm_len, olm_len,
 };
 use crate::crypto::kdf;
 use crate::rng::Rng;
@@ -276,14 +276,6 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], RatchetError> {
     let (head, tail) = rest.split_first_chunk::<N>().ok_or(MALFORMED)?;
     *rest = tail;
     Ok(*head)
-}
-
-/// The length of a real Olm message and its kind byte.
-fn olm_len(prekey: bool, index: u32, len: usize) -> usize {
-    let ciphertext = (len / 16 + 1) * 16;
-    let inner =
-        1 + 34 + 1 + varint_len(u64::from(index)) + 1 + varint_len(ciphertext as u64) + ciphertext + 8;
-    if prekey { 1 + 1 + 3 * 34 + 1 + varint_len(inner as u64) + inner } else { 1 + inner }
 }
 
 fn pack_account(account: &Account) -> AccountState {

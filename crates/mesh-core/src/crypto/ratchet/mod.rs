@@ -235,7 +235,21 @@ pub fn megolm_len(index: u32, len: usize) -> usize {
     1 + 1 + varint_len(u64::from(index)) + 1 + varint_len(ciphertext as u64) + ciphertext + 8 + 64
 }
 
+/// The length of an Olm message of `len` bytes of plaintext, with the byte that names its kind; a
+/// pre-key message carries three more keys.
+#[must_use]
+pub fn olm_len(prekey: bool, index: u32, len: usize) -> usize {
+    let ciphertext = (len / 16 + 1) * 16;
+    let inner =
+        1 + 34 + 1 + varint_len(u64::from(index)) + 1 + varint_len(ciphertext as u64) + ciphertext + 8;
+    if prekey { 1 + 1 + 3 * 34 + 1 + varint_len(inner as u64) + inner } else { 1 + inner }
+}
+
 fn varint_len(value: u64) -> usize {
     let bits = 64 - (value | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

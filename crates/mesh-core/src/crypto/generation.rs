@@ -83,6 +83,11 @@ impl Generation {
         &self.kem
     }
 
+    /// Whether the private keys are those of the signed public ones.
+    pub(super) fn is_whole(&self) -> bool {
+        self.prekey.public() == self.bundle.prekey && self.kem.key().hash() == self.bundle.kem_hash
+    }
+
     pub(super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let (d, z) = self.kem.seed().split_at(32);
         let stored = Stored {

@@ -13,7 +13,9 @@ fn hex(vector: &Value, field: &str) -> Option<Vec<u8>> {
 
 fn psks(vector: &Value, field: &str) -> Vec<[u8; 32]> {
     let list = vector[field].as_array().cloned().unwrap_or_default();
-    list.iter().map(|psk| HEXLOWER.decode(psk.as_str().unwrap().as_bytes()).unwrap().try_into().unwrap()).collect()
+    list.iter()
+        .map(|psk| HEXLOWER.decode(psk.as_str().unwrap().as_bytes()).unwrap().try_into().unwrap())
+        .collect()
 }
 
 fn handshake(pattern: Pattern, vector: &Value, side: &str) -> snow::HandshakeState {
@@ -72,8 +74,11 @@ fn published_vectors_give_the_published_bytes() {
 #[test]
 fn the_same_seed_gives_the_same_message_and_another_seed_another() {
     let message = |seed| {
-        let mut noise =
-            builder(Pattern::Session, Rng::new([seed; 32])).psk(0, &[7; 32]).unwrap().build_initiator().unwrap();
+        let mut noise = builder(Pattern::Session, Rng::new([seed; 32]))
+            .psk(0, &[7; 32])
+            .unwrap()
+            .build_initiator()
+            .unwrap();
         let mut out = [0; 64];
         let len = noise.write_message(b"text", &mut out).unwrap();
         out[..len].to_vec()

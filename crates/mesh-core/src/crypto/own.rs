@@ -58,6 +58,12 @@ pub enum RestoreError {
         /// Which record.
         what: &'static str,
     },
+    /// A private key is not that of the public key that was signed.
+    #[error("the {what} of the own identity does not fit its certificate or bundle")]
+    Mismatch {
+        /// Which key.
+        what: &'static str,
+    },
     /// The Olm account does not parse.
     #[error(transparent)]
     Ratchet(#[from] RatchetError),
@@ -129,13 +135,20 @@ impl OwnIdentity {
         let account = AccountSecret::from_seed(&stored.account);
         let device = DeviceSecret::from_parts(&stored.device, stored.noise);
         let cert = stored.cert.open(&account.key().0)?;
+        if cert.device != device.key() || cert.noise != device.noise().public() {
+            return Err(RestoreError::Mismatch { what: "device key" });
+        }
         let devices = DeviceList::verify(&stored.devices, account.key())?;
         let index: Index = codec::decode(&required(read, INDEX, "index")?)?;
         let invites: Invites = codec::decode(&required(read, INVITES, "list of invites")?)?;
         let mut generations = Vec::new();
         for seq in &index.generations {
             let bytes = required(read, &generation_key(*seq), "generation")?;
-            generations.push(Generation::from_bytes(&bytes, &device)?);
+            let generation = Generation::from_bytes(&bytes, &device)?;
+            if !generation.is_whole() {
+                return Err(RestoreError::Mismatch { what: "generation" });
+            }
+            generations.push(generation);
         }
         let newest = generations.last().ok_or(RestoreError::Missing { what: "newest generation" })?;
         ratchet.account_keys(newest.olm())?;
@@ -415,7 +428,8 @@ impl OwnIdentity {
 
 impl fmt::Debug for OwnIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { account: _, device: _, cert, devices, generations, kem_key: _, intro: _, invites, uptime } = self;
+        let Self { account: _, device: _, cert, devices, generations, kem_key: _, intro: _, invites, uptime } =
+            self;
         f.debug_struct("OwnIdentity")
             .field("account", &cert.account)
             .field("devices", &devices.certs.len())

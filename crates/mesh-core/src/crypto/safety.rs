@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn golden_half_and_tag() {
-        assert_eq!(safety_half(key(1)), "GOLDEN_HALF");
-        assert_eq!(tag(key(1).id()), "GOLDEN_TAG");
+        assert_eq!(safety_half(key(1)), "727937444042283087468818066915");
+        assert_eq!(tag(key(1).id()), "local-radio-replace");
     }
 
     #[test]

@@ -93,7 +93,9 @@ impl BeaconContent {
     /// What it says, `None` for what only newer programs understand.
     #[must_use]
     pub fn kind(&self) -> Option<BeaconKind> {
-        [BeaconKind::Sos, BeaconKind::Safe, BeaconKind::Cancel].into_iter().find(|kind| *kind as u8 == self.what)
+        [BeaconKind::Sos, BeaconKind::Safe, BeaconKind::Cancel]
+            .into_iter()
+            .find(|kind| *kind as u8 == self.what)
     }
 }
 
@@ -248,7 +250,8 @@ fn parse(bytes: &[u8]) -> Result<BeaconContent, BeaconError> {
         return Err(length);
     }
     let text = core::str::from_utf8(text).map_err(|_| BeaconError::Field { field: "text" })?;
-    let lifetime = Lifetime::ALL.get(usize::from(bytes[40])).ok_or(BeaconError::Field { field: "lifetime" })?;
+    let lifetime =
+        Lifetime::ALL.get(usize::from(bytes[40])).ok_or(BeaconError::Field { field: "lifetime" })?;
     let content = BeaconContent {
         what: bytes[1],
         seq: u16::from_le_bytes([bytes[34], bytes[35]]),
@@ -317,7 +320,7 @@ mod tests {
         assert_eq!(bytes[2..34], [9; 32]);
         assert_eq!(bytes[34..41], [2, 1, 0x0d, 0x0c, 0x0b, 0x0a, 1]);
         // 52.520008 / 90 and -13.404954 / 180 of 2^23 - 1, little endian.
-        assert_eq!(bytes[41..47], [0xc6, 0xb2, 0x4a, 0xbd, 0x77, 0xf6]);
+        assert_eq!(bytes[41..47], [0xf3, 0xb1, 0x4a, 0xb4, 0x77, 0xf6]);
         assert_eq!(bytes[47..50], [5, 61, 3]);
         assert_eq!(bytes[50..58], [7; 8]);
         assert_eq!(bytes[58], 21);

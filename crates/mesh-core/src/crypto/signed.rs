@@ -288,6 +288,27 @@ mod tests {
     }
 
     #[test]
+    fn attack_05_nothing_that_verifies_returns_a_bool() {
+        let mut seen = 0;
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).unwrap();
+                for function in source.split("fn verify").skip(1) {
+                    let head = function.split('{').next().unwrap_or_default();
+                    assert!(!head.contains("-> bool"), "{}: fn verify{head}", path.display());
+                    seen += usize::from(head.contains("Result<"));
+                }
+            }
+        }
+        assert!(seen >= 4, "only {seen} verifying functions were found");
+    }
+
+    #[test]
     fn attack_12_keys_of_small_order_verify_nothing() {
         // A small-order key with R of small order and S = 0 passes lax verification for many messages.
         let mut identity = [0; 32];

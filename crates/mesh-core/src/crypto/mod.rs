@@ -16,6 +16,7 @@ pub mod own;
 pub mod ratchet;
 pub mod safety;
 pub mod seal;
+pub mod session;
 pub mod signed;
 
 pub use account::AccountKey;

@@ -152,7 +152,7 @@ const LONG_INDEX: u32 = 1 << 20;
 
 /// The largest length that `fits`.
 fn largest(fits: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, 1 << 16);
+    let (mut low, mut high) = (0usize, 1usize << 16);
     while low < high {
         let middle = (low + high).div_ceil(2);
         if fits(middle) { low = middle } else { high = middle - 1 }

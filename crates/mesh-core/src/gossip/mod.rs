@@ -489,7 +489,9 @@ impl State {
             return self.fault(link, "a reconciliation that makes no sense", 3);
         };
         match next {
-            Some(message) => self.send(link, Frame::Reconcile { set, run: number, from_dialer: true, message }),
+            Some(message) => {
+                self.send(link, Frame::Reconcile { set, run: number, from_dialer: true, message })
+            }
             None => runs[set as usize] = None,
         }
         match set {
@@ -573,10 +575,8 @@ impl State {
     /// Asks once per link for copies that came a shorter way.
     fn ask_for_hops(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>) {
         let Some(live) = self.links.get_mut(&link) else { return };
-        let new: Vec<ShortId> = ids
-            .into_iter()
-            .filter(|id| live.raises.len() < MAX_RAISES && live.raises.insert(*id))
-            .collect();
+        let new: Vec<ShortId> =
+            ids.into_iter().filter(|id| live.raises.len() < MAX_RAISES && live.raises.insert(*id)).collect();
         for id in &new {
             live.wants.ask(*id, now.mono);
         }

@@ -3,7 +3,7 @@
 //! Who hears a receipt first can guess where the addressee is. So only the sender, proved, hears it at
 //! once; everybody else after some seconds, and the link that brought the envelope last.
 
-use crate::id::{Ack, AccountId, LinkId};
+use crate::id::{AccountId, Ack, LinkId};
 use crate::rng::Rng;
 use crate::time::Time;
 use core::time::Duration;
@@ -97,12 +97,7 @@ impl Receipts {
 
 impl Waiting {
     /// Says what is due; `false` when all has been said.
-    fn advance(
-        &mut self,
-        now: Time,
-        links: &[(LinkId, Option<AccountId>)],
-        said: &mut Vec<Say>,
-    ) -> bool {
+    fn advance(&mut self, now: Time, links: &[(LinkId, Option<AccountId>)], said: &mut Vec<Say>) -> bool {
         if now < self.due {
             return true;
         }

@@ -209,13 +209,8 @@ impl State {
             if link.their.is_none() {
                 continue;
             }
-            let tokens = recognition::tokens(
-                &self.secrets,
-                link.role,
-                &link.binding,
-                &link.nonce,
-                &mut self.rng,
-            );
+            let tokens =
+                recognition::tokens(&self.secrets, link.role, &link.binding, &link.nonce, &mut self.rng);
             link.transmit(now.mono, *id, &Frame::Tokens(tokens), out);
             recognised.extend(link.recognise(&self.secrets).map(|contact| (*id, contact)));
         }
@@ -391,8 +386,7 @@ impl State {
         }
         let secrets = &self.secrets;
         if let Some(live) = self.links.get_mut(&link) {
-            live.their =
-                Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
+            live.their = Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
             live.recognise(secrets);
         }
         if let Some(other) = self.twin(link) {
@@ -514,8 +508,7 @@ impl Link {
             Role::Dialer => Role::Listener,
             Role::Listener => Role::Dialer,
         };
-        let contact =
-            recognition::recognise(secrets, &their.tokens, sender, &self.binding, &their.nonce)?;
+        let contact = recognition::recognise(secrets, &their.tokens, sender, &self.binding, &their.nonce)?;
         (self.contact.replace(contact) != Some(contact)).then_some(contact)
     }
 

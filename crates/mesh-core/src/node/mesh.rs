@@ -4,6 +4,9 @@
 //! not yet kept. The node opens it or not and hands it back with [`Mesh::keep`],
 //! [`Mesh::delivered`] or [`Mesh::discard`]; that is the one `ingest` of the node.
 
+#[cfg(test)]
+mod tests;
+
 use crate::border::{Profile, Role};
 use crate::carry::{self, Kept, Kind, Origin, Parcel, Refused};
 use crate::gossip::{self, Action, Bag, Standing};
@@ -147,12 +150,7 @@ impl Mesh {
     ///
     /// # Errors
     /// Where the records cannot be read.
-    pub fn restore(
-        config: MeshConfig,
-        now: Now,
-        mut rng: Rng,
-        read: &dyn Read,
-    ) -> Result<Self, ReadError> {
+    pub fn restore(config: MeshConfig, now: Now, mut rng: Rng, read: &dyn Read) -> Result<Self, ReadError> {
         Ok(Self {
             link: link::State::new(config.link, rng.fork()),
             carry: carry::State::restore(config.carry, now, read)?,
@@ -214,16 +212,14 @@ impl Mesh {
         self.settle(now, out);
     }
 
-    /// Call once at the end of every `handle`: transmits what credit and batching allow.
-    ///
-    /// # Errors
-    /// Where a body cannot be read; the rest waits for the next call.
-    pub fn flush(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) -> Result<(), ReadError> {
+    /// Call once at the end of every `handle`: transmits what credit and batching allow. What cannot be read
+    /// is passed over; a neighbour that misses it asks another.
+    pub fn flush(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) {
         self.settle(now, out);
         while let Some((link, id)) = self.link.next_due() {
             let Some(item) = self.carry.item(id) else { continue };
-            let parcel = self.carry.load(now, item.id, read)?;
-            let Some(bytes) = parcel.and_then(|parcel| parcel.handed_on()) else { continue };
+            let Ok(Some(parcel)) = self.carry.load(now, item.id, read) else { continue };
+            let Some(bytes) = parcel.handed_on() else { continue };
             match item.kind {
                 Kind::Sealed => {
                     self.link.send_bulk(now, link, Frame::Envelope(bytes).to_bytes(), out);
@@ -231,7 +227,6 @@ impl Mesh {
                 Kind::Public => self.link.send(now, link, &Frame::Public(bytes), out),
             }
         }
-        Ok(())
     }
 
     /// When the next tick is due, and for which layer.
@@ -315,14 +310,7 @@ impl Mesh {
     }
 
     /// An arrived thing was wrong (a bad signature): it is forgotten and the link's score falls.
-    pub fn discard(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        id: EnvelopeId,
-        what: &'static str,
-        out: &mut Outbox,
-    ) {
+    pub fn discard(&mut self, now: Now, link: LinkId, id: EnvelopeId, what: &'static str, out: &mut Outbox) {
         self.gossip.declined(now, id.short(), link, &View { carry: &self.carry, now });
         self.link.fault(now, link, what, 3, out);
         self.settle(now, out);
@@ -346,12 +334,7 @@ impl Mesh {
     ///
     /// # Errors
     /// Where its body cannot be read.
-    pub fn envelope(
-        &self,
-        now: Now,
-        id: EnvelopeId,
-        read: &dyn Read,
-    ) -> Result<Option<Envelope>, ReadError> {
+    pub fn envelope(&self, now: Now, id: EnvelopeId, read: &dyn Read) -> Result<Option<Envelope>, ReadError> {
         self.carry.envelope(now, id, read)
     }
 
@@ -359,12 +342,7 @@ impl Mesh {
     ///
     /// # Errors
     /// Where its body cannot be read.
-    pub fn public(
-        &self,
-        now: Now,
-        id: EnvelopeId,
-        read: &dyn Read,
-    ) -> Result<Option<Vec<u8>>, ReadError> {
+    pub fn public(&self, now: Now, id: EnvelopeId, read: &dyn Read) -> Result<Option<Vec<u8>>, ReadError> {
         let parcel = self.carry.load(now, id, read)?;
         Ok(parcel.filter(|parcel| parcel.kind == Kind::Public).map(|parcel| parcel.bytes()))
     }
@@ -385,6 +363,12 @@ impl Mesh {
     #[must_use]
     pub fn contact(&self, link: LinkId) -> Option<AccountId> {
         self.link.contact(link)
+    }
+
+    /// Whether a link's other end proved to be a contact.
+    #[must_use]
+    pub fn is_contact(&self, link: LinkId) -> bool {
+        self.link.contact(link).is_some()
     }
 
     /// What the bag holds.
@@ -425,14 +409,15 @@ impl Mesh {
         }
         match self.carry.check(now, &parcel) {
             Ok(Kept::New) => {
-                let (id, arrival) = (parcel.id, Envelope::from_parts(parcel.immutable, parcel.hops, parcel.age_s));
+                let (id, arrival) =
+                    (parcel.id, Envelope::from_parts(parcel.immutable, parcel.hops, parcel.age_s));
                 if let Ok(envelope) = arrival {
                     let arrival = Arrival::Envelope(envelope);
                     self.events.push_back(MeshEvent::Arrived { link, id, arrival });
                 }
             }
             Ok(Kept::Raised) => {
-                let contact = self.link.contact(link).is_some();
+                let contact = self.is_contact(link);
                 // More hops of what is held: there is nothing to open.
                 let _ = self.keep_parcel(now, parcel, Origin::Link { link, contact }, out);
             }

@@ -1,7 +1,9 @@
 //! Starling's core: the protocol and the messenger's meaning, without any I/O.
 
 pub mod border;
+pub mod carry;
 pub mod crypto;
+pub mod gossip;
 pub mod id;
 pub mod link;
 pub mod node;

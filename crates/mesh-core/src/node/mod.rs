@@ -1,5 +1,7 @@
 //! The node: joins the layers, routes inputs, drains the outbox.
 
+pub mod mesh;
+
 use crate::border::{Input, Output};
 use crate::id::{AccountId, MessageId};
 use crate::outbox::Outbox;

@@ -146,7 +146,8 @@ async fn no_more_links_stand_than_configured() {
     let mut a = Station::start(LanConfig { max_links: 2, ..alone() });
     let to_a = LanConfig { peers: vec![a.address().await.into()], ..alone() };
     let others = [(); 4].map(|()| Station::start(to_a.clone()));
-    (a.up().await, a.up().await);
+    a.up().await;
+    a.up().await;
     assert!(a.event_within(QUIET).await.is_none());
     assert_eq!(a.handle.link_count(), 2);
     drop(others);

@@ -48,9 +48,8 @@ async fn attacker(victim: &LanHandle, times: usize) -> mpsc::UnboundedReceiver<(
                 SwarmEvent::Behaviour(net::NetEvent::Lanes(lanes::Event::Stream {
                     lane, stream, ..
                 })) => {
-                    if sender.send((lane, stream)).is_err() {
-                        return;
-                    }
+                    // A test that has ended takes no more streams.
+                    let _ = sender.send((lane, stream));
                 }
                 _ => {}
             }

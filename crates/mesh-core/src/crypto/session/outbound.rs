@@ -483,7 +483,7 @@ impl Sessions {
 
     /// Encrypts contents as the session's next message. Its item goes with it, whichever tag the
     /// envelope bears: index and item never part.
-    fn encrypt_next(
+    pub(super) fn encrypt_next(
         &mut self,
         sid: Sid,
         contents: &[Vec<u8>],

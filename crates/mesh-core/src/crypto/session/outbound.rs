@@ -474,7 +474,7 @@ impl Sessions {
             None => AckCommit(self.rng.bytes()),
         };
         let next = self.outbound[&sid].1.index;
-        if let Some((device, _)) = only.filter(|(_, known)| !known || next % PROBE_EVERY == 0) {
+        if let Some((device, _)) = only.filter(|(_, known)| !known || next.is_multiple_of(PROBE_EVERY)) {
             self.expect(commit, Pending { session: sid, device, next, told: 0, seed: None }, out);
         }
         let (header, size) = header_for(letter, &payload, item.tag, commit)?;

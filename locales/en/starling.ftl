@@ -55,6 +55,7 @@ refused-full = There are at most { $limit } { $what } at a time. Take one back f
 refused-key-changed =
     The safety number of this contact has changed since you compared it: somebody may stand between you.
     Compare it again with: starling verify WHO
+refused-beacon = The beacon cannot be published: { $reason }
 who-nobody = There is no contact “{ $who }”. Add somebody with: starling add LINK
 who-not-found =
     There is no contact “{ $who }”. You know:
@@ -229,6 +230,7 @@ demo-handed-on = Handed on: { $carriers ->
    *[other] { $carriers } neighbours hold
   } it safely on disk, sealed.
 demo-received = { $name } opens it, from { $from }: “{ $text }”
+demo-jitter = Bo stays a moment: { $name }’s receipt leaves some seconds later, at random, so that nobody can tell from the time whose it is.
 demo-accepted = Asha accepts you as a contact.
 demo-receipt = The receipt is home. { $name }’s message is { $state }, and carriers may forget it.
 demo-ask = Now you. Type a message to Asha, who is on the other side (Enter for a ready one):

@@ -9,9 +9,14 @@ use starling::strings::clean;
 use starling::t;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// The longest text that the newcomer may type, in bytes.
 const MAX_TYPED: usize = 1000;
+
+/// Receipts leave within 10 s, at random, so that their time does not tell whose they are
+/// (PROTOCOL.md section 9).
+const JITTER: Duration = Duration::from_secs(11);
 
 /// Tells the story with nodes that live below `place`.
 pub(super) async fn tell(place: &Path, view: View, interactive: bool) -> anyhow::Result<()> {
@@ -126,7 +131,9 @@ impl Story {
         let message = self.people[to].wait_for_message(id).await?;
         let (name, from) = (self.people[to].name, self.people[by].name);
         let detail = t!("demo-received", name = name, from = from, text = message.text);
-        self.happened("received", to, Some(by), Some(id), detail).await
+        self.happened("received", to, Some(by), Some(id), detail).await?;
+        self.happened("waits", BO, Some(to), None, t!("demo-jitter", name = name)).await?;
+        self.people[BO].linger(JITTER).await
     }
 
     /// The receipt is back at the writer.

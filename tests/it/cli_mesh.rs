@@ -21,7 +21,7 @@ fn received(person: &Person, text: &str) -> Option<Value> {
 #[test]
 fn a_message_is_delivered_and_read_and_the_sender_learns_both() {
     let (asha, _here, bo, _there) = pair();
-    let sent = asha.run(&["send", "Bo", "hello", "--json", "--wait", "delivered", "--timeout", "20"]).one();
+    let sent = asha.run(&["send", "Bo", "hello", "--json", "--wait", "delivered", "--timeout", "90"]).one();
     assert!(matches!(sent["state"].as_str(), Some("delivered" | "read")), "{sent}");
     let message = received(&bo, "hello").expect("it was delivered");
     assert_eq!(message["id"], sent["id"]);
@@ -36,7 +36,7 @@ fn a_message_is_delivered_and_read_and_the_sender_learns_both() {
     eventually("the message is read", || {
         (asha.run(&["info", id, "--json"]).one()["state"] == "read").then_some(())
     });
-    bo.run(&["send", "Asha", "hello to you", "--json", "--wait", "delivered", "--timeout", "20"]).one();
+    bo.run(&["send", "Asha", "hello to you", "--json", "--wait", "delivered", "--timeout", "90"]).one();
     assert_eq!(received(&asha, "hello to you").expect("it was delivered")["from"], "Bo");
 }
 

@@ -111,11 +111,13 @@ impl Person {
         Done::new(output)
     }
 
-    /// Starts the node and waits until it is ready.
+    /// Starts the node and waits until it is ready. It finds no others by itself: tests run side by side.
     pub(crate) fn start(&self, args: &[&str]) -> Node {
+        let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let beacon_port = free.expect("a free port").port().to_string();
         let mut child = self
             .command()
-            .args(["run", "--json", "--no-mdns"])
+            .args(["run", "--json", "--no-mdns", "--beacon-port", &beacon_port])
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -6,7 +6,9 @@
 pub mod beacon;
 pub mod codec;
 pub mod envelope;
+pub mod frame;
 pub mod message;
 
 pub use envelope::{Envelope, Lifetime, SizeClass};
+pub use frame::Frame;
 pub use message::{Body, Message};

@@ -38,6 +38,7 @@ mod state;
 mod tests;
 
 pub use chain::commitment;
+pub use payload::PER_CONTENT;
 
 use super::cert::{IntroError, VerifiedIntro};
 use super::invite::{invite_psk, no_invite_psk};
@@ -198,7 +199,13 @@ pub struct FirstContact {
 impl fmt::Debug for Delivery {
     /// Shows who and how much, never the contents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Delivery({:?}, {} contents, {} new tags)", self.account, self.contents.len(), self.new_tags.len())
+        write!(
+            f,
+            "Delivery({:?}, {} contents, {} new tags)",
+            self.account,
+            self.contents.len(),
+            self.new_tags.len()
+        )
     }
 }
 
@@ -244,6 +251,12 @@ impl Sessions {
     pub fn with_sealer(mut self, sealer: Box<dyn Sealer>) -> Self {
         self.sealer = sealer;
         self
+    }
+
+    /// The ratchet library, for the own generations.
+    #[must_use]
+    pub fn ratchet(&self) -> &dyn Ratchet {
+        &*self.ratchet
     }
 
     /// Learns a device of somebody, from a link or a first contact; a newer bundle takes the place of

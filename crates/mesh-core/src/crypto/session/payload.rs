@@ -127,8 +127,9 @@ impl Payload {
     }
 }
 
-/// What one content adds to the room that several share: its length, as varint.
-const PER_CONTENT: usize = 3;
+/// What one content adds to the room that several share, in bytes: its length, as varint
+/// (PROTOCOL.md section 6).
+pub const PER_CONTENT: usize = 3;
 
 /// The room that contents need: their bytes, and a length each.
 pub(super) fn room_of(contents: &[Vec<u8>]) -> usize {

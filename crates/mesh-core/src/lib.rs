@@ -2,6 +2,7 @@
 
 pub mod border;
 pub mod carry;
+pub mod chat;
 pub mod crypto;
 pub mod gossip;
 pub mod id;

@@ -3,6 +3,7 @@
 //! Everything is either a fixed layout (envelopes, beacons) or serde through [`codec`], bincode
 //! with a limit on every decode. Golden vectors in each module's tests freeze the bytes.
 
+pub mod beacon;
 pub mod codec;
 pub mod envelope;
 pub mod frame;

@@ -1,0 +1,6 @@
+//! The attacks of the security design, by number.
+
+use super::*;
+
+#[test]
+fn placeholder() {}

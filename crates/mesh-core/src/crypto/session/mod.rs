@@ -199,13 +199,7 @@ pub struct FirstContact {
 impl fmt::Debug for Delivery {
     /// Shows who and how much, never the contents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Delivery({:?}, {} contents, {} new tags)",
-            self.account,
-            self.contents.len(),
-            self.new_tags.len()
-        )
+        write!(f, "Delivery({:?}, {} contents, {} new tags)", self.account, self.contents.len(), self.new_tags.len())
     }
 }
 
@@ -329,7 +323,7 @@ impl Sessions {
     /// Writes the uptime down and ends what is old. A tick too many does no harm.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) {
         self.begin(now);
-        if let Some(total) = self.uptime.to_save(now.mono) {
+        if let Some(total) = self.uptime.save_due(now.mono) {
             self.records.put(out, records::uptime(), &total);
             self.expire(total, out);
         }

@@ -58,7 +58,15 @@ pub(super) fn open(
     let file = Arc::clone(&journals[usize::from(epochs.current.slot)]);
     let index = Index::new(Arc::clone(&file), epochs.current.key.clone());
     let mut report = OpenReport { unprotected: keyring.is_unprotected(), ..OpenReport::default() };
-    let restore = Restore { dir, journals: &journals, epochs: &epochs, index: &index, keys: &keys, engine: &engine, identity: &identity };
+    let restore = Restore {
+        dir,
+        journals: &journals,
+        epochs: &epochs,
+        index: &index,
+        keys: &keys,
+        engine: &engine,
+        identity: &identity,
+    };
     let replay = restore.run(discovery, &mut report)?;
     let journal = Journal::new(journals, epochs.current, &replay, sizes(&config), faults.clone())
         .map_err(io("open the journal"))?;
@@ -144,7 +152,9 @@ impl Restore<'_> {
         });
         let (replay, done) = match result {
             Ok((replay, done, true)) => (replay, done),
-            Err(error @ (OpenError::Damaged { .. } | OpenError::Full { .. } | OpenError::ReadOnly { .. })) => {
+            Err(
+                error @ (OpenError::Damaged { .. } | OpenError::Full { .. } | OpenError::ReadOnly { .. }),
+            ) => {
                 return Err(error);
             }
             Ok(_) | Err(_) if report.quarantined.is_none() => {
@@ -183,7 +193,8 @@ impl Restore<'_> {
         journal::replay(file, epoch, &mut |seq, at, ops| {
             let (resident, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(|op| is_resident(op.table));
             if current {
-                let places = resident.iter().map(|op| (self.keys.name(op.table, &op.key), journal::op_place(at, op)));
+                let places =
+                    resident.iter().map(|op| (self.keys.name(op.table, &op.key), journal::op_place(at, op)));
                 self.index.update(places);
             }
             if seq > applied { self.apply(rest, done) } else { Ok(()) }

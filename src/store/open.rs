@@ -143,12 +143,11 @@ impl Restore<'_> {
         report.quarantined = discovery.quarantined;
         report.salvaged = discovery.salvaged;
         let promised = self.engine.live().0;
-        let result = self.pass(discovery.applied).and_then(|(replay, done)| {
-            if done.puts + done.deletes == 0 {
-                return Ok((replay, done, true));
-            }
-            let whole = self.engine.recount(promised.saturating_sub(done.deletes));
-            Ok((replay, done, whole.unwrap_or(false)))
+        let result = self.pass(discovery.applied).map(|(replay, done)| {
+            let unclean = done.puts + done.deletes > 0;
+            let at_least = promised.saturating_sub(done.deletes);
+            let whole = !unclean || self.engine.recount(at_least).unwrap_or(false);
+            (replay, done, whole)
         });
         let (replay, done) = match result {
             Ok((replay, done, true)) => (replay, done),

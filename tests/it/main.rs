@@ -2,6 +2,8 @@
 //!
 //! Where a test needs another process, this binary starts itself again with [`ROLE`] set.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
 mod store_crash;
 mod store_disk;
 mod support;

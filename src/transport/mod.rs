@@ -1,5 +1,7 @@
 //! Link providers: what opens pipes to neighbours and carries frames over them.
 
+pub mod lan;
+
 use mesh_core::{CloseReason, Lane, LinkId, Profile, Role};
 
 /// What a transport tells the daemon; each becomes one [`mesh_core::Input`].

@@ -1,9 +1,18 @@
-//! Tests of whole processes and real disks, in one binary.
+//! Tests that need sockets, files or processes, in one binary: linking is what costs.
 //!
-//! Where a test needs another process, this binary starts itself again with [`ROLE`] set.
+//! Where a test needs another process of its own making, this binary starts itself again with
+//! [`ROLE`] set.
 
-#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+#![allow(clippy::unwrap_used, reason = "clippy takes only marked functions for tests; these are all tests")]
 
+mod cli_basics;
+mod cli_errors;
+mod cli_mesh;
+mod cli_rig;
+mod lan_links;
+mod lan_network;
+mod lan_rig;
+mod lan_speed;
 mod store_crash;
 mod store_disk;
 mod support;

@@ -308,6 +308,8 @@ pub enum Event {
         /// What was wrong; no remote bytes.
         what: &'static str,
     },
+    /// Storage could not be read: the shell rebuilds the node from what is durable.
+    StorageFailed(crate::store::ReadError),
     /// Somebody presented a known person's keys wrongly.
     AuthMismatch {
         /// Whose keys were claimed.
@@ -387,6 +389,12 @@ pub enum Refusal {
     /// The verified contact's key changed; a person must decide first.
     #[error("the safety number of this contact changed; compare it and verify again")]
     KeyChanged,
+    /// The beacon cannot be published.
+    #[error("the beacon cannot be published: {reason}")]
+    Beacon {
+        /// Why.
+        reason: String,
+    },
     /// Storage could not be read.
     #[error("{0}")]
     Storage(#[from] crate::store::ReadError),

@@ -39,6 +39,11 @@ id!(
     32
 );
 id!(
+    /// The first 16 bytes of an [`EnvelopeId`]: how link frames name it (PROTOCOL.md section 4).
+    ShortId,
+    16
+);
+id!(
     /// A message, named at random when it is submitted; one message may be sealed many times
     /// (PROTOCOL.md section 7).
     MessageId,
@@ -87,6 +92,30 @@ pub struct CommandId(pub u64);
 /// The durable sequence number of an event to front ends: never repeats, never falls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seq(pub u64);
+
+impl EnvelopeId {
+    /// The name in link frames.
+    #[must_use]
+    pub fn short(&self) -> ShortId {
+        let mut short = [0; 16];
+        short.copy_from_slice(&self.0[..16]);
+        ShortId(short)
+    }
+}
+
+impl Ack {
+    /// The commitment to this secret, as an envelope's header carries it: the derivation `commit` of
+    /// PROTOCOL.md section 1, first 16 bytes.
+    #[must_use]
+    pub fn commit(&self) -> AckCommit {
+        let mut hasher = blake3::Hasher::new_derive_key("starling/1 commit");
+        hasher.update(&16u32.to_le_bytes());
+        hasher.update(&self.0);
+        let mut commit = [0; 16];
+        commit.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        AckCommit(commit)
+    }
+}
 
 impl AccountId {
     /// The text form: base32 of the 20 bytes, 32 lower-case characters.

@@ -1,7 +1,10 @@
 //! Starling's core: the protocol and the messenger's meaning, without any I/O.
 
 pub mod border;
+pub mod carry;
+pub mod chat;
 pub mod crypto;
+pub mod gossip;
 pub mod id;
 pub mod link;
 pub mod node;

@@ -10,22 +10,25 @@ use std::collections::VecDeque;
 pub struct Outbox {
     queue: VecDeque<Output>,
     next_seq: Seq,
+    writes: usize,
 }
 
 impl Outbox {
     /// An empty outbox whose next event is numbered `next_seq`.
     #[must_use]
     pub fn new(next_seq: Seq) -> Self {
-        Self { queue: VecDeque::new(), next_seq }
+        Self { queue: VecDeque::new(), next_seq, writes: 0 }
     }
 
     /// Adds a record to this input's batch.
     pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.writes += 1;
         self.queue.push_back(Output::Store(StoreOp::put(table, key, value)));
     }
 
     /// Adds a removal to this input's batch.
     pub fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.writes += 1;
         self.queue.push_back(Output::Store(StoreOp::delete(table, key)));
     }
 
@@ -52,8 +55,16 @@ impl Outbox {
         self.next_seq
     }
 
+    /// Whether records wait to be written.
+    #[must_use]
+    pub fn has_writes(&self) -> bool {
+        self.writes > 0
+    }
+
     /// Takes the oldest output.
     pub fn pop(&mut self) -> Option<Output> {
-        self.queue.pop_front()
+        let output = self.queue.pop_front()?;
+        self.writes -= usize::from(matches!(output, Output::Store(_)));
+        Some(output)
     }
 }

@@ -14,7 +14,7 @@ pub struct IdentityView {
     pub name: String,
     /// Three words made from the account key.
     pub tag: String,
-    /// The default invite's link, `STARLING:1/...`, 608 characters after the slash.
+    /// The default invite's link, `STARLING:1/...`, 608 characters in all.
     pub link: String,
 }
 

@@ -1,4 +1,544 @@
-//! One neighbour: hello, contact recognition, heartbeat, frame scheduler.
+//! One neighbour: hello, contact recognition, heartbeat, order of frames (PROTOCOL.md section 4).
+//!
+//! [`State`] knows every live link. Frames that matter at once leave through [`State::send`]; envelopes wait
+//! in a bounded queue of names per link until the pipe grants credit, so that an urgent frame never stands
+//! behind more than the pipe holds. What a neighbour does wrong lowers its score, and never more than that.
 
-/// The largest frame, in bytes.
-pub const MAX_FRAME: usize = 64 * 1024;
+mod queue;
+mod recognition;
+#[cfg(test)]
+mod tests;
+
+pub use crate::wire::frame::MAX_FRAME;
+pub use queue::Priority;
+pub use recognition::Secret;
+
+use crate::border::{CloseReason, Lane, Profile, Role};
+use crate::id::{AccountId, LinkId, ShortId};
+use crate::outbox::Outbox;
+use crate::rng::Rng;
+use crate::time::{Now, Time};
+use crate::view::PeerView;
+use crate::wire::frame::{Frame, FrameError, Hello, Root, Token};
+use core::ops::RangeInclusive;
+use core::time::Duration;
+use queue::Queue;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The link versions that this code speaks.
+pub const VERSIONS: RangeInclusive<u8> = 1..=1;
+
+/// The limits of the links.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The link versions that are spoken. Default [`VERSIONS`].
+    pub versions: RangeInclusive<u8>,
+    /// Links at the same time; further ones are closed. Default 64.
+    pub links: usize,
+    /// A neighbour is asked for a sign of life when nothing answered what was sent for this long.
+    /// Default 2 s.
+    pub ask_after: Duration,
+    /// A link is closed when nothing answered for this long; also when no hello came. Default 6 s.
+    pub silent_after: Duration,
+    /// An idle link beats this often. Default 60 s.
+    pub beat_every: Duration,
+    /// Names that wait for credit on one link. Default 4,096.
+    pub queue: usize,
+    /// The score at which a link is closed. Default 12; it falls by one every 10 s.
+    pub faults: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            versions: VERSIONS,
+            links: 64,
+            ask_after: Duration::from_secs(2),
+            silent_after: Duration::from_secs(6),
+            beat_every: Duration::from_secs(60),
+            queue: 4_096,
+            faults: 12,
+        }
+    }
+}
+
+/// How long a fault weighs.
+const FAULT_DECAY: Duration = Duration::from_secs(10);
+/// The listener beats this much later than the dialer, whose beat then serves both.
+const LISTENER_LAG: Duration = Duration::from_secs(5);
+
+/// What a frame was, for the layers above.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Nothing for them.
+    Nothing,
+    /// The hello: the link is ready.
+    Ready,
+    /// The neighbour proved to be another contact than was known before.
+    Recognised(AccountId),
+    /// A frame of a ready link.
+    Frame(Frame),
+}
+
+/// What happened on a link by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It was closed here.
+    Closed(LinkId),
+    /// The neighbour did something wrong.
+    Fault(LinkId, &'static str),
+}
+
+/// What was counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames before a hello.
+    pub unauth_frames: u64,
+    /// Frames of types that a newer version defines.
+    pub newer_frames: u64,
+    /// Frames that were no frames, and all else that lowered a score.
+    pub faults: u64,
+    /// Names that left a full queue.
+    pub dropped: u64,
+}
+
+#[derive(Debug)]
+struct Link {
+    role: Role,
+    binding: [u8; 32],
+    profile: Profile,
+    since: Time,
+    nonce: [u8; 16],
+    their: Option<Their>,
+    contact: Option<AccountId>,
+    queue: Queue,
+    credit: i64,
+    heard: Time,
+    owed: Option<Time>,
+    asked: Option<Time>,
+    next_beat: Time,
+    rtt: Option<Duration>,
+    faults: u32,
+    faults_since: Time,
+}
+
+#[derive(Debug)]
+struct Their {
+    instance: [u8; 16],
+    nonce: [u8; 16],
+    tokens: Vec<Token>,
+}
+
+/// All live links.
+#[derive(Debug)]
+pub struct State {
+    config: Config,
+    rng: Rng,
+    instance: [u8; 16],
+    secrets: Vec<(AccountId, Secret)>,
+    links: BTreeMap<LinkId, Link>,
+    events: VecDeque<Event>,
+    counters: Counters,
+}
+
+impl State {
+    /// No links yet.
+    #[must_use]
+    pub fn new(config: Config, mut rng: Rng) -> Self {
+        Self {
+            config,
+            instance: rng.bytes(),
+            rng,
+            secrets: Vec::new(),
+            links: BTreeMap::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// A pipe stands: the hello goes out.
+    pub fn up(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        role: Role,
+        binding: [u8; 32],
+        profile: Profile,
+        out: &mut Outbox,
+    ) {
+        if self.links.len() >= self.config.links {
+            return out.close(link, CloseReason::TooMany);
+        }
+        if self.links.is_empty() {
+            self.instance = self.rng.bytes();
+        }
+        let nonce = self.rng.bytes();
+        let tokens = recognition::tokens(&self.secrets, role, &binding, &nonce, &mut self.rng);
+        let (min, max) = self.config.versions.clone().into_inner();
+        let hello = Hello { min, max, capabilities: 0, instance: self.instance, nonce, tokens };
+        out.send(link, Lane::Control, Frame::Hello(hello).to_bytes());
+        self.links.insert(link, Link::new(now.mono, role, binding, profile, nonce));
+    }
+
+    /// The pipe is gone. `false` where it was not known.
+    pub fn down(&mut self, link: LinkId) -> bool {
+        self.links.remove(&link).is_some()
+    }
+
+    /// The pipe takes `credit` more bytes.
+    pub fn credit(&mut self, link: LinkId, credit: u32) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.credit = link.credit.saturating_add(i64::from(credit));
+        }
+    }
+
+    /// The recognition secrets changed: every ready link is told, and looked at again. Returns who was
+    /// recognised by what they had sent before.
+    pub fn set_secrets(
+        &mut self,
+        now: Now,
+        secrets: Vec<(AccountId, Secret)>,
+        out: &mut Outbox,
+    ) -> Vec<(LinkId, AccountId)> {
+        if self.secrets == secrets {
+            return Vec::new();
+        }
+        self.secrets = secrets;
+        let mut recognised = Vec::new();
+        for (id, link) in &mut self.links {
+            if link.their.is_none() {
+                continue;
+            }
+            let tokens =
+                recognition::tokens(&self.secrets, link.role, &link.binding, &link.nonce, &mut self.rng);
+            link.transmit(now.mono, *id, &Frame::Tokens(tokens), out);
+            recognised.extend(link.recognise(&self.secrets).map(|contact| (*id, contact)));
+        }
+        recognised
+    }
+
+    /// Takes in a frame. `root` is asked for when a sign of life is wanted back.
+    pub fn receive(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        bytes: &[u8],
+        root: impl FnOnce() -> Root,
+        out: &mut Outbox,
+    ) -> Received {
+        let Some(live) = self.links.get_mut(&link) else { return Received::Nothing };
+        live.heard = now.mono;
+        live.owed = None;
+        if live.their.is_none() {
+            return self.greet(now, link, bytes, out);
+        }
+        match Frame::from_bytes(bytes) {
+            Ok(frame) => self.dispatch(now, link, frame, root, out),
+            Err(FrameError::Unknown { .. }) => {
+                self.counters.newer_frames += 1;
+                Received::Nothing
+            }
+            Err(_) => self.fault(now, link, "a malformed frame", 3, out),
+        }
+    }
+
+    /// Transmits a frame at once. Nothing happens on a link that is not ready.
+    pub fn send(&mut self, now: Now, link: LinkId, frame: &Frame, out: &mut Outbox) {
+        if let Some(live) = self.links.get_mut(&link).filter(|live| live.their.is_some()) {
+            live.transmit(now.mono, link, frame, out);
+        }
+    }
+
+    /// Puts an envelope's name in line; its bytes are asked for by [`State::next_due`] when the pipe has
+    /// room. `order` ranks within the priority, smallest first.
+    pub fn queue(&mut self, now: Now, link: LinkId, priority: Priority, order: u64, id: ShortId) {
+        let Some(live) = self.links.get_mut(&link).filter(|live| live.their.is_some()) else { return };
+        live.owed.get_or_insert(now.mono);
+        if !live.queue.push(priority, order, id, self.config.queue) {
+            self.counters.dropped += 1;
+        }
+    }
+
+    /// The next name that a link has credit for, or that needs none: answer with [`State::send_bulk`], with
+    /// [`State::send`] for a public thing, or not at all where it is no longer held.
+    pub fn next_due(&mut self) -> Option<(LinkId, ShortId)> {
+        let due = |(id, live): (&LinkId, &mut Link)| {
+            let name = if live.credit > 0 { live.queue.pop() } else { live.queue.pop_public() };
+            name.map(|name| (*id, name))
+        };
+        self.links.iter_mut().find_map(due)
+    }
+
+    /// Transmits an envelope on the bulk lane, against credit.
+    pub fn send_bulk(&mut self, now: Now, link: LinkId, frame: Vec<u8>, out: &mut Outbox) {
+        let Some(live) = self.links.get_mut(&link) else { return };
+        live.credit -= i64::try_from(frame.len()).unwrap_or(i64::MAX);
+        live.owed.get_or_insert(now.mono);
+        out.send(link, Lane::Bulk, frame);
+    }
+
+    /// The neighbour did something wrong, worth `weight`; too much of it closes the link.
+    pub fn fault(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        what: &'static str,
+        weight: u32,
+        out: &mut Outbox,
+    ) -> Received {
+        let Some(live) = self.links.get_mut(&link) else { return Received::Nothing };
+        self.counters.faults += 1;
+        self.events.push_back(Event::Fault(link, what));
+        let decayed = now.mono.since(live.faults_since).as_millis() / FAULT_DECAY.as_millis();
+        live.faults = live.faults.saturating_sub(u32::try_from(decayed).unwrap_or(u32::MAX)) + weight;
+        live.faults_since = now.mono;
+        if live.faults >= self.config.faults {
+            self.close(link, CloseReason::Faults, out);
+        }
+        Received::Nothing
+    }
+
+    /// Beats, asks and closes what is due.
+    pub fn tick(&mut self, now: Now, root: impl Fn() -> Root, out: &mut Outbox) {
+        let due: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, live)| live.wakeup(&self.config) <= now.mono)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in due {
+            self.tick_link(now, link, &root, out);
+        }
+    }
+
+    /// When [`State::tick`] has something to do.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Time> {
+        self.links.values().map(|live| live.wakeup(&self.config)).min()
+    }
+
+    /// What happened, until `None`.
+    pub fn poll(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Who is at the other end, where both ends proved to know each other.
+    #[must_use]
+    pub fn contact(&self, link: LinkId) -> Option<AccountId> {
+        self.links.get(&link)?.contact
+    }
+
+    /// Who opened the link, once it is ready.
+    #[must_use]
+    pub fn role(&self, link: LinkId) -> Option<Role> {
+        self.links.get(&link).filter(|live| live.their.is_some()).map(|live| live.role)
+    }
+
+    /// What kind of pipe it is.
+    #[must_use]
+    pub fn profile(&self, link: LinkId) -> Option<Profile> {
+        Some(self.links.get(&link)?.profile)
+    }
+
+    /// The ready links as they are shown.
+    #[must_use]
+    pub fn peers(&self, now: Now) -> Vec<PeerView> {
+        let ready = self.links.iter().filter(|(_, live)| live.their.is_some());
+        ready
+            .map(|(link, live)| PeerView {
+                link: *link,
+                uptime: now.mono.since(live.since),
+                rtt: live.rtt,
+                contact: live.contact,
+            })
+            .collect()
+    }
+
+    /// Names that wait for credit on a link.
+    #[must_use]
+    pub fn queued(&self, link: LinkId) -> usize {
+        self.links.get(&link).map_or(0, |live| live.queue.len())
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The first frame: a hello of a common version, or nothing.
+    fn greet(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Outbox) -> Received {
+        let Some((min, max)) = Frame::hello_versions(bytes) else {
+            self.counters.unauth_frames += 1;
+            return self.fault(now, link, "a frame before the hello", 3, out);
+        };
+        let ours = self.config.versions.clone();
+        if max < *ours.start() || min > *ours.end() {
+            self.close(link, CloseReason::Version { ours: *ours.end(), theirs: max }, out);
+            return Received::Nothing;
+        }
+        let Ok(Frame::Hello(hello)) = Frame::from_bytes(bytes) else {
+            return self.fault(now, link, "a malformed hello", 6, out);
+        };
+        if hello.instance == self.instance {
+            self.close(link, CloseReason::Duplicate, out);
+            return Received::Nothing;
+        }
+        let secrets = &self.secrets;
+        if let Some(live) = self.links.get_mut(&link) {
+            live.their = Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
+            live.recognise(secrets);
+        }
+        if let Some(other) = self.twin(link) {
+            let loser = self.loser(now, link, other);
+            self.close(loser, CloseReason::Duplicate, out);
+            if loser == link {
+                return Received::Nothing;
+            }
+        }
+        Received::Ready
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        frame: Frame,
+        root: impl FnOnce() -> Root,
+        out: &mut Outbox,
+    ) -> Received {
+        let Some(live) = self.links.get_mut(&link) else { return Received::Nothing };
+        match frame {
+            Frame::Hello(_) => return self.fault(now, link, "a second hello", 3, out),
+            Frame::Tokens(tokens) => {
+                if let Some(their) = &mut live.their {
+                    their.tokens = tokens;
+                }
+                return live.recognise(&self.secrets).map_or(Received::Nothing, Received::Recognised);
+            }
+            Frame::Beat { ask: true, .. } => {
+                live.next_beat = live.beat_after(now.mono, &self.config);
+                out.send(link, Lane::Control, Frame::Beat { ask: false, root: root() }.to_bytes());
+            }
+            Frame::Beat { ask: false, .. } => {
+                live.rtt = live.asked.take().map(|asked| now.mono.since(asked)).or(live.rtt);
+            }
+            _ => {}
+        }
+        Received::Frame(frame)
+    }
+
+    /// Another ready link to the same neighbour over the same medium.
+    fn twin(&self, link: LinkId) -> Option<LinkId> {
+        let new = self.links.get(&link)?;
+        let instance = new.their.as_ref()?.instance;
+        let same = |live: &Link| {
+            live.their.as_ref().is_some_and(|their| their.instance == instance)
+                && live.profile.medium == new.profile.medium
+        };
+        self.links.iter().find(|(id, live)| **id != link && same(live)).map(|(id, _)| *id)
+    }
+
+    /// Which of two links to one neighbour goes: an old one that fell silent, else the one that both ends
+    /// agree on by their nonces.
+    fn loser(&self, now: Now, new: LinkId, old: LinkId) -> LinkId {
+        let (Some(new_link), Some(old_link)) = (self.links.get(&new), self.links.get(&old)) else {
+            return new;
+        };
+        if now.mono.since(old_link.heard) > self.config.ask_after || new_link.nonces() < old_link.nonces() {
+            return old;
+        }
+        new
+    }
+
+    fn tick_link(&mut self, now: Now, link: LinkId, root: &impl Fn() -> Root, out: &mut Outbox) {
+        let Some(live) = self.links.get_mut(&link) else { return };
+        let waited = live.owed.map(|owed| now.mono.since(owed));
+        if waited.is_some_and(|waited| waited >= self.config.silent_after) {
+            return self.close(link, CloseReason::Silent, out);
+        }
+        let ask = live.ask_at(&self.config).is_some_and(|at| at <= now.mono);
+        if live.their.is_some() && (ask || live.next_beat <= now.mono) {
+            live.asked = Some(now.mono);
+            live.next_beat = live.beat_after(now.mono, &self.config);
+            live.transmit(now.mono, link, &Frame::Beat { ask: true, root: root() }, out);
+        }
+    }
+
+    fn close(&mut self, link: LinkId, why: CloseReason, out: &mut Outbox) {
+        self.links.remove(&link);
+        self.events.push_back(Event::Closed(link));
+        out.close(link, why);
+    }
+}
+
+impl Link {
+    fn new(now: Time, role: Role, binding: [u8; 32], profile: Profile, nonce: [u8; 16]) -> Self {
+        Self {
+            role,
+            binding,
+            profile,
+            since: now,
+            nonce,
+            their: None,
+            contact: None,
+            queue: Queue::default(),
+            credit: 0,
+            heard: now,
+            // The hello wants an answer.
+            owed: Some(now),
+            asked: None,
+            // The first beat, at once after the hello, measures the round trip.
+            next_beat: now,
+            rtt: None,
+            faults: 0,
+            faults_since: now,
+        }
+    }
+
+    fn transmit(&mut self, now: Time, link: LinkId, frame: &Frame, out: &mut Outbox) {
+        self.owed.get_or_insert(now);
+        out.send(link, Lane::Control, frame.to_bytes());
+    }
+
+    /// Looks at their tokens; `Some` where that names somebody new.
+    fn recognise(&mut self, secrets: &[(AccountId, Secret)]) -> Option<AccountId> {
+        let their = self.their.as_ref()?;
+        let sender = match self.role {
+            Role::Dialer => Role::Listener,
+            Role::Listener => Role::Dialer,
+        };
+        let contact = recognition::recognise(secrets, &their.tokens, sender, &self.binding, &their.nonce)?;
+        (self.contact.replace(contact) != Some(contact)).then_some(contact)
+    }
+
+    /// Both ends' nonces, the dialer's first: the same at both ends.
+    fn nonces(&self) -> ([u8; 16], [u8; 16]) {
+        let theirs = self.their.as_ref().map_or([0; 16], |their| their.nonce);
+        match self.role {
+            Role::Dialer => (self.nonce, theirs),
+            Role::Listener => (theirs, self.nonce),
+        }
+    }
+
+    fn beat_after(&self, now: Time, config: &Config) -> Time {
+        match self.role {
+            Role::Dialer => now + config.beat_every,
+            Role::Listener => now + config.beat_every + LISTENER_LAG,
+        }
+    }
+
+    /// When to ask for a sign of life: after what was sent, and again after having asked.
+    fn ask_at(&self, config: &Config) -> Option<Time> {
+        let owed = self.owed?;
+        Some(self.asked.map_or(owed, |asked| asked.max(owed)) + config.ask_after)
+    }
+
+    fn wakeup(&self, config: &Config) -> Time {
+        let silent = self.owed.map_or(Time::MAX, |owed| owed + config.silent_after);
+        if self.their.is_none() {
+            return silent;
+        }
+        silent.min(self.next_beat).min(self.ask_at(config).unwrap_or(Time::MAX))
+    }
+}

@@ -1,17 +1,53 @@
 //! The node: joins the layers, routes inputs, drains the outbox.
+//!
+//! Whatever enters goes one way: `mesh` (link, gossip, carry) hands an arrival up, `sessions` open
+//! it or not, `chat` takes in what it says, and the answer goes back down as kept, delivered or
+//! discarded. Whatever leaves goes the other: `chat` hands out jobs, `sessions` seal them, `mesh`
+//! keeps and announces the envelopes.
 
-use crate::border::{Input, Output};
-use crate::id::{AccountId, MessageId};
+mod beacons;
+mod clock;
+mod commands;
+mod ingest;
+pub mod mesh;
+
+pub use beacons::{MAX_OWN, MAX_SHOWN};
+pub use ingest::MAX_RETRIES;
+pub use mesh::MeshConfig;
+
+use crate::border::{Event, Input, Output};
+use crate::carry::Origin;
+use crate::chat::{self, Sealing};
+use crate::crypto::ratchet::{Ratchet, RatchetError, Vodozemac};
+use crate::crypto::session::{SealError, SealedEnvelope, Sessions, commitment};
+use crate::crypto::{OwnIdentity, RestoreError, safety};
+use crate::id::{AccountId, EnvelopeId, MessageId, Seq};
 use crate::outbox::Outbox;
-use crate::store::{Read, ReadError};
+use crate::rng::Rng;
+use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{
     BeaconView, ContactView, IdentityView, InfoView, InviteView, MessageView, PeerView, StatusView,
 };
+use crate::wire::{Lifetime, codec};
+use beacons::Beacons;
+use clock::Clock;
+use mesh::{Mesh, MeshEvent};
+use std::collections::BTreeSet;
+
+/// Events are numbered in blocks of this many, so that a block and not each event is written.
+const SEQ_BLOCK: u64 = 1024;
+/// How long a message's envelope lives; its author seals it again while it is in custody.
+const LIFETIME: Lifetime = Lifetime::Fortnight;
+/// An envelope begins with 12 to 15 hops, chosen at random so that they do not tell its origin.
+const FIRST_HOPS: (u8, u8) = (12, 4);
 
 /// The limits and defaults of every layer.
 #[derive(Clone, Debug, Default)]
-pub struct Config {}
+pub struct Config {
+    /// Links, bag and exchange.
+    pub mesh: MeshConfig,
+}
 
 /// The node cannot be built from what storage holds.
 #[derive(Debug, thiserror::Error)]
@@ -20,32 +56,95 @@ pub enum StartError {
     /// Storage holds no identity: the node must be created first.
     #[error("there is no identity here yet")]
     NoIdentity,
+    /// The stored identity does not parse.
+    #[error(transparent)]
+    Identity(#[from] RestoreError),
+    /// The ratchet library refused its own account.
+    #[error(transparent)]
+    Ratchet(#[from] RatchetError),
     /// Storage could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
 
 /// One messenger: everything that it knows, does and decides.
-#[allow(missing_debug_implementations, reason = "holds secrets")]
 pub struct Node {
     outbox: Outbox,
-    #[expect(dead_code, reason = "the layers read through it")]
     read: Box<dyn Read>,
+    rng: Rng,
+    clock: Clock,
+    identity: OwnIdentity,
+    sessions: Sessions,
+    chat: chat::State,
+    beacons: Beacons,
+    mesh: Mesh,
+    /// First contacts that wait for the budget of trials.
+    retries: BTreeSet<(Time, EnvelopeId)>,
+    /// Something happened that may have left keys owed to somebody.
+    keys_may_be_due: bool,
+    reserved: Seq,
+    /// Storage failed: nothing more is done until the shell rebuilds the node.
+    broken: bool,
+}
+
+impl core::fmt::Debug for Node {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Node").field("chat", &self.chat).finish_non_exhaustive()
+    }
 }
 
 impl Node {
-    /// A new person on a new device; its records are among the first outputs.
+    /// A new person on a new device; its records are the first outputs.
     ///
     /// # Errors
     /// Where `read` fails.
     pub fn create(
-        _config: Config,
-        _seed: [u8; 32],
-        _now: Now,
-        _name: &str,
+        config: Config,
+        seed: [u8; 32],
+        now: Now,
+        name: &str,
         read: Box<dyn Read>,
     ) -> Result<Self, StartError> {
-        Ok(Self { outbox: Outbox::default(), read })
+        Self::create_with(config, Box::new(Vodozemac), seed, now, name, read)
+    }
+
+    /// [`Node::create`] with another ratchet: the simulator's is seeded.
+    ///
+    /// # Errors
+    /// Where `read` fails.
+    pub fn create_with(
+        config: Config,
+        ratchet: Box<dyn Ratchet>,
+        seed: [u8; 32],
+        now: Now,
+        name: &str,
+        read: Box<dyn Read>,
+    ) -> Result<Self, StartError> {
+        let (mut rng, mut outbox) = (Rng::new(seed), Outbox::default());
+        let mut clock = Clock::new(now);
+        let life = clock.life(now);
+        let identity = OwnIdentity::create(&mut rng, &*ratchet, life, &mut outbox)?;
+        let chat = chat::State::create(identity.account(), name, rng.fork(), &mut outbox);
+        let sessions = Sessions::new(ratchet, rng.fork());
+        let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
+        let beacons = Beacons::default();
+        clock.save(life, &mut outbox);
+        let parts = Self {
+            outbox,
+            read,
+            rng,
+            clock,
+            identity,
+            sessions,
+            chat,
+            beacons,
+            mesh,
+            retries: BTreeSet::new(),
+            keys_may_be_due: false,
+            reserved: Seq::default(),
+            broken: false,
+        };
+        Ok(parts)
     }
 
     /// The node as storage has it.
@@ -53,75 +152,302 @@ impl Node {
     /// # Errors
     /// [`StartError::NoIdentity`] in an empty store; where a record cannot be read.
     pub fn restore(
-        _config: Config,
-        _seed: [u8; 32],
-        _now: Now,
-        _read: Box<dyn Read>,
+        config: Config,
+        seed: [u8; 32],
+        now: Now,
+        read: Box<dyn Read>,
     ) -> Result<Self, StartError> {
-        Err(StartError::NoIdentity)
+        Self::restore_with(config, Box::new(Vodozemac), seed, now, read)
+    }
+
+    /// [`Node::restore`] with another ratchet.
+    ///
+    /// # Errors
+    /// As [`Node::restore`].
+    pub fn restore_with(
+        config: Config,
+        ratchet: Box<dyn Ratchet>,
+        seed: [u8; 32],
+        now: Now,
+        read: Box<dyn Read>,
+    ) -> Result<Self, StartError> {
+        let mut rng = Rng::new(seed);
+        let clock = Clock::restore(now, &*read)?;
+        let life = clock.life(now);
+        let identity = OwnIdentity::restore(&*ratchet, life, &*read)?.ok_or(StartError::NoIdentity)?;
+        let chat = chat::State::restore(identity.account(), rng.fork(), &*read)?;
+        let sessions = Sessions::restore(ratchet, rng.fork(), &*read)?;
+        let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
+        let beacons = Beacons::restore(&*read)?;
+        let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
+        let reserved = reserved.unwrap_or_default();
+        let outbox = Outbox::new(reserved);
+        let retries = BTreeSet::new();
+        let mut node = Self {
+            outbox,
+            read,
+            rng,
+            clock,
+            identity,
+            sessions,
+            chat,
+            beacons,
+            mesh,
+            retries,
+            keys_may_be_due: true,
+            reserved,
+            broken: false,
+        };
+        node.share_secrets(life);
+        Ok(node)
     }
 
     /// Takes in what happened. Cannot fail: remote faults are counted, refused commands are answered.
-    pub fn handle(&mut self, _now: Now, _input: Input<'_>) {}
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        if self.broken {
+            return;
+        }
+        let now = self.clock.life(now);
+        let out = &mut self.outbox;
+        match input {
+            Input::Tick => self.tick(now),
+            Input::Heard { .. } => {}
+            Input::LinkUp { link, role, binding, profile } => {
+                self.mesh.link_up(now, link, role, binding, profile, out);
+            }
+            Input::LinkDown { link } => self.mesh.link_down(now, link, out),
+            Input::LinkReady { link, credit } => self.mesh.link_ready(link, credit),
+            Input::Frame { link, bytes } => self.mesh.frame(now, link, bytes, out),
+            Input::Command(id, command) => self.on_command(now, id, command),
+        }
+        self.settle(now);
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.identity.tick(now, &mut self.rng, self.sessions.ratchet(), &mut self.outbox);
+        if let Err(error) = self.retry(now) {
+            self.fail(error);
+        }
+        self.sessions.tick(now, &mut self.outbox);
+        self.beacons.tick(now, &mut self.outbox);
+        self.mesh.tick(now, &mut self.outbox);
+    }
+
+    /// Runs the layers until none has anything left to say, then closes the batch.
+    fn settle(&mut self, now: Now) {
+        loop {
+            let mut busy = false;
+            while let Some(event) = self.mesh.poll() {
+                self.on_mesh(now, event);
+                busy = true;
+            }
+            while let Some(job) = self.chat.next_job(now, &*self.read, &mut self.outbox) {
+                self.seal(now, job);
+                busy = true;
+            }
+            self.pay_keys(now);
+            if !busy {
+                break;
+            }
+        }
+        self.mesh.flush(now, &*self.read, &mut self.outbox);
+        self.chat.settle();
+        self.close_batch(now);
+    }
+
+    fn close_batch(&mut self, now: Now) {
+        if self.outbox.next_seq() > self.reserved {
+            self.reserved = Seq(self.outbox.next_seq().0 + SEQ_BLOCK);
+            self.outbox.put(Table::Meta, *b"seq", codec::encode(&self.reserved));
+        }
+        if self.outbox.has_writes() || self.clock.next_save() <= now.mono {
+            self.clock.save(now, &mut self.outbox);
+        }
+    }
+
+    /// Seals a job, keeps the envelope and announces it. What cannot be sealed now is due again later.
+    fn seal(&mut self, now: Now, job: chat::Job) {
+        let contents = [job.bytes];
+        let sealed = match self.envelope_for(now, job.to, &contents) {
+            // The keys go ahead in an envelope of their own where both do not fit.
+            Err(SealError::TooLong { .. }) if self.sessions.is_first_contact(job.to) => {
+                self.seal_keys(now, job.to);
+                self.envelope_for(now, job.to, &contents)
+            }
+            sealed => sealed,
+        };
+        let Ok(mut sealed) = sealed else { return };
+        if let Some(part) = job.part {
+            // All parts begin alike, so that any of them tells how far the message went.
+            sealed.envelope.hops_left = FIRST_HOPS.0 + part.message.0[0] % FIRST_HOPS.1;
+        }
+        let (hops, commit) = (sealed.envelope.hops_left, sealed.commit);
+        let (envelope, lifetime) = (sealed.envelope.id(), sealed.envelope.lifetime());
+        let out = &mut self.outbox;
+        let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
+        let (Ok(_), Some(part)) = (kept, job.part) else { return };
+        let expires = now.mono + lifetime.span();
+        self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0 }, out);
+    }
+
+    /// Sends keys alone, where they are owed.
+    fn seal_keys(&mut self, now: Now, to: AccountId) {
+        let Ok(sealed) = self.envelope_for(now, to, &[]) else { return };
+        // Without room for it the keys are still owed, and go with the next envelope.
+        let _refused = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(to) }, &mut self.outbox);
+    }
+
+    fn envelope_for(
+        &mut self,
+        now: Now,
+        to: AccountId,
+        contents: &[Vec<u8>],
+    ) -> Result<SealedEnvelope, SealError> {
+        let (read, out) = (&*self.read, &mut self.outbox);
+        let sealed = self.sessions.seal(now, &self.identity, read, to, LIFETIME, contents, out);
+        sealed.map(|mut sealed| {
+            sealed.envelope.hops_left = first_hops(&mut self.rng);
+            sealed
+        })
+    }
+
+    /// Pays the keys that are owed to people who may know that we are here.
+    fn pay_keys(&mut self, now: Now) {
+        if !std::mem::take(&mut self.keys_may_be_due) {
+            return;
+        }
+        for account in self.sessions.owes() {
+            if self.chat.may_learn(account) {
+                self.seal_keys(now, account);
+            }
+        }
+    }
 
     /// The next thing to do, until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.pop()
     }
 
-    /// When a [`Input::Tick`] is due, and which layer asked.
+    /// When an [`Input::Tick`] is due, and which layer asked.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<(Time, &'static str)> {
-        None
+        let wakeups = [
+            self.mesh.next_wakeup(),
+            self.chat.next_wakeup().map(|t| (t, "chat")),
+            self.sessions.next_wakeup().map(|t| (t, "sessions")),
+            Some((self.identity.next_wakeup(), "identity")),
+            self.beacons.next_wakeup().map(|t| (t, "beacons")),
+            self.retries.first().map(|(at, _)| (*at, "trials")),
+            Some((self.clock.next_save(), "clock")),
+        ];
+        let (life, who) = wakeups.into_iter().flatten().min()?;
+        Some((self.clock.shell(life), who))
+    }
+
+    /// Tells the links whom to recognise.
+    fn share_secrets(&mut self, now: Now) {
+        let secrets = self.sessions.recognition();
+        self.mesh.set_secrets(now, secrets, &mut self.outbox);
+    }
+
+    /// Stops: what storage holds may be newer than what this node knows.
+    fn fail(&mut self, error: ReadError) {
+        self.broken = true;
+        self.outbox.notify(Event::StorageFailed(error));
     }
 
     /// Who we are.
     #[must_use]
     pub fn identity(&self) -> IdentityView {
-        todo!()
+        let profile = self.chat.profile();
+        IdentityView {
+            account: self.identity.account_id(),
+            name: profile.name.clone(),
+            tag: safety::tag(self.identity.account_id()),
+            link: self.identity.link(),
+        }
     }
 
     /// Everybody we know, by shown name.
     #[must_use]
     pub fn contacts(&self) -> Vec<ContactView> {
-        todo!()
+        self.chat.contacts()
     }
 
     /// The live invites, oldest first.
     #[must_use]
     pub fn invites(&self) -> Vec<InviteView> {
-        todo!()
+        self.identity.invites()
     }
 
-    /// The messages of one conversation, or of all, oldest first.
+    /// The messages of one conversation in its order, or of all in the order of their arrival here.
     ///
     /// # Errors
     /// Where storage fails.
-    pub fn messages(&self, _with: Option<AccountId>) -> Result<Vec<MessageView>, ReadError> {
-        todo!()
+    pub fn messages(&self, with: Option<AccountId>) -> Result<Vec<MessageView>, ReadError> {
+        self.chat.messages(with, &*self.read)
     }
 
     /// Where a message is; `None` for an unknown one.
     #[must_use]
-    pub fn info(&self, _now: Now, _message: MessageId) -> Option<InfoView> {
-        todo!()
+    pub fn info(&self, now: Now, message: MessageId) -> Option<InfoView> {
+        self.chat.info(self.clock.life(now), message)
     }
 
     /// The live links.
     #[must_use]
-    pub fn peers(&self, _now: Now) -> Vec<PeerView> {
-        todo!()
+    pub fn peers(&self, now: Now) -> Vec<PeerView> {
+        self.mesh.peers(self.clock.life(now))
     }
 
     /// How it is.
     #[must_use]
-    pub fn status(&self) -> StatusView {
-        todo!()
+    pub fn status(&self, now: Now) -> StatusView {
+        let load = self.mesh.load();
+        StatusView {
+            name: self.chat.profile().name.clone(),
+            links: self.mesh.peers(self.clock.life(now)).len(),
+            carried_envelopes: load.count,
+            carried_bytes: load.bytes,
+            outbox: self.chat.open(),
+        }
     }
 
     /// The beacons that live, newest first.
     #[must_use]
-    pub fn beacons(&self, _now: Now) -> Vec<BeaconView> {
-        todo!()
+    pub fn beacons(&self, now: Now) -> Vec<BeaconView> {
+        self.beacons.views(self.clock.life(now))
+    }
+
+    fn on_mesh(&mut self, now: Now, event: MeshEvent) {
+        let out = &mut self.outbox;
+        match event {
+            MeshEvent::Arrived { link, id, arrival } => {
+                if let Err(error) = self.ingest(now, link, id, arrival) {
+                    self.fail(error);
+                }
+            }
+            MeshEvent::Up { link, contact } => out.notify(Event::PeerUp { link, contact }),
+            MeshEvent::Recognised { link, contact } => {
+                out.notify(Event::PeerUp { link, contact: Some(contact) });
+            }
+            MeshEvent::Down { link } => out.notify(Event::PeerDown { link }),
+            MeshEvent::Carried { link, id } => self.chat.kept(now, id, link, out),
+            MeshEvent::Receipted { ack, .. } => {
+                let commit = commitment(ack);
+                self.sessions.receipted(now, commit, out);
+                self.chat.acked(now, commit, out);
+            }
+            MeshEvent::Expired { .. } => {}
+            MeshEvent::Fault { link, what } => out.notify(Event::Fault { link, what }),
+        }
     }
 }
+
+fn first_hops(rng: &mut Rng) -> u8 {
+    let [random] = rng.bytes();
+    FIRST_HOPS.0 + random % FIRST_HOPS.1
+}
+
+#[cfg(test)]
+mod tests;

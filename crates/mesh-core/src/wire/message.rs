@@ -13,6 +13,13 @@ pub const MAX_ABOUT: usize = 256;
 /// The most causal parents that a message names.
 pub const MAX_PARENTS: usize = 8;
 
+/// The most messages that one sealed receipt names.
+pub const MAX_SEEN: usize = 64;
+/// The most parts of a segmented message.
+pub const MAX_PARTS: u16 = 64;
+/// The largest Lamport time that is accepted; far beyond any honest conversation, and far from overflow.
+pub const MAX_LAMPORT: u64 = 1 << 56;
+
 /// One event of a conversation, as its author wrote it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -26,6 +33,15 @@ pub struct Message {
     pub parents: Vec<[u8; 8]>,
     /// What it says.
     pub body: Body,
+}
+
+/// A message that arrived, as a sealed receipt names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Which.
+    pub id: MessageId,
+    /// What was left of its envelope's hops on arrival: the author knows how many it started with.
+    pub hops_left: u8,
 }
 
 impl core::fmt::Debug for Message {
@@ -54,13 +70,13 @@ pub enum Body {
     },
     /// The author's device holds these messages.
     Delivered {
-        /// At most 64.
-        ids: Vec<MessageId>,
+        /// At most [`MAX_SEEN`].
+        seen: Vec<Seen>,
     },
     /// The author has seen these messages.
     Read {
-        /// At most 64.
-        ids: Vec<MessageId>,
+        /// At most [`MAX_SEEN`].
+        seen: Vec<Seen>,
     },
     /// A part of an encoded [`Message`] that no single envelope holds; all or nothing.
     Segment {
@@ -111,9 +127,76 @@ impl Message {
         let body = match &self.body {
             Body::Profile { name, about, .. } => name.len() <= MAX_NAME && about.len() <= MAX_ABOUT,
             Body::Text { text } => !text.is_empty() && text.len() <= MAX_TEXT,
-            Body::Delivered { ids } | Body::Read { ids } => ids.len() <= 64,
-            Body::Segment { index, count, .. } => (2..=64).contains(count) && index < count,
+            Body::Delivered { seen } | Body::Read { seen } => seen.len() <= MAX_SEEN,
+            Body::Segment { index, count, .. } => (2..=MAX_PARTS).contains(count) && index < count,
         };
-        body && self.parents.len() <= MAX_PARENTS
+        body && self.parents.len() <= MAX_PARENTS && self.lamport <= MAX_LAMPORT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(text: &str) -> Message {
+        let body = Body::Text { text: text.to_owned() };
+        Message { id: MessageId([1; 16]), when: 1_800_000_000, lamport: 300, parents: vec![[2; 8]], body }
+    }
+
+    #[test]
+    fn golden_text() {
+        let bytes = text("hi").to_bytes();
+        let mut expected = vec![1; 16];
+        expected.extend([252, 0, 0xd2, 0x49, 0x6b, 251, 44, 1, 1]);
+        expected.extend([2; 8]);
+        expected.extend([1, 2, b'h', b'i']);
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn golden_profile_delivered_read_and_segment() {
+        let id = MessageId([1; 16]);
+        let kinds = [
+            Body::Profile { name: "A".into(), about: String::new(), profile_key: [3; 32] },
+            Body::Delivered { seen: vec![Seen { id, hops_left: 9 }] },
+            Body::Read { seen: vec![Seen { id, hops_left: 9 }] },
+            Body::Segment { whole: id, index: 1, count: 2, bytes: vec![8] },
+        ];
+        let encoded = kinds.map(|body| data_encoding::HEXLOWER.encode(&codec::encode(&body)));
+        let ones = "01".repeat(16);
+        assert_eq!(encoded[0], format!("00014100{}", "03".repeat(32)));
+        assert_eq!(encoded[1], format!("0201{ones}09"));
+        assert_eq!(encoded[2], format!("0301{ones}09"));
+        assert_eq!(encoded[3], format!("04{ones}01020108"));
+    }
+
+    #[test]
+    fn an_empty_text_is_no_message() {
+        assert!(Message::from_bytes(&text("").to_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_text_of_64_kib_is_a_message_and_one_byte_more_is_not() {
+        assert!(Message::from_bytes(&text(&"x".repeat(MAX_TEXT)).to_bytes()).is_ok());
+        assert!(Message::from_bytes(&text(&"x".repeat(MAX_TEXT + 1)).to_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_lamport_time_near_overflow_is_refused() {
+        let mut message = text("x");
+        message.lamport = u64::MAX;
+        assert!(Message::from_bytes(&message.to_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_that_comes_back_or_an_error(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200)
+        ) {
+            if let Ok(message) = Message::from_bytes(&bytes) {
+                prop_assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
+            }
+        }
     }
 }

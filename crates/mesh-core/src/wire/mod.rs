@@ -3,9 +3,12 @@
 //! Everything is either a fixed layout (envelopes, beacons) or serde through [`codec`], bincode
 //! with a limit on every decode. Golden vectors in each module's tests freeze the bytes.
 
+pub mod beacon;
 pub mod codec;
 pub mod envelope;
+pub mod frame;
 pub mod message;
 
 pub use envelope::{Envelope, Lifetime, SizeClass};
+pub use frame::Frame;
 pub use message::{Body, Message};

@@ -1,0 +1,182 @@
+//! One conversation as a fold of events: the same events give the same state in any order
+//! (PROTOCOL.md section 7).
+//!
+//! Texts are ordered by (Lamport time, id); since an event's Lamport time is above that of all its
+//! parents, this order never contradicts cause and effect. Receipts only ever raise a state.
+
+use crate::id::MessageId;
+use crate::time::Wall;
+use crate::wire::message::{MAX_LAMPORT, MAX_PARENTS};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most heads that a new message names as its parents.
+const NAMED_PARENTS: usize = 4;
+const _: () = assert!(NAMED_PARENTS <= MAX_PARENTS);
+
+/// What a conversation keeps in memory of a text; the text itself stays in storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Brief {
+    /// Whether we wrote it.
+    pub(super) own: bool,
+    /// The author's clock.
+    pub(super) when: u32,
+    /// Our clock when it arrived, or when it was written here.
+    pub(super) arrived: Wall,
+    /// The order of arrival on this device, over all conversations.
+    pub(super) order: u64,
+    /// Theirs: whether the person has seen it.
+    pub(super) read: bool,
+    /// Theirs: what was left of the hops on arrival.
+    pub(super) hops_left: u8,
+    /// What it names as its parents.
+    pub(super) parents: Vec<[u8; 8]>,
+}
+
+/// The events that two people exchanged.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    texts: BTreeMap<(u64, MessageId), Brief>,
+    lamports: BTreeMap<MessageId, u64>,
+    prefixes: BTreeSet<[u8; 8]>,
+    /// Named as a parent by some text here.
+    referred: BTreeSet<[u8; 8]>,
+    /// Theirs that the person has not seen.
+    unread: BTreeSet<MessageId>,
+    lamport: u64,
+}
+
+impl Conversation {
+    /// Adds a text; whether it was new.
+    pub(super) fn insert(&mut self, id: MessageId, lamport: u64, brief: Brief) -> bool {
+        if self.lamports.contains_key(&id) {
+            return false;
+        }
+        self.observe(lamport);
+        self.lamports.insert(id, lamport);
+        self.prefixes.insert(prefix(id));
+        self.referred.extend(brief.parents.iter().copied());
+        if !brief.own && !brief.read {
+            self.unread.insert(id);
+        }
+        self.texts.insert((lamport, id), brief);
+        true
+    }
+
+    /// Whether this text is here.
+    pub(super) fn contains(&self, id: MessageId) -> bool {
+        self.lamports.contains_key(&id)
+    }
+
+    /// Raises the Lamport clock to what was seen.
+    pub(super) fn observe(&mut self, lamport: u64) {
+        self.lamport = self.lamport.max(lamport);
+    }
+
+    /// The Lamport time and the parents of the next text.
+    pub(super) fn next(&self) -> (u64, Vec<[u8; 8]>) {
+        let heads = self.texts.keys().rev().map(|(_, id)| prefix(*id));
+        let heads = heads.filter(|p| !self.referred.contains(p)).take(NAMED_PARENTS).collect();
+        ((self.lamport + 1).min(MAX_LAMPORT), heads)
+    }
+
+    /// The texts in order, each with whether something before it is missing.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (MessageId, &Brief, bool)> {
+        self.texts.iter().map(|((_, id), brief)| {
+            let gap = brief.parents.iter().any(|p| !self.prefixes.contains(p));
+            (*id, brief, gap)
+        })
+    }
+
+    /// What is kept of one text.
+    pub(super) fn brief(&self, id: MessageId) -> Option<(&Brief, bool)> {
+        let lamport = self.lamports.get(&id)?;
+        let brief = self.texts.get(&(*lamport, id))?;
+        Some((brief, brief.parents.iter().any(|p| !self.prefixes.contains(p))))
+    }
+
+    /// Marks one text of theirs as seen.
+    pub(super) fn mark_read(&mut self, id: MessageId) {
+        let Some(lamport) = self.lamports.get(&id) else { return };
+        self.unread.remove(&id);
+        if let Some(brief) = self.texts.get_mut(&(*lamport, id)) {
+            brief.read = true;
+        }
+    }
+
+    /// Theirs that the person has not seen.
+    pub(super) fn unread(&self) -> impl Iterator<Item = MessageId> + '_ {
+        self.unread.iter().copied()
+    }
+}
+
+/// How parents name a message.
+fn prefix(id: MessageId) -> [u8; 8] {
+    let mut prefix = [0; 8];
+    prefix.copy_from_slice(&id.0[..8]);
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn brief(parents: Vec<[u8; 8]>) -> Brief {
+        let arrived = Wall(0);
+        Brief { own: false, when: 0, arrived, order: 0, read: false, hops_left: 9, parents }
+    }
+
+    fn id(n: u8) -> MessageId {
+        MessageId([n; 16])
+    }
+
+    #[test]
+    fn a_text_that_names_an_absent_parent_shows_a_gap_until_it_comes() {
+        let mut conversation = Conversation::default();
+        conversation.insert(id(2), 2, brief(vec![[1; 8]]));
+        assert!(conversation.brief(id(2)).unwrap().1);
+        conversation.insert(id(1), 1, brief(vec![]));
+        assert!(!conversation.brief(id(2)).unwrap().1);
+    }
+
+    #[test]
+    fn the_next_text_names_the_heads_only() {
+        let mut conversation = Conversation::default();
+        conversation.insert(id(1), 1, brief(vec![]));
+        conversation.insert(id(2), 2, brief(vec![[1; 8]]));
+        assert_eq!(conversation.next(), (3, vec![[2; 8]]));
+    }
+
+    #[test]
+    fn the_same_text_twice_counts_once() {
+        let mut conversation = Conversation::default();
+        assert!(conversation.insert(id(1), 1, brief(vec![])));
+        assert!(!conversation.insert(id(1), 7, brief(vec![])));
+        assert_eq!(conversation.texts().count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_arrival_gives_the_same_conversation(
+            events in proptest::collection::vec((any::<u8>(), 0u64..20, any::<u8>()), 1..40),
+            seed in any::<u64>(),
+        ) {
+            let fold = |order: &[usize]| {
+                let mut conversation = Conversation::default();
+                for &at in order {
+                    let (n, lamport, parent) = events[at];
+                    // An author writes an id once, so equal ids carry equal events.
+                    let (n, lamport, parent) = events.iter().find(|e| e.0 == n)
+                        .copied().unwrap_or((n, lamport, parent));
+                    conversation.insert(id(n), lamport, brief(vec![[parent; 8]]));
+                }
+                let texts: Vec<_> = conversation.texts().map(|(i, b, g)| (i, b.clone(), g)).collect();
+                (texts, conversation.next())
+            };
+            let forward: Vec<usize> = (0..events.len()).collect();
+            let mut shuffled = forward.clone();
+            shuffled.sort_by_key(|i| (*i as u64 + 1).wrapping_mul(seed | 1));
+            prop_assert_eq!(fold(&forward), fold(&shuffled));
+        }
+    }
+}

@@ -1,0 +1,736 @@
+//! What people mean: contacts, conversations, receipts (PROTOCOL.md section 7).
+//!
+//! Everything is a fold of events that arrive in any order, twice, or years late; storage holds the
+//! events, memory their order. This layer seals nothing: it hands out [`Job`]s, and is told what
+//! became of them.
+
+mod contacts;
+mod conversation;
+mod outgoing;
+mod segments;
+
+pub use contacts::{MAX_CONTACTS, MAX_REQUESTS};
+pub use outgoing::{CUSTODY, PartKey, Sealing};
+pub use segments::MAX_UNFINISHED;
+
+use crate::border::{Event, Refusal};
+use crate::crypto::AccountKey;
+use crate::crypto::name::{clean_line, clean_name};
+use crate::crypto::safety::safety_half;
+use crate::id::{AccountId, Ack, AckCommit, EnvelopeId, LinkId, MessageId};
+use crate::outbox::Outbox;
+use crate::rng::Rng;
+use crate::store::{Read, ReadError, Table};
+use crate::time::{Now, Time, Wall};
+use crate::view::{ContactState, ContactView, InfoView, MessageState, MessageView};
+use crate::wire::codec;
+use crate::wire::message::{Body, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
+use contacts::{Contacts, Heard};
+use conversation::{Brief, Conversation};
+use core::time::Duration;
+use outgoing::{Change, Kind, Outgoing};
+use segments::{Arrived, Unfinished};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Messages of ours without a final state; further ones are refused.
+pub const MAX_OPEN: usize = 20_000;
+/// When a part that could not be sealed is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+/// How far behind and ahead of the arrival an author's clock is believed for display.
+const PLAUSIBLE: (u64, u64) = (14 * 86_400, 5 * 60);
+
+/// Markers of this module's records within the table of events.
+const TEXT: u8 = 1;
+const READ_MARK: u8 = 3;
+
+/// Who we say that we are.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Profile {
+    /// 1 to 64 bytes.
+    pub name: String,
+    /// At most 256 bytes.
+    pub about: String,
+    /// Opens what we publish for contacts.
+    pub profile_key: [u8; 32],
+}
+
+impl core::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Profile(..)")
+    }
+}
+
+/// Bytes to be sealed for somebody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Which part of a message in custody; `None` for a receipt, which nobody waits for.
+    pub part: Option<PartKey>,
+    /// For whom.
+    pub to: AccountId,
+    /// An encoded [`Message`].
+    pub bytes: Vec<u8>,
+}
+
+impl core::fmt::Debug for Job {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Job({:?} to {:?})", self.part, self.to)
+    }
+}
+
+/// What was opened, with the author that the seal proved.
+#[derive(Clone, Copy)]
+pub struct Incoming<'a> {
+    /// The author's account.
+    pub account: AccountId,
+    /// What it came in.
+    pub envelope: EnvelopeId,
+    /// Encoded messages.
+    pub contents: &'a [Vec<u8>],
+    /// The receipt of the envelope, where it has one.
+    pub ack: Option<Ack>,
+    /// What was left of its hops.
+    pub hops_left: u8,
+}
+
+impl core::fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Incoming({:?} from {:?})", self.envelope, self.account)
+    }
+}
+
+/// A text as stored.
+#[derive(Serialize, Deserialize)]
+struct StoredText {
+    own: bool,
+    when: u32,
+    arrived: Wall,
+    order: u64,
+    lamport: u64,
+    hops_left: u8,
+    parents: Vec<[u8; 8]>,
+    text: String,
+}
+
+/// Everything that the person's conversations are.
+pub struct State {
+    own_half: String,
+    profile: Profile,
+    contacts: Contacts,
+    conversations: BTreeMap<AccountId, Conversation>,
+    outgoing: Outgoing,
+    unfinished: Unfinished,
+    /// Receipts that wait to be sealed within the input at work.
+    notes: VecDeque<Job>,
+    /// Texts written within the input at work, which storage does not show yet.
+    fresh: BTreeMap<MessageId, Message>,
+    next_order: u64,
+    rng: Rng,
+}
+
+impl core::fmt::Debug for State {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("chat::State").field("outbox", &self.outgoing.open()).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// A new person's.
+    pub fn create(own_key: AccountKey, name: &str, mut rng: Rng, out: &mut Outbox) -> Self {
+        let profile = Profile { name: clean_name(name), about: String::new(), profile_key: rng.bytes() };
+        put_profile(&profile, out);
+        Self {
+            own_half: safety_half(own_key),
+            profile,
+            contacts: Contacts::default(),
+            conversations: BTreeMap::new(),
+            outgoing: Outgoing::default(),
+            unfinished: Unfinished::default(),
+            notes: VecDeque::new(),
+            fresh: BTreeMap::new(),
+            next_order: 0,
+            rng,
+        }
+    }
+
+    /// What storage holds.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn restore(own_key: AccountKey, rng: Rng, read: &dyn Read) -> Result<Self, ReadError> {
+        let mut state = Self::create(own_key, "", rng, &mut Outbox::default());
+        if let Some(profile) = read.load(Table::Meta, b"profile")?.and_then(|b| codec::decode(&b).ok()) {
+            state.profile = profile;
+        }
+        state.contacts = Contacts::restore(read)?;
+        state.outgoing = Outgoing::restore(read)?;
+        let mut seen = Vec::new();
+        read.scan(Table::Event, &mut |key, value| match key.first() {
+            Some(&TEXT) => state.restore_text(key, value),
+            Some(&segments::PREFIX) => state.unfinished.restored(key),
+            Some(&READ_MARK) => seen.extend(parse_key(key)),
+            _ => {}
+        })?;
+        for (account, id) in seen {
+            state.conversations.entry(account).or_default().mark_read(id);
+        }
+        Ok(state)
+    }
+
+    fn restore_text(&mut self, key: &[u8], value: &[u8]) {
+        let (Some((account, id)), Ok(stored)) = (parse_key(key), codec::decode::<StoredText>(value)) else {
+            return;
+        };
+        self.next_order = self.next_order.max(stored.order + 1);
+        let StoredText { own, when, arrived, order, lamport, hops_left, parents, .. } = stored;
+        let brief = Brief { own, when, arrived, order, read: false, hops_left, parents };
+        self.conversations.entry(account).or_default().insert(id, lamport, brief);
+    }
+
+    /// Sets the own profile and tells everybody who knows us.
+    ///
+    /// # Errors
+    /// [`Refusal::Length`] for an empty or long name.
+    pub fn set_profile(
+        &mut self,
+        now: Now,
+        name: &str,
+        about: &str,
+        out: &mut Outbox,
+    ) -> Result<(), Refusal> {
+        self.profile.name = checked_name("name", name)?;
+        self.profile.about = clean_line(about, MAX_ABOUT);
+        put_profile(&self.profile, out);
+        for account in self.contacts.correspondents() {
+            self.submit_profile(now, account, out);
+        }
+        Ok(())
+    }
+
+    /// Sends the own profile to somebody: what a first contact says.
+    pub fn submit_profile(&mut self, now: Now, to: AccountId, out: &mut Outbox) {
+        let id = MessageId(self.rng.bytes());
+        self.outgoing.add(now, id, to, Kind::Profile, (1, 0), out);
+    }
+
+    /// Takes a text into custody. `room` is what one envelope to this person takes. A known id is
+    /// answered again, nothing is sent twice.
+    ///
+    /// # Errors
+    /// Where the text's length, the person's state or a limit does not allow it.
+    pub fn submit_text(
+        &mut self,
+        now: Now,
+        to: AccountId,
+        text: &str,
+        id: Option<MessageId>,
+        room: usize,
+        out: &mut Outbox,
+    ) -> Result<MessageId, Refusal> {
+        if text.is_empty() || text.len() > MAX_TEXT {
+            return Err(Refusal::Length { what: "text", min: 1, max: MAX_TEXT, got: text.len() });
+        }
+        match self.contacts.state(to) {
+            None => return Err(Refusal::UnknownContact { account: to }),
+            Some(ContactState::Blocked) => return Err(Refusal::ContactState { state: "blocked" }),
+            Some(ContactState::Request) => {
+                return Err(Refusal::ContactState { state: "a request: accept it first" });
+            }
+            Some(_) => {}
+        }
+        let id = id.unwrap_or_else(|| MessageId(self.rng.bytes()));
+        if self.outgoing.contains(id) {
+            return Ok(id);
+        }
+        if self.outgoing.open() >= MAX_OPEN {
+            return Err(Refusal::Full { what: "unsent messages", limit: MAX_OPEN });
+        }
+        let message = self.compose(now, to, id, text);
+        let len = message.to_bytes().len();
+        let too_long = Refusal::Length { what: "text", min: 1, max: MAX_TEXT, got: text.len() };
+        let cut = segments::cut(len, room).ok_or(too_long)?;
+        self.record(now, to, &message, text, None, out);
+        self.outgoing.add(now, id, to, Kind::Text, cut, out);
+        self.fresh.insert(id, message);
+        Ok(id)
+    }
+
+    fn compose(&mut self, now: Now, to: AccountId, id: MessageId, text: &str) -> Message {
+        let (lamport, parents) = self.conversations.entry(to).or_default().next();
+        let when = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
+        Message { id, when, lamport, parents, body: Body::Text { text: text.to_owned() } }
+    }
+
+    /// Stores and folds a text; whether it was new. `hops_left` is `None` for our own.
+    fn record(
+        &mut self,
+        now: Now,
+        with: AccountId,
+        message: &Message,
+        text: &str,
+        hops_left: Option<u8>,
+        out: &mut Outbox,
+    ) -> bool {
+        let brief = Brief {
+            own: hops_left.is_none(),
+            when: message.when,
+            arrived: now.wall,
+            order: self.next_order,
+            read: false,
+            hops_left: hops_left.unwrap_or(0),
+            parents: message.parents.clone(),
+        };
+        let conversation = self.conversations.entry(with).or_default();
+        if !conversation.insert(message.id, message.lamport, brief.clone()) {
+            return false;
+        }
+        self.next_order += 1;
+        let Brief { own, when, arrived, order, hops_left, parents, .. } = brief;
+        let text = text.to_owned();
+        let stored =
+            StoredText { own, when, arrived, order, lamport: message.lamport, hops_left, parents, text };
+        out.put(Table::Event, event_key(TEXT, with, message.id), codec::encode(&stored));
+        if let Some(view) = self.view(with, message.id, stored.text) {
+            out.notify(Event::Message(view));
+        }
+        true
+    }
+
+    /// The next bytes to seal, until `None`.
+    pub fn next_job(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) -> Option<Job> {
+        if let Some(note) = self.notes.pop_front() {
+            return Some(note);
+        }
+        while let Some(key) = self.outgoing.take_due(now, now.mono + RETRY) {
+            if let Some(change) = self.outgoing.expire(now, key.message, out) {
+                tell(change, out);
+            }
+            if !self.outgoing.wants_seal(now, key) {
+                continue;
+            }
+            if let Some(job) = self.job(now, key, read) {
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    fn job(&self, now: Now, key: PartKey, read: &dyn Read) -> Option<Job> {
+        let pending = self.outgoing.pending(key.message)?;
+        let message = match pending.kind {
+            Kind::Profile => self.profile_message(now, key.message),
+            Kind::Text => match self.fresh.get(&key.message) {
+                Some(message) => message.clone(),
+                None => stored_message(pending.to, key.message, read)?,
+            },
+        };
+        let bytes = segments::part(&message, &message.to_bytes(), key.index, pending.part_len);
+        let bytes = if pending.kind == Kind::Profile { Some(message.to_bytes()) } else { bytes };
+        Some(Job { part: Some(key), to: pending.to, bytes: bytes? })
+    }
+
+    fn profile_message(&self, now: Now, id: MessageId) -> Message {
+        let Profile { name, about, profile_key } = self.profile.clone();
+        let when = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
+        Message {
+            id,
+            when,
+            lamport: 0,
+            parents: Vec::new(),
+            body: Body::Profile { name, about, profile_key },
+        }
+    }
+
+    /// The input at work is done: its batch will be visible to reads.
+    pub fn settle(&mut self) {
+        self.fresh.clear();
+    }
+
+    /// When the next part is due.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Time> {
+        self.outgoing.next_due()
+    }
+
+    /// A job's part was sealed.
+    pub fn sealed(&mut self, key: PartKey, sealing: Sealing, out: &mut Outbox) {
+        self.outgoing.sealed(key, sealing, out);
+    }
+
+    /// A neighbour confirmed that it holds an envelope durably.
+    pub fn kept(&mut self, now: Now, envelope: EnvelopeId, link: LinkId, out: &mut Outbox) {
+        if let Some(change) = self.outgoing.kept(now, envelope, link, out) {
+            tell(change, out);
+        }
+    }
+
+    /// A receipt opened this commitment. Whether it was of a message of ours.
+    pub fn acked(&mut self, now: Now, commit: AckCommit, out: &mut Outbox) {
+        if let Some(change) = self.outgoing.acked(now, commit, out) {
+            tell(change, out);
+        }
+    }
+
+    /// The recipient cannot open these envelopes: their messages are sealed again.
+    pub fn resend(&mut self, now: Now, envelopes: &[EnvelopeId]) {
+        self.outgoing.resend(now, envelopes);
+    }
+
+    /// Somebody proved to be this account, with this key. Returns who is to be forgotten because
+    /// there are too many requests.
+    pub fn met(&mut self, account: AccountId, key: AccountKey, out: &mut Outbox) -> Option<AccountId> {
+        match self.contacts.heard(account, key, out) {
+            Heard::Known => None,
+            Heard::Introduced => {
+                out.notify(Event::Contact { account });
+                None
+            }
+            Heard::Request { evicted } => {
+                out.notify(Event::Contact { account });
+                evicted
+            }
+        }
+    }
+
+    /// Somebody whom we added wrote back on a session: now both know each other.
+    pub fn answered(&mut self, account: AccountId, out: &mut Outbox) {
+        if self.contacts.answered(account, out) {
+            out.notify(Event::Contact { account });
+        }
+    }
+
+    /// Takes in what was opened. Returns the receipt that may be published now.
+    ///
+    /// # Errors
+    /// Where storage cannot be read; nothing of the input may be acknowledged then.
+    pub fn receive(
+        &mut self,
+        now: Now,
+        incoming: Incoming<'_>,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Option<Ack>, ReadError> {
+        let account = incoming.account;
+        if matches!(self.contacts.state(account), None | Some(ContactState::Blocked)) {
+            return Ok(None);
+        }
+        for bytes in incoming.contents {
+            // What the author sealed is damaged: nobody else can have done that, and a receipt
+            // would only hide it. The envelope itself is acknowledged, it can never get better.
+            let Ok(message) = Message::from_bytes(bytes) else { continue };
+            self.receive_message(now, incoming, message, read, out)?;
+        }
+        let Some(ack) = incoming.ack else { return Ok(None) };
+        if self.contacts.may_learn(account) {
+            return Ok(Some(ack));
+        }
+        self.contacts.hold(account, incoming.envelope, ack, out);
+        Ok(None)
+    }
+
+    fn receive_message(
+        &mut self,
+        now: Now,
+        incoming: Incoming<'_>,
+        message: Message,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<(), ReadError> {
+        let account = incoming.account;
+        match &message.body {
+            Body::Profile { name, about, profile_key } => {
+                self.contacts.profile(account, name, about, *profile_key, out);
+                out.notify(Event::Contact { account });
+            }
+            Body::Text { text } => {
+                self.record(now, account, &message, text, Some(incoming.hops_left), out);
+                if incoming.ack.is_none() && self.contacts.may_learn(account) {
+                    let seen = vec![Seen { id: message.id, hops_left: incoming.hops_left }];
+                    self.note(now, account, Body::Delivered { seen });
+                }
+            }
+            Body::Delivered { seen } => self.receipts(now, account, seen, false, out),
+            Body::Read { seen } => self.receipts(now, account, seen, true, out),
+            Body::Segment { whole, index, count, bytes } => {
+                if self.conversations.get(&account).is_some_and(|c| c.contains(*whole)) {
+                    return Ok(());
+                }
+                let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
+                let Some(bytes) = self.unfinished.arrived(account, part, read, out)? else { return Ok(()) };
+                let assembled = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole);
+                if let Some(Message { body: Body::Text { text }, .. }) = &assembled {
+                    let assembled = assembled.as_ref().unwrap_or(&message);
+                    self.record(now, account, assembled, text, Some(incoming.hops_left), out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn receipts(&mut self, now: Now, from: AccountId, seen: &[Seen], read: bool, out: &mut Outbox) {
+        for Seen { id, hops_left } in seen {
+            if let Some(change) = self.outgoing.receipted(now, from, (*id, *hops_left), read, out) {
+                tell(change, out);
+            }
+        }
+    }
+
+    fn note(&mut self, now: Now, to: AccountId, body: Body) {
+        let id = MessageId(self.rng.bytes());
+        let when = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
+        let bytes = Message { id, when, lamport: 0, parents: Vec::new(), body }.to_bytes();
+        self.notes.push_back(Job { part: None, to, bytes });
+    }
+
+    /// The person has seen everything of this conversation.
+    pub fn mark_read(&mut self, now: Now, from: AccountId, out: &mut Outbox) {
+        let Some(conversation) = self.conversations.get_mut(&from) else { return };
+        let unread: Vec<_> = conversation.unread().collect();
+        let mut seen = Vec::with_capacity(unread.len());
+        for id in unread {
+            conversation.mark_read(id);
+            out.put(Table::Event, event_key(READ_MARK, from, id), []);
+            let hops_left = conversation.brief(id).map_or(0, |(brief, _)| brief.hops_left);
+            seen.push(Seen { id, hops_left });
+        }
+        if self.contacts.may_learn(from) {
+            for seen in seen.chunks(MAX_SEEN) {
+                self.note(now, from, Body::Read { seen: seen.to_vec() });
+            }
+        }
+    }
+
+    /// We add a person, or accept one who asked: the receipts that were held back.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`], [`Refusal::Length`] for the petname.
+    pub fn add(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        key: AccountKey,
+        petname: Option<&str>,
+        out: &mut Outbox,
+    ) -> Result<Vec<(EnvelopeId, Ack)>, Refusal> {
+        let petname = petname.map(|p| checked_name("petname", p)).transpose()?;
+        if self.contacts.state(account).is_none() && self.contacts.len() >= MAX_CONTACTS {
+            return Err(Refusal::Full { what: "contacts", limit: MAX_CONTACTS });
+        }
+        let known = self.contacts.may_learn(account);
+        let held = self.contacts.add(account, key, petname, out);
+        if !known {
+            self.submit_profile(now, account, out);
+        }
+        out.notify(Event::Contact { account });
+        Ok(held)
+    }
+
+    /// Accepts a request and introduces us.
+    ///
+    /// # Errors
+    /// Where there is no such request.
+    pub fn accept(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        out: &mut Outbox,
+    ) -> Result<Vec<(EnvelopeId, Ack)>, Refusal> {
+        let state = self.contacts.state(account).ok_or(Refusal::UnknownContact { account })?;
+        let Some(held) = self.contacts.accept(account, out) else {
+            return match state {
+                ContactState::Blocked => Err(Refusal::ContactState { state: "blocked" }),
+                _ => Ok(Vec::new()),
+            };
+        };
+        self.submit_profile(now, account, out);
+        out.notify(Event::Contact { account });
+        Ok(held)
+    }
+
+    /// Forgets a person and everything that was said.
+    ///
+    /// # Errors
+    /// Where the person is unknown or not (any longer) a request.
+    pub fn decline(&mut self, account: AccountId, out: &mut Outbox) -> Result<(), Refusal> {
+        match self.contacts.state(account) {
+            None => Err(Refusal::UnknownContact { account }),
+            Some(ContactState::Request) => {
+                self.forget(account, out);
+                out.notify(Event::Contact { account });
+                Ok(())
+            }
+            Some(state) => Err(Refusal::ContactState { state: state.as_str() }),
+        }
+    }
+
+    /// Forgets a person.
+    pub fn forget(&mut self, account: AccountId, out: &mut Outbox) {
+        self.contacts.forget(account, out);
+        self.outgoing.forget(account, out);
+        self.unfinished.forget(account, out);
+        let conversation = self.conversations.remove(&account).unwrap_or_default();
+        for (id, ..) in conversation.texts() {
+            out.delete(Table::Event, event_key(TEXT, account, id));
+            out.delete(Table::Event, event_key(READ_MARK, account, id));
+        }
+    }
+
+    /// Blocks a person, silently.
+    ///
+    /// # Errors
+    /// Where the person is unknown.
+    pub fn block(&mut self, account: AccountId, out: &mut Outbox) -> Result<(), Refusal> {
+        known(self.contacts.block(account, out), account)?;
+        out.notify(Event::Contact { account });
+        Ok(())
+    }
+
+    /// The person compared the safety number.
+    ///
+    /// # Errors
+    /// Where the contact is unknown, blocked or an undecided request.
+    pub fn verify(&mut self, account: AccountId, out: &mut Outbox) -> Result<(), Refusal> {
+        let state = self.contacts.state(account).ok_or(Refusal::UnknownContact { account })?;
+        if !self.contacts.mark_verified(account, out) {
+            return Err(Refusal::ContactState { state: state.as_str() });
+        }
+        out.notify(Event::Contact { account });
+        Ok(())
+    }
+
+    /// Sets what we call a person.
+    ///
+    /// # Errors
+    /// Where the person is unknown or the name has no letters.
+    pub fn rename(&mut self, account: AccountId, petname: &str, out: &mut Outbox) -> Result<(), Refusal> {
+        let petname = checked_name("petname", petname)?;
+        known(self.contacts.rename(account, petname, out), account)?;
+        out.notify(Event::Contact { account });
+        Ok(())
+    }
+
+    /// The own profile.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// How far a person has come, `None` for a stranger.
+    #[must_use]
+    pub fn contact_state(&self, account: AccountId) -> Option<ContactState> {
+        self.contacts.state(account)
+    }
+
+    /// Whether this person may learn that this device is there.
+    #[must_use]
+    pub fn may_learn(&self, account: AccountId) -> bool {
+        self.contacts.may_learn(account)
+    }
+
+    /// Whose profile key fits, if anybody's.
+    pub fn by_profile_key(&self, matches: impl Fn(&[u8; 32]) -> bool) -> Option<AccountId> {
+        self.contacts.by_profile_key(matches)
+    }
+
+    /// Everybody we know, by shown name.
+    #[must_use]
+    pub fn contacts(&self) -> Vec<ContactView> {
+        self.contacts.views(&self.own_half)
+    }
+
+    /// Messages of ours without a final state.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.outgoing.open()
+    }
+
+    /// Where a message of ours is.
+    #[must_use]
+    pub fn info(&self, now: Now, id: MessageId) -> Option<InfoView> {
+        self.outgoing.info(now, id)
+    }
+
+    /// The texts of one conversation in its order, or of all in the order of arrival here.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn messages(&self, with: Option<AccountId>, read: &dyn Read) -> Result<Vec<MessageView>, ReadError> {
+        let chosen = self.conversations.iter().filter(|(id, _)| with.is_none_or(|w| w == **id));
+        let mut views = Vec::new();
+        for (account, conversation) in chosen {
+            for (id, brief, _) in conversation.texts() {
+                let Some(Message { body: Body::Text { text }, .. }) = stored_message(*account, id, read)
+                else {
+                    continue;
+                };
+                views.extend(self.view(*account, id, text).map(|view| (brief.order, view)));
+            }
+        }
+        if with.is_none() {
+            views.sort_by_key(|(order, _)| *order);
+        }
+        Ok(views.into_iter().map(|(_, view)| view).collect())
+    }
+
+    fn view(&self, with: AccountId, id: MessageId, text: String) -> Option<MessageView> {
+        let (brief, gap) = self.conversations.get(&with)?.brief(id)?;
+        let theirs = if brief.read { MessageState::Read } else { MessageState::Delivered };
+        let state = if brief.own { self.outgoing.state(id).unwrap_or(MessageState::Waiting) } else { theirs };
+        let when = u64::from(brief.when);
+        let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
+        let shown = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
+        Some(MessageView {
+            id,
+            conversation: with,
+            from: (!brief.own).then_some(with),
+            text,
+            sent_at: Wall(if brief.own { when } else { shown }),
+            received_at: (!brief.own).then_some(brief.arrived),
+            state,
+            gap,
+        })
+    }
+}
+
+fn stored_message(with: AccountId, id: MessageId, read: &dyn Read) -> Option<Message> {
+    let bytes = read.load(Table::Event, &event_key(TEXT, with, id)).ok()??;
+    let StoredText { when, lamport, parents, text, .. } = codec::decode(&bytes).ok()?;
+    Some(Message { id, when, lamport, parents, body: Body::Text { text } })
+}
+
+fn checked_name(what: &'static str, text: &str) -> Result<String, Refusal> {
+    let cleaned = clean_name(text);
+    if cleaned.is_empty() || text.len() > MAX_NAME {
+        return Err(Refusal::Length { what, min: 1, max: MAX_NAME, got: text.len() });
+    }
+    Ok(cleaned)
+}
+
+fn known(known: bool, account: AccountId) -> Result<(), Refusal> {
+    if known { Ok(()) } else { Err(Refusal::UnknownContact { account }) }
+}
+
+fn tell(change: Change, out: &mut Outbox) {
+    let Change { message, to, state, carriers } = change;
+    out.notify(Event::MessageState { message, to, state, carriers });
+}
+
+fn put_profile(profile: &Profile, out: &mut Outbox) {
+    out.put(Table::Meta, *b"profile", codec::encode(profile));
+}
+
+fn event_key(kind: u8, account: AccountId, id: MessageId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + AccountId::LEN + MessageId::LEN);
+    key.push(kind);
+    key.extend_from_slice(&account.0);
+    key.extend_from_slice(&id.0);
+    key
+}
+
+fn parse_key(key: &[u8]) -> Option<(AccountId, MessageId)> {
+    let (account, id) = key.get(1..)?.split_at_checked(AccountId::LEN)?;
+    Some((AccountId::from_slice(account)?, MessageId::from_slice(id)?))
+}
+
+#[cfg(test)]
+mod tests;

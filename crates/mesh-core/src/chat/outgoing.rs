@@ -1,0 +1,406 @@
+//! Messages of ours and how far each came: custody until a receipt or the end of their time
+//! (PROTOCOL.md section 7).
+//!
+//! A message consists of one part, or of several where no envelope holds it. Each part is sealed,
+//! and sealed again when its envelope ended without a receipt. States only rise.
+
+use crate::id::{AccountId, AckCommit, EnvelopeId, LinkId, MessageId};
+use crate::outbox::Outbox;
+use crate::store::{Read, ReadError, Table};
+use crate::time::{Now, Time, Wall};
+use crate::view::{InfoView, MessageState, RecipientView};
+use crate::wire::codec;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a message is in its author's custody (PROTOCOL.md section 7).
+pub const CUSTODY: Duration = Duration::from_secs(90 * 86_400);
+/// Carriers beyond this many are counted in memory but not written at every step.
+const WRITTEN_CARRIERS: u32 = 8;
+
+/// What a pending message says, which decides how its bytes are made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Kind {
+    /// Our profile, as it is when it is sealed.
+    Profile,
+    /// A text of the conversation.
+    Text,
+}
+
+/// Names one part of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartKey {
+    /// The message.
+    pub message: MessageId,
+    /// Its part, from 0.
+    pub index: u16,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Part {
+    /// The latest sealing.
+    sealed: Option<Sealing>,
+    delivered: bool,
+}
+
+/// One sealing of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealing {
+    /// The envelope.
+    pub envelope: EnvelopeId,
+    /// What its receipt will open.
+    pub commit: AckCommit,
+    /// When the envelope ends.
+    pub expires: Time,
+    /// The hops that it began with.
+    pub hops: u8,
+    /// Neighbours that confirmed to hold it.
+    pub carriers: u32,
+}
+
+/// A message of ours, as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) to: AccountId,
+    pub(super) kind: Kind,
+    state: StoredState,
+    at: Option<Wall>,
+    created: Time,
+    hops: Option<u8>,
+    /// The length that the message was cut at, where it has several parts.
+    pub(super) part_len: u32,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum StoredState {
+    Waiting,
+    HandedOn,
+    Delivered,
+    Read,
+    Expired,
+}
+
+impl From<StoredState> for MessageState {
+    fn from(state: StoredState) -> Self {
+        match state {
+            StoredState::Waiting => Self::Waiting,
+            StoredState::HandedOn => Self::HandedOn,
+            StoredState::Delivered => Self::Delivered,
+            StoredState::Read => Self::Read,
+            StoredState::Expired => Self::Expired,
+        }
+    }
+}
+
+impl Pending {
+    fn is_open(&self) -> bool {
+        self.state <= StoredState::HandedOn
+    }
+
+    fn carriers(&self) -> u32 {
+        self.parts.iter().map(|p| p.sealed.map_or(0, |s| s.carriers)).min().unwrap_or(0)
+    }
+}
+
+/// A change of state that front ends are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) message: MessageId,
+    pub(super) to: AccountId,
+    pub(super) state: MessageState,
+    pub(super) carriers: u32,
+}
+
+/// Every message of ours.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    messages: BTreeMap<MessageId, Pending>,
+    by_commit: BTreeMap<AckCommit, PartKey>,
+    by_envelope: BTreeMap<EnvelopeId, PartKey>,
+    /// When a part is to be sealed again or a message ends.
+    due: BTreeSet<(Time, PartKey)>,
+    due_at: BTreeMap<PartKey, Time>,
+    /// Which links confirmed which part of this run: a link counts once.
+    confirmed: BTreeSet<(PartKey, LinkId)>,
+    open: usize,
+}
+
+impl Outgoing {
+    /// Everything that storage holds.
+    pub(super) fn restore(read: &dyn Read) -> Result<Self, ReadError> {
+        let mut outgoing = Self::default();
+        read.scan(Table::Outbox, &mut |key, value| {
+            let (Some(id), Ok(pending)) = (MessageId::from_slice(key), codec::decode(value)) else { return };
+            outgoing.index(id, pending);
+        })?;
+        Ok(outgoing)
+    }
+
+    fn index(&mut self, id: MessageId, pending: Pending) {
+        self.open += usize::from(pending.is_open());
+        for (index, part) in (0..).zip(&pending.parts) {
+            self.index_part(PartKey { message: id, index }, &pending, part.sealed.as_ref());
+        }
+        self.messages.insert(id, pending);
+    }
+
+    fn index_part(&mut self, key: PartKey, pending: &Pending, sealing: Option<&Sealing>) {
+        if pending.is_open() {
+            let end = pending.created + CUSTODY;
+            self.schedule(key, Some(sealing.map_or(Time::default(), |s| s.expires.min(end))));
+        }
+        if let Some(sealing) = sealing {
+            self.by_commit.insert(sealing.commit, key);
+            self.by_envelope.insert(sealing.envelope, key);
+        }
+    }
+
+    fn schedule(&mut self, key: PartKey, at: Option<Time>) {
+        if let Some(earlier) = self.due_at.remove(&key) {
+            self.due.remove(&(earlier, key));
+        }
+        if let Some(at) = at {
+            self.due_at.insert(key, at);
+            self.due.insert((at, key));
+        }
+    }
+
+    /// Takes a new message into custody; its parts are due at once.
+    pub(super) fn add(
+        &mut self,
+        now: Now,
+        id: MessageId,
+        to: AccountId,
+        kind: Kind,
+        cut: (u16, u32),
+        out: &mut Outbox,
+    ) {
+        let parts = vec![Part { sealed: None, delivered: false }; usize::from(cut.0)];
+        let pending = Pending {
+            to,
+            kind,
+            state: StoredState::Waiting,
+            at: None,
+            created: now.mono,
+            hops: None,
+            part_len: cut.1,
+            parts,
+        };
+        put(id, &pending, out);
+        self.index(id, pending);
+    }
+
+    /// Whether this message is known.
+    pub(super) fn contains(&self, id: MessageId) -> bool {
+        self.messages.contains_key(&id)
+    }
+
+    /// A message of ours.
+    pub(super) fn pending(&self, id: MessageId) -> Option<&Pending> {
+        self.messages.get(&id)
+    }
+
+    /// Messages without a final state.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// When the next part is due.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.due.first().map(|(time, _)| *time)
+    }
+
+    /// Takes the next part that is due; it comes back at `retry` unless it is sealed before.
+    pub(super) fn take_due(&mut self, now: Now, retry: Time) -> Option<PartKey> {
+        let (time, key) = *self.due.first()?;
+        if time > now.mono {
+            return None;
+        }
+        self.schedule(key, Some(retry));
+        Some(key)
+    }
+
+    /// Ends a message whose custody is over; the change where it was open.
+    pub(super) fn expire(&mut self, now: Now, id: MessageId, out: &mut Outbox) -> Option<Change> {
+        let pending = self.messages.get(&id)?;
+        if now.mono < pending.created + CUSTODY {
+            return None;
+        }
+        self.raise(now, id, StoredState::Expired, out)
+    }
+
+    /// Notes a sealing of a part.
+    pub(super) fn sealed(&mut self, key: PartKey, sealing: Sealing, out: &mut Outbox) {
+        let Some(pending) = self.messages.get_mut(&key.message) else { return };
+        let Some(part) = pending.parts.get_mut(usize::from(key.index)) else { return };
+        let earlier = part.sealed.replace(sealing);
+        let pending = pending.clone();
+        if let Some(earlier) = earlier {
+            self.by_envelope.remove(&earlier.envelope);
+            self.unconfirm(key);
+        }
+        self.index_part(key, &pending, Some(&sealing));
+        put(key.message, &pending, out);
+    }
+
+    /// Asks for new sealings of what these envelopes held.
+    pub(super) fn resend(&mut self, now: Now, envelopes: &[EnvelopeId]) {
+        for envelope in envelopes {
+            let Some(key) = self.by_envelope.get(envelope).copied() else { continue };
+            let pending = self.messages.get_mut(&key.message).filter(|p| p.is_open());
+            let Some(part) = pending.and_then(|p| p.parts.get_mut(usize::from(key.index))) else { continue };
+            if let Some(sealing) = part.sealed.as_mut() {
+                sealing.expires = now.mono;
+            }
+            self.schedule(key, Some(now.mono));
+        }
+    }
+
+    /// A neighbour confirmed that it holds an envelope durably.
+    pub(super) fn kept(
+        &mut self,
+        now: Now,
+        envelope: EnvelopeId,
+        link: LinkId,
+        out: &mut Outbox,
+    ) -> Option<Change> {
+        let key = *self.by_envelope.get(&envelope)?;
+        if !self.confirmed.insert((key, link)) {
+            return None;
+        }
+        let pending = self.messages.get_mut(&key.message)?;
+        let sealing = pending.parts.get_mut(usize::from(key.index))?.sealed.as_mut()?;
+        sealing.carriers += 1;
+        let write = sealing.carriers <= WRITTEN_CARRIERS || sealing.carriers.is_power_of_two();
+        let carriers = pending.carriers();
+        if pending.state == StoredState::Waiting && carriers > 0 {
+            return self.raise(now, key.message, StoredState::HandedOn, out);
+        }
+        if write {
+            put(key.message, pending, out);
+        }
+        let change = Change { message: key.message, to: pending.to, state: pending.state.into(), carriers };
+        pending.is_open().then_some(change)
+    }
+
+    /// A valid receipt for one part.
+    pub(super) fn acked(&mut self, now: Now, commit: AckCommit, out: &mut Outbox) -> Option<Change> {
+        let key = *self.by_commit.get(&commit)?;
+        let pending = self.messages.get_mut(&key.message)?;
+        let part = pending.parts.get_mut(usize::from(key.index))?;
+        if part.delivered {
+            return None;
+        }
+        part.delivered = true;
+        if pending.parts.iter().all(|p| p.delivered) {
+            return self.raise(now, key.message, StoredState::Delivered, out);
+        }
+        put(key.message, pending, out);
+        None
+    }
+
+    /// A sealed receipt from the recipient.
+    pub(super) fn receipted(
+        &mut self,
+        now: Now,
+        from: AccountId,
+        seen: (MessageId, u8),
+        read: bool,
+        out: &mut Outbox,
+    ) -> Option<Change> {
+        let (id, hops_left) = seen;
+        let pending = self.messages.get_mut(&id).filter(|p| p.to == from)?;
+        let start = pending.parts.last().and_then(|p| p.sealed).map(|s| s.hops);
+        pending.hops = start.and_then(|s| s.checked_sub(hops_left)).or(pending.hops);
+        self.raise(now, id, if read { StoredState::Read } else { StoredState::Delivered }, out)
+    }
+
+    /// Raises a state; the change where it rose. What is delivered cannot expire.
+    fn raise(&mut self, now: Now, id: MessageId, state: StoredState, out: &mut Outbox) -> Option<Change> {
+        let pending = self.messages.get_mut(&id)?;
+        let late = state == StoredState::Expired && !pending.is_open();
+        // A receipt that comes after the end of custody still tells the truth.
+        let revived = pending.state == StoredState::Expired && state < StoredState::Expired;
+        if late || (!revived && state <= pending.state) {
+            return None;
+        }
+        let was_open = pending.is_open();
+        pending.state = state;
+        pending.at = Some(now.wall);
+        put(id, pending, out);
+        let change =
+            Change { message: id, to: pending.to, state: state.into(), carriers: pending.carriers() };
+        if was_open && !pending.is_open() {
+            self.open -= 1;
+            self.settle(id);
+        }
+        Some(change)
+    }
+
+    /// Nothing is due any more for a message in a final state.
+    fn settle(&mut self, id: MessageId) {
+        let parts = self.messages.get(&id).map_or(0, |p| p.parts.len());
+        for index in 0..u16::try_from(parts).unwrap_or(u16::MAX) {
+            let key = PartKey { message: id, index };
+            self.schedule(key, None);
+            self.unconfirm(key);
+        }
+    }
+
+    fn unconfirm(&mut self, key: PartKey) {
+        let range = (key, LinkId(0))..=(key, LinkId(u64::MAX));
+        while let Some(entry) = self.confirmed.range(range.clone()).next().copied() {
+            self.confirmed.remove(&entry);
+        }
+    }
+
+    /// The state of a message of ours.
+    pub(super) fn state(&self, id: MessageId) -> Option<MessageState> {
+        self.messages.get(&id).map(|p| p.state.into())
+    }
+
+    /// Whether a part still wants an envelope.
+    pub(super) fn wants_seal(&self, now: Now, key: PartKey) -> bool {
+        let Some(pending) = self.messages.get(&key.message) else { return false };
+        let Some(part) = pending.parts.get(usize::from(key.index)) else { return false };
+        pending.is_open() && !part.delivered && part.sealed.is_none_or(|s| s.expires <= now.mono)
+    }
+
+    /// Everything that is known about where a message is.
+    pub(super) fn info(&self, now: Now, id: MessageId) -> Option<InfoView> {
+        let pending = self.messages.get(&id)?;
+        let recipient = RecipientView { account: pending.to, state: pending.state.into(), at: pending.at };
+        Some(InfoView {
+            id,
+            state: pending.state.into(),
+            carriers: pending.carriers(),
+            hops: pending.hops,
+            expires_in: (pending.created + CUSTODY).since(now.mono),
+            recipients: vec![recipient],
+        })
+    }
+
+    /// Forgets every message to one person.
+    pub(super) fn forget(&mut self, to: AccountId, out: &mut Outbox) {
+        let ids: Vec<_> = self.messages.iter().filter(|(_, p)| p.to == to).map(|(id, _)| *id).collect();
+        for id in ids {
+            if self.messages.remove(&id).is_some_and(|p| p.is_open()) {
+                self.open -= 1;
+            }
+            out.delete(Table::Outbox, id.0);
+            let keys: Vec<_> = self.due_at.keys().filter(|k| k.message == id).copied().collect();
+            for key in keys {
+                self.schedule(key, None);
+                self.unconfirm(key);
+            }
+            self.by_commit.retain(|_, k| k.message != id);
+            self.by_envelope.retain(|_, k| k.message != id);
+        }
+    }
+}
+
+fn put(id: MessageId, pending: &Pending, out: &mut Outbox) {
+    out.put(Table::Outbox, id.0, codec::encode(pending));
+}

@@ -1,0 +1,226 @@
+//! Long messages in parts: all or nothing (PROTOCOL.md section 7).
+
+use crate::crypto::kdf16;
+use crate::id::{AccountId, MessageId};
+use crate::outbox::Outbox;
+use crate::store::{Read, ReadError, Table};
+use crate::wire::message::{Body, MAX_PARTS, Message};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Unfinished long messages per person; a new one beyond it ends the oldest.
+pub const MAX_UNFINISHED: usize = 32;
+/// Bytes of a message around a part's own.
+pub(super) const PART_OVERHEAD: usize = 64;
+
+/// How a message of `len` bytes is cut where one envelope takes `room`: the number of parts, and
+/// their length.
+pub(super) fn cut(len: usize, room: usize) -> Option<(u16, u32)> {
+    if len <= room {
+        return Some((1, u32::try_from(len).ok()?));
+    }
+    let part = room.checked_sub(PART_OVERHEAD).filter(|p| *p > 0)?;
+    let count = u16::try_from(len.div_ceil(part)).ok().filter(|c| *c <= MAX_PARTS)?;
+    Some((count, u32::try_from(part).ok()?))
+}
+
+/// The sealed bytes of one part of `whole`.
+pub(super) fn part(whole: &Message, encoded: &[u8], index: u16, part_len: u32) -> Option<Vec<u8>> {
+    let part_len = usize::try_from(part_len).ok().filter(|l| *l > 0)?;
+    let count = u16::try_from(encoded.len().div_ceil(part_len)).ok()?;
+    if count <= 1 {
+        return Some(encoded.to_vec());
+    }
+    let bytes = encoded.chunks(part_len).nth(usize::from(index))?.to_vec();
+    let id = part_id(whole.id, index);
+    let body = Body::Segment { whole: whole.id, index, count, bytes };
+    Some(Message { id, when: whole.when, lamport: whole.lamport, parents: Vec::new(), body }.to_bytes())
+}
+
+/// A part's name follows from the whole's, so that a part sealed twice is the same message.
+fn part_id(whole: MessageId, index: u16) -> MessageId {
+    MessageId(kdf16("segment", &[&whole.0, &index.to_le_bytes()]))
+}
+
+/// A part of a long message, as it was opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrived<'a> {
+    pub(super) whole: MessageId,
+    pub(super) index: u16,
+    pub(super) count: u16,
+    pub(super) bytes: &'a [u8],
+}
+
+/// Long messages that are not complete yet.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    /// Per author, in the order in which they began: which parts are here.
+    parts: BTreeMap<AccountId, Vec<(MessageId, u16, BTreeSet<u16>)>>,
+}
+
+impl Unfinished {
+    /// Restores from a record's key, see [`record_key`].
+    pub(super) fn restored(&mut self, key: &[u8]) {
+        let Some((from, whole, index, count)) = parse_key(key) else { return };
+        self.entry(from, whole, count).insert(index);
+    }
+
+    fn entry(&mut self, from: AccountId, whole: MessageId, count: u16) -> &mut BTreeSet<u16> {
+        let list = self.parts.entry(from).or_default();
+        let at = list.iter().position(|(id, ..)| *id == whole).unwrap_or_else(|| {
+            list.push((whole, count, BTreeSet::new()));
+            list.len() - 1
+        });
+        &mut list[at].2
+    }
+
+    /// Takes a part; the whole message's bytes where it was the last one missing.
+    pub(super) fn arrived(
+        &mut self,
+        from: AccountId,
+        part: Arrived<'_>,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let list = self.parts.entry(from).or_default();
+        let known = list.iter().find(|(id, ..)| *id == part.whole);
+        if known.is_some_and(|(_, count, _)| *count != part.count) {
+            return Ok(None);
+        }
+        if known.is_none() && list.len() >= MAX_UNFINISHED {
+            let (whole, count, here) = list.remove(0);
+            forget(from, whole, count, &here, out);
+        }
+        let here = self.entry(from, part.whole, part.count);
+        if !here.insert(part.index) {
+            return Ok(None);
+        }
+        if here.len() < usize::from(part.count) {
+            out.put(Table::Event, record_key(from, part.whole, part.index, part.count), part.bytes);
+            return Ok(None);
+        }
+        let here = here.clone();
+        self.finish(from, part, &here, read, out).map(Some)
+    }
+
+    fn finish(
+        &mut self,
+        from: AccountId,
+        last: Arrived<'_>,
+        here: &BTreeSet<u16>,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Vec<u8>, ReadError> {
+        let mut whole = Vec::new();
+        for index in 0..last.count {
+            if index == last.index {
+                whole.extend_from_slice(last.bytes);
+                continue;
+            }
+            let key = record_key(from, last.whole, index, last.count);
+            whole.extend(read.load(Table::Event, &key)?.unwrap_or_default());
+        }
+        if let Some(list) = self.parts.get_mut(&from) {
+            list.retain(|(id, ..)| *id != last.whole);
+        }
+        forget(from, last.whole, last.count, here, out);
+        Ok(whole)
+    }
+
+    /// Forgets what one person has begun.
+    pub(super) fn forget(&mut self, from: AccountId, out: &mut Outbox) {
+        for (whole, count, here) in self.parts.remove(&from).unwrap_or_default() {
+            forget(from, whole, count, &here, out);
+        }
+    }
+}
+
+fn forget(from: AccountId, whole: MessageId, count: u16, here: &BTreeSet<u16>, out: &mut Outbox) {
+    for index in here {
+        out.delete(Table::Event, record_key(from, whole, *index, count));
+    }
+}
+
+/// Marks the records of this module within the table of events.
+pub(super) const PREFIX: u8 = 2;
+
+fn record_key(from: AccountId, whole: MessageId, index: u16, count: u16) -> Vec<u8> {
+    let mut key = vec![PREFIX];
+    key.extend_from_slice(&from.0);
+    key.extend_from_slice(&whole.0);
+    key.extend_from_slice(&index.to_be_bytes());
+    key.extend_from_slice(&count.to_be_bytes());
+    key
+}
+
+fn parse_key(key: &[u8]) -> Option<(AccountId, MessageId, u16, u16)> {
+    let (from, rest) = key.get(1..)?.split_at_checked(AccountId::LEN)?;
+    let (whole, rest) = rest.split_at_checked(MessageId::LEN)?;
+    let [a, b, c, d] = *rest else { return None };
+    let numbers = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    Some((AccountId::from_slice(from)?, MessageId::from_slice(whole)?, numbers.0, numbers.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Memory;
+    use proptest::prelude::*;
+
+    fn message(len: usize) -> Message {
+        let body = Body::Text { text: "y".repeat(len) };
+        Message { id: MessageId([7; 16]), when: 1, lamport: 2, parents: vec![], body }
+    }
+
+    /// Opens parts in the given order with storage between them, as inputs would.
+    fn assemble(message: &Message, room: usize, order: impl Fn(u16) -> u64) -> Vec<Vec<u8>> {
+        let encoded = message.to_bytes();
+        let (count, len) = cut(encoded.len(), room).unwrap();
+        let (memory, mut unfinished, mut whole) = (Memory::default(), Unfinished::default(), vec![]);
+        let mut indexes: Vec<_> = (0..count).collect();
+        indexes.sort_by_key(|i| order(*i));
+        for index in indexes {
+            let sealed = part(message, &encoded, index, len).unwrap();
+            assert!(sealed.len() <= room);
+            let Body::Segment { whole: id, index, count, bytes } = Message::from_bytes(&sealed).unwrap().body
+            else {
+                return vec![sealed];
+            };
+            let mut out = Outbox::default();
+            let arrived = Arrived { whole: id, index, count, bytes: &bytes };
+            whole.extend(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out).unwrap());
+            while let Some(crate::Output::Store(op)) = out.pop() {
+                memory.apply([op]);
+            }
+        }
+        assert_eq!(memory.count(Table::Event), 0, "nothing is left of a whole message");
+        whole
+    }
+
+    proptest! {
+        #[test]
+        fn parts_in_any_order_give_the_whole_once(len in 1usize..9_000, seed in any::<u64>()) {
+            let message = message(len);
+            let whole = assemble(&message, 1_000, |i| u64::from(i + 1).wrapping_mul(seed | 1));
+            prop_assert_eq!(whole, vec![message.to_bytes()]);
+        }
+    }
+
+    #[test]
+    fn a_message_beyond_the_most_parts_is_not_cut() {
+        assert_eq!(cut(1_000_000, 1_000), None);
+    }
+
+    #[test]
+    fn the_oldest_unfinished_message_gives_way() {
+        let (memory, mut unfinished) = (Memory::default(), Unfinished::default());
+        for n in 0..=u8::try_from(MAX_UNFINISHED).unwrap() {
+            let mut out = Outbox::default();
+            let arrived = Arrived { whole: MessageId([n; 16]), index: 0, count: 2, bytes: b"x" };
+            assert_eq!(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
+            while let Some(crate::Output::Store(op)) = out.pop() {
+                memory.apply([op]);
+            }
+        }
+        assert_eq!(memory.count(Table::Event), MAX_UNFINISHED);
+    }
+}

@@ -1,0 +1,151 @@
+//! What is asked for, of whom, and what happens when it does not come.
+
+use crate::id::{LinkId, ShortId};
+use crate::time::Time;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Names that a link announced and that were not asked for yet.
+const MAX_BACKLOG: usize = 65_536;
+/// Links that are remembered to hold what another was asked for.
+const MAX_OTHERS: usize = 4;
+/// Names that one link brought in a copy of no use.
+const MAX_DECLINED: usize = 4_096;
+/// Without an answer for this long, and the link otherwise idle for [`IDLE`], another is asked.
+const PATIENCE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(2);
+/// However busy the link is.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What one link was and will be asked for.
+#[derive(Debug)]
+pub(super) struct LinkWants {
+    backlog: VecDeque<ShortId>,
+    queued: BTreeSet<ShortId>,
+    asked: BTreeMap<ShortId, Time>,
+    declined: BTreeSet<ShortId>,
+    window: usize,
+    most: usize,
+    progress: Time,
+}
+
+impl LinkWants {
+    /// At most `most` names are asked for at a time.
+    pub(super) fn new(most: usize, now: Time) -> Self {
+        Self {
+            backlog: VecDeque::new(),
+            queued: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            declined: BTreeSet::new(),
+            window: most,
+            most,
+            progress: now,
+        }
+    }
+
+    /// The link announced `id`, which is not known here.
+    pub(super) fn announce(&mut self, id: ShortId) {
+        let useless = self.declined.contains(&id) || self.asked.contains_key(&id);
+        if !useless && self.backlog.len() < MAX_BACKLOG && self.queued.insert(id) {
+            self.backlog.push_back(id);
+        }
+    }
+
+    /// Asks for one name outside the window.
+    pub(super) fn ask(&mut self, id: ShortId, now: Time) {
+        self.asked.insert(id, now);
+    }
+
+    /// Whether the window has room for a batch.
+    pub(super) fn has_room(&self) -> bool {
+        !self.backlog.is_empty() && self.asked.len() <= self.window / 2
+    }
+
+    /// The next name to ask for, as long as the window has room.
+    pub(super) fn next(&mut self) -> Option<ShortId> {
+        if self.asked.len() >= self.window {
+            return None;
+        }
+        let id = self.backlog.pop_front()?;
+        self.queued.remove(&id);
+        Some(id)
+    }
+
+    /// Something came. Whether it had been asked for.
+    pub(super) fn arrived(&mut self, id: ShortId, now: Time) -> bool {
+        let asked = self.asked.remove(&id).is_some();
+        if asked {
+            self.progress = now;
+            self.window = (self.window + 1).min(self.most);
+        }
+        asked
+    }
+
+    /// The copy that this link has is of no use: it is not asked of it again.
+    pub(super) fn decline(&mut self, id: ShortId) {
+        if self.declined.len() < MAX_DECLINED {
+            self.declined.insert(id);
+        }
+    }
+
+    /// What did not come in time; the link is asked for less at a time then.
+    pub(super) fn overdue(&mut self, now: Time) -> Vec<ShortId> {
+        let idle = now.since(self.progress) >= IDLE;
+        let late = |since: Time| {
+            let waited = now.since(since);
+            waited >= LIMIT || (idle && waited >= PATIENCE)
+        };
+        let overdue: Vec<ShortId> =
+            self.asked.iter().filter(|(_, since)| late(**since)).map(|(id, _)| *id).collect();
+        for id in &overdue {
+            self.asked.remove(id);
+        }
+        if !overdue.is_empty() {
+            self.window = (self.window / 2).max(1);
+        }
+        overdue
+    }
+
+    /// Whether anything is or will be asked for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.asked.is_empty() && self.backlog.is_empty()
+    }
+
+    /// Everything that was asked for.
+    pub(super) fn asked(&self) -> impl Iterator<Item = ShortId> {
+        self.asked.keys().copied()
+    }
+}
+
+/// Which link was asked for a name, so that no two are.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    names: BTreeMap<ShortId, (LinkId, Vec<LinkId>)>,
+}
+
+impl Wanted {
+    /// `true` where `link` shall ask; else it is remembered as another holder.
+    pub(super) fn claim(&mut self, id: ShortId, link: LinkId) -> bool {
+        let Some((asked, others)) = self.names.get_mut(&id) else {
+            self.names.insert(id, (link, Vec::new()));
+            return true;
+        };
+        if *asked != link && others.len() < MAX_OTHERS && !others.contains(&link) {
+            others.push(link);
+        }
+        false
+    }
+
+    /// The name came or is given up: who else was known to hold it.
+    pub(super) fn release(&mut self, id: ShortId) -> Vec<LinkId> {
+        self.names.remove(&id).map(|(_, others)| others).unwrap_or_default()
+    }
+
+    /// The name did not come from `link`: the others that hold it. `None` where `link` is not the one asked.
+    pub(super) fn give_up(&mut self, id: ShortId, link: LinkId) -> Option<Vec<LinkId>> {
+        if self.names.get(&id).is_none_or(|(asked, _)| *asked != link) {
+            return None;
+        }
+        Some(self.release(id))
+    }
+}

@@ -1,0 +1,204 @@
+//! What one neighbour sees.
+
+use super::*;
+use crate::border::Output;
+use crate::time::Wall;
+
+const LINK: LinkId = LinkId(1);
+const ROOT: Root = [7; 8];
+
+fn at(mono: u64) -> Now {
+    Now { mono: Time(mono), wall: Wall(0) }
+}
+
+fn state(config: Config) -> State {
+    State::new(config, Rng::new([1; 32]))
+}
+
+/// A ready link, and the outbox that saw it come up.
+fn ready(config: Config) -> (State, Outbox) {
+    let (mut state, mut out) = (state(config), Outbox::default());
+    state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    let received = state.receive(at(0), LINK, &hello(1, 1, 9), || ROOT, &mut out);
+    assert_eq!(received, Received::Ready);
+    drain(&mut out);
+    (state, out)
+}
+
+fn hello(min: u8, max: u8, instance: u8) -> Vec<u8> {
+    let tokens = vec![[3; 8]; 64];
+    Frame::Hello(Hello { min, max, capabilities: 0, instance: [instance; 16], nonce: [8; 16], tokens })
+        .to_bytes()
+}
+
+fn drain(out: &mut Outbox) -> Vec<Output> {
+    core::iter::from_fn(|| out.pop()).collect()
+}
+
+fn closes(out: &mut Outbox) -> Vec<CloseReason> {
+    let close = |output| match output {
+        Output::Close { why, .. } => Some(why),
+        _ => None,
+    };
+    drain(out).into_iter().filter_map(close).collect()
+}
+
+fn frames(out: &mut Outbox) -> Vec<Frame> {
+    let frame = |output| match output {
+        Output::Send { frame, .. } => Frame::from_bytes(&frame).ok(),
+        _ => None,
+    };
+    drain(out).into_iter().filter_map(frame).collect()
+}
+
+#[test]
+fn the_highest_common_version_makes_a_link() {
+    let config = Config { versions: 1..=2, ..Config::default() };
+    let (mut state, mut out) = (state(config), Outbox::default());
+    state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    assert_eq!(state.receive(at(0), LINK, &hello(1, 1, 9), || ROOT, &mut out), Received::Ready);
+}
+
+#[test]
+fn both_ends_learn_who_is_older_where_no_version_is_common() {
+    for (versions, theirs, why) in [
+        (2..=3, hello(1, 1, 9), CloseReason::Version { ours: 3, theirs: 1 }),
+        (1..=1, vec![1, 2, 3], CloseReason::Version { ours: 1, theirs: 3 }),
+    ] {
+        let (mut state, mut out) = (state(Config { versions, ..Config::default() }), Outbox::default());
+        state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);
+        assert!(matches!(frames(&mut out)[..], [Frame::Hello(_)]), "the hello goes out first");
+        state.receive(at(0), LINK, &theirs, || ROOT, &mut out);
+        assert_eq!(closes(&mut out), [why]);
+    }
+}
+
+#[test]
+fn a_neighbour_that_says_nothing_is_closed_after_6_seconds() {
+    let (mut state, mut out) = (state(Config::default()), Outbox::default());
+    state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    drain(&mut out);
+    assert_eq!(state.next_wakeup(), Some(Time(6_000)));
+    state.tick(at(6_000), || ROOT, &mut out);
+    assert_eq!(closes(&mut out), [CloseReason::Silent]);
+}
+
+#[test]
+fn what_goes_unanswered_is_asked_about_after_2_seconds_and_closed_at_6() {
+    let (mut state, mut out) = ready(Config::default());
+    state.tick(at(0), || ROOT, &mut out);
+    let answer = Frame::Beat { ask: false, root: ROOT }.to_bytes();
+    state.receive(at(40), LINK, &answer, || ROOT, &mut out);
+    assert_eq!(state.peers(at(40))[0].rtt, Some(Duration::from_millis(40)));
+    drain(&mut out);
+    state.send(at(10_000), LINK, &Frame::Have(vec![ShortId([1; 16])]), &mut out);
+    drain(&mut out);
+    for asked in [12_000, 14_000] {
+        assert_eq!(state.next_wakeup(), Some(Time(asked)));
+        state.tick(at(asked), || ROOT, &mut out);
+        assert_eq!(frames(&mut out), [Frame::Beat { ask: true, root: ROOT }]);
+    }
+    state.tick(at(16_000), || ROOT, &mut out);
+    assert_eq!(closes(&mut out), [CloseReason::Silent]);
+    assert_eq!(state.poll(), Some(Event::Closed(LINK)));
+}
+
+#[test]
+fn a_beat_is_answered_and_the_answer_is_not() {
+    let (mut state, mut out) = ready(Config::default());
+    state.receive(at(1), LINK, &Frame::Beat { ask: true, root: [1; 8] }.to_bytes(), || ROOT, &mut out);
+    assert_eq!(frames(&mut out), [Frame::Beat { ask: false, root: ROOT }]);
+    state.receive(at(2), LINK, &Frame::Beat { ask: false, root: [1; 8] }.to_bytes(), || ROOT, &mut out);
+    assert_eq!(frames(&mut out), []);
+}
+
+#[test]
+fn frames_of_a_newer_version_are_counted_and_no_fault() {
+    let (mut state, mut out) = ready(Config::default());
+    for _ in 0..100 {
+        assert_eq!(state.receive(at(1), LINK, &[99, 1, 2], || ROOT, &mut out), Received::Nothing);
+    }
+    assert_eq!(state.counters(), Counters { newer_frames: 100, ..Counters::default() });
+    assert!(closes(&mut out).is_empty());
+}
+
+#[test]
+fn attack_37_frames_cut_short_close_the_link_and_leave_nothing_behind() {
+    let (mut state, mut out) = ready(Config::default());
+    for n in 0..10_000u32 {
+        state.receive(at(1), LINK, &[5, n as u8], || ROOT, &mut out);
+    }
+    assert_eq!(closes(&mut out), [CloseReason::Faults]);
+    assert!(state.links.is_empty());
+}
+
+#[test]
+fn faults_are_forgiven_with_time() {
+    let (mut state, mut out) = ready(Config::default());
+    for n in 0..100 {
+        state.fault(at(n * 30_000), LINK, "a test", 3, &mut out);
+    }
+    assert!(closes(&mut out).is_empty());
+}
+
+#[test]
+fn links_over_the_limit_are_closed() {
+    let (mut state, mut out) = (state(Config { links: 2, ..Config::default() }), Outbox::default());
+    for link in 0..3 {
+        state.up(at(0), LinkId(link), Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    }
+    assert_eq!(closes(&mut out), [CloseReason::TooMany]);
+    assert_eq!(state.links.len(), 2);
+}
+
+#[test]
+fn a_second_link_to_the_same_neighbour_is_closed() {
+    let (mut state, mut out) = ready(Config::default());
+    state.up(at(0), LinkId(2), Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    state.receive(at(0), LinkId(2), &hello(1, 1, 9), || ROOT, &mut out);
+    assert_eq!(closes(&mut out), [CloseReason::Duplicate]);
+    assert_eq!(state.links.len(), 1);
+}
+
+#[test]
+fn a_new_link_replaces_one_that_fell_silent() {
+    let (mut state, mut out) = ready(Config::default());
+    state.up(at(30_000), LinkId(2), Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    assert_eq!(state.receive(at(30_000), LinkId(2), &hello(1, 1, 9), || ROOT, &mut out), Received::Ready);
+    assert_eq!(state.poll(), Some(Event::Closed(LINK)));
+}
+
+#[test]
+fn a_link_to_oneself_is_closed() {
+    let (mut state, mut out) = (state(Config::default()), Outbox::default());
+    state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    let Some(Output::Send { frame, .. }) = out.pop() else { panic!("no hello") };
+    state.receive(at(0), LINK, &frame, || ROOT, &mut out);
+    assert_eq!(closes(&mut out), [CloseReason::Duplicate]);
+}
+
+#[test]
+fn bulk_waits_for_credit_and_public_things_do_not() {
+    let (mut state, mut out) = ready(Config::default());
+    let id = |n: u8| ShortId([n; 16]);
+    state.queue(at(0), LINK, Priority::Carried, 0, id(1));
+    state.queue(at(0), LINK, Priority::Carried, 1, id(2));
+    state.queue(at(0), LINK, Priority::Public, 0, id(3));
+    assert_eq!(state.next_due(), Some((LINK, id(3))));
+    assert_eq!(state.next_due(), None);
+    state.credit(LINK, 100);
+    assert_eq!(state.next_due(), Some((LINK, id(1))));
+    state.send_bulk(at(0), LINK, vec![0; 300], &mut out);
+    assert_eq!(state.next_due(), None, "200 in debt");
+    state.credit(LINK, 201);
+    assert_eq!(state.next_due(), Some((LINK, id(2))));
+}
+
+#[test]
+fn a_full_queue_drops_and_counts() {
+    let (mut state, _) = ready(Config { queue: 3, ..Config::default() });
+    for n in 0..10 {
+        state.queue(at(0), LINK, Priority::Carried, 0, ShortId([n; 16]));
+    }
+    assert_eq!((state.queued(LINK), state.counters().dropped), (3, 7));
+}

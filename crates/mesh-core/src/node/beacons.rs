@@ -1,0 +1,231 @@
+//! Beacons that are shown: one line per event, the highest number wins (PROTOCOL.md section 10).
+
+use super::{Node, first_hops};
+use crate::border::{BeaconKind, Event, Refusal, Reply};
+use crate::carry::Origin;
+use crate::crypto::beacon::{Beacon, BeaconKey, contact_hint};
+use crate::crypto::name::clean_line;
+use crate::id::{AccountId, EnvelopeId};
+use crate::outbox::Outbox;
+use crate::store::{Read, ReadError, Table};
+use crate::time::{Now, Time, Wall};
+use crate::view::BeaconView;
+use crate::wire::beacon::{BeaconContent, BeaconError, MAX_BEACON_TEXT, Position};
+use crate::wire::{Lifetime, codec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Events that are shown at a time; one more hides the one that ends first, never an own one.
+pub const MAX_SHOWN: usize = 1_000;
+/// Own events that live at a time.
+pub const MAX_OWN: usize = 8;
+/// An unknown battery, see [`BeaconContent::battery`].
+const UNKNOWN_BATTERY: u8 = 255;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stored {
+    bytes: Vec<u8>,
+    ends: Time,
+    own: bool,
+    contact: Option<AccountId>,
+}
+
+#[derive(Clone, Debug)]
+struct Shown {
+    beacon: Beacon,
+    ends: Time,
+    own: bool,
+    contact: Option<AccountId>,
+}
+
+/// The events that live.
+#[derive(Debug, Default)]
+pub(super) struct Beacons {
+    shown: BTreeMap<[u8; 8], Shown>,
+}
+
+impl Beacons {
+    /// What storage holds.
+    pub(super) fn restore(read: &dyn Read) -> Result<Self, ReadError> {
+        let mut beacons = Self::default();
+        read.scan(Table::Beacon, &mut |_, value| {
+            let Ok(Stored { bytes, ends, own, contact }) = codec::decode(value) else { return };
+            let Ok(beacon) = Beacon::from_bytes(&bytes) else { return };
+            beacons.shown.insert(beacon.event(), Shown { beacon, ends, own, contact });
+        })?;
+        Ok(beacons)
+    }
+
+    /// The id of the beacon that `beacon` replaces; `Err` where it replaces nothing and says nothing new.
+    fn replaced(&self, beacon: &Beacon) -> Result<Option<EnvelopeId>, ()> {
+        match self.shown.get(&beacon.event()) {
+            None => Ok(None),
+            Some(known) if beacon.replaces(&known.beacon) => Ok(Some(known.beacon.id())),
+            Some(_) => Err(()),
+        }
+    }
+
+    fn show(&mut self, shown: Shown, out: &mut Outbox) -> BeaconView {
+        let event = shown.beacon.event();
+        let bytes = shown.beacon.to_bytes();
+        let stored = Stored { bytes, ends: shown.ends, own: shown.own, contact: shown.contact };
+        out.put(Table::Beacon, event, codec::encode(&stored));
+        let view = view(&shown);
+        self.shown.insert(event, shown);
+        self.make_room(event, out);
+        view
+    }
+
+    fn make_room(&mut self, newest: [u8; 8], out: &mut Outbox) {
+        if self.shown.len() <= MAX_SHOWN {
+            return;
+        }
+        let others = self.shown.iter().filter(|(event, s)| !s.own && **event != newest);
+        let Some(first) = others.min_by_key(|(_, s)| s.ends).map(|(event, _)| *event) else { return };
+        self.shown.remove(&first);
+        out.delete(Table::Beacon, first);
+    }
+
+    /// Ends what has lived its time.
+    pub(super) fn tick(&mut self, now: Now, out: &mut Outbox) {
+        self.shown.retain(|event, shown| {
+            let lives = shown.ends > now.mono;
+            if !lives {
+                out.delete(Table::Beacon, *event);
+                if shown.own {
+                    out.delete(Table::Session, key_record(*event));
+                }
+            }
+            lives
+        });
+    }
+
+    /// When the next event ends.
+    pub(super) fn next_wakeup(&self) -> Option<Time> {
+        self.shown.values().map(|s| s.ends).min()
+    }
+
+    /// The events that live, newest first.
+    pub(super) fn views(&self, now: Now) -> Vec<BeaconView> {
+        let live = self.shown.values().filter(|s| s.ends > now.mono && s.beacon.content().kind().is_some());
+        let mut views: Vec<_> = live.map(view).collect();
+        views.sort_by(|a, b| (b.sent_at, &b.id).cmp(&(a.sent_at, &a.id)));
+        views
+    }
+
+    fn own_count(&self) -> usize {
+        self.shown.values().filter(|s| s.own && !s.beacon.is_cancel()).count()
+    }
+}
+
+fn view(shown: &Shown) -> BeaconView {
+    let content = shown.beacon.content();
+    BeaconView {
+        id: shown.beacon.event_text(),
+        kind: content.kind().unwrap_or(BeaconKind::Cancel),
+        text: clean_line(&content.text, MAX_BEACON_TEXT),
+        position: content.position.map(|p| (p.lat, p.lon)),
+        sent_at: Wall(u64::from(content.minute) * 60),
+        cancelled: shown.beacon.is_cancel(),
+        own: shown.own,
+        contact: shown.contact,
+    }
+}
+
+/// Where the key of an own event is kept: in the table whose deleted records are destroyed.
+fn key_record(event: [u8; 8]) -> Vec<u8> {
+    [&b"beacon/"[..], &event].concat()
+}
+
+impl Node {
+    /// Publishes a beacon under a key made for it.
+    pub(super) fn beacon(
+        &mut self,
+        now: Now,
+        kind: BeaconKind,
+        text: &str,
+        position: Option<(i32, i32)>,
+    ) -> Result<Reply, Refusal> {
+        if text.len() > MAX_BEACON_TEXT {
+            return Err(Refusal::Length {
+                what: "beacon text",
+                min: 0,
+                max: MAX_BEACON_TEXT,
+                got: text.len(),
+            });
+        }
+        if self.beacons.own_count() >= MAX_OWN {
+            return Err(Refusal::Full { what: "beacons", limit: MAX_OWN });
+        }
+        let key = BeaconKey::generate(&mut self.rng);
+        let content = BeaconContent {
+            what: kind as u8,
+            seq: 1,
+            minute: minute(now),
+            lifetime: Lifetime::HalfDay,
+            position: position.map(|(lat, lon)| Position { lat, lon }),
+            accuracy: 0,
+            battery: UNKNOWN_BATTERY,
+            people: 0,
+            hint: contact_hint(&self.chat.profile().profile_key, &key.public()),
+            text: text.to_owned(),
+        };
+        self.publish(now, &key, &content).map(Reply::Beacon)
+    }
+
+    /// Takes an own beacon back: everybody who shows it learns that it is over.
+    pub(super) fn beacon_cancel(&mut self, now: Now, id: &str) -> Result<Reply, Refusal> {
+        let unknown = || Refusal::Unknown { what: "beacon of yours", name: id.to_owned() };
+        let mut own = self.beacons.shown.values().filter(|s| s.own);
+        let shown = own.find(|s| s.beacon.event_text() == id).ok_or_else(unknown)?;
+        if shown.beacon.is_cancel() {
+            return Ok(Reply::Beacon(view(shown)));
+        }
+        let stored = self.read.load(Table::Session, &key_record(shown.beacon.event()))?;
+        let seed: [u8; 32] = stored.and_then(|s| s.try_into().ok()).ok_or_else(unknown)?;
+        let known = shown.beacon.content().clone();
+        let seq = known.seq.saturating_add(1);
+        let content = BeaconContent {
+            what: BeaconKind::Cancel as u8,
+            seq,
+            minute: minute(now),
+            text: String::new(),
+            ..known
+        };
+        self.publish(now, &BeaconKey::from_seed(&seed), &content).map(Reply::Beacon)
+    }
+
+    fn publish(&mut self, now: Now, key: &BeaconKey, content: &BeaconContent) -> Result<BeaconView, Refusal> {
+        let hops = first_hops(&mut self.rng);
+        let refused = |error: BeaconError| Refusal::Beacon { reason: error.to_string() };
+        let beacon = key.sign(content, hops).map_err(refused)?;
+        let replaces = self.beacons.replaced(&beacon).unwrap_or(None);
+        let (out, bytes) = (&mut self.outbox, beacon.to_bytes());
+        let (span, origin) = (content.lifetime.span(), Origin::Own { to: None });
+        let kept = self.mesh.keep_public(now, &bytes, span, origin, replaces, out);
+        kept.map_err(|why| Refusal::Beacon { reason: why.to_string() })?;
+        out.put(Table::Session, key_record(beacon.event()), *key.seed());
+        let view = self.beacons.show(Shown { beacon, ends: now.mono + span, own: true, contact: None }, out);
+        out.notify(Event::Beacon(view.clone()));
+        Ok(view)
+    }
+
+    /// Takes in a beacon that a neighbour brought: verified before it is shown or passed on.
+    pub(super) fn take_beacon(&mut self, now: Now, beacon: Beacon, bytes: &[u8], origin: Origin) {
+        let Ok(replaces) = self.beacons.replaced(&beacon) else { return };
+        let span = beacon.content().lifetime.span();
+        if self.mesh.keep_public(now, bytes, span, origin, replaces, &mut self.outbox).is_err() {
+            return;
+        }
+        let ends = now.mono + span.saturating_sub(core::time::Duration::from_secs(beacon.age_s.into()));
+        let event = beacon.event();
+        let own = self.beacons.shown.get(&event).is_some_and(|s| s.own);
+        let contact = self.chat.by_profile_key(|key| beacon.is_hinted(key));
+        let view = self.beacons.show(Shown { beacon, ends, own, contact }, &mut self.outbox);
+        self.outbox.notify(Event::Beacon(view));
+    }
+}
+
+fn minute(now: Now) -> u32 {
+    u32::try_from(now.wall.0 / 60).unwrap_or(u32::MAX)
+}

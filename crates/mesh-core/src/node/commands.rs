@@ -1,0 +1,103 @@
+//! Commands of front ends: each is carried out or refused whole, and answered.
+
+use super::Node;
+use crate::border::{Command, Event, Refusal, Reply};
+use crate::crypto::ContactLink;
+use crate::crypto::IntroError;
+use crate::crypto::invite::MAX_INVITES;
+use crate::crypto::session::{LearnError, PER_CONTENT};
+use crate::id::{AccountId, Ack, CommandId, EnvelopeId, MessageId};
+use crate::time::Now;
+use core::time::Duration;
+
+impl Node {
+    pub(super) fn on_command(&mut self, now: Now, command: CommandId, what: Command) {
+        let result = self.carry_out(now, what);
+        self.outbox.notify(Event::Answered { command, result });
+    }
+
+    fn carry_out(&mut self, now: Now, command: Command) -> Result<Reply, Refusal> {
+        let out = &mut self.outbox;
+        match command {
+            Command::SetProfile { name, about } => {
+                self.chat.set_profile(now, &name, &about, out).map(|()| Reply::Done)
+            }
+            Command::InviteNew { uses, lifetime } => self.invite_new(now, uses, lifetime),
+            Command::InviteRevoke { number } => self.invite_revoke(number),
+            Command::Add { link, petname } => self.add(now, &link, petname.as_deref()),
+            Command::Rename { account, petname } => {
+                self.chat.rename(account, &petname, out).map(|()| Reply::Contact(account))
+            }
+            Command::Accept { account } => self.accept(now, account),
+            Command::Decline { account } => {
+                self.chat.decline(account, out)?;
+                self.sessions.forget(now, account, out);
+                Ok(Reply::Done)
+            }
+            Command::Block { account } => self.chat.block(account, out).map(|()| Reply::Contact(account)),
+            Command::Verify { account } => self.chat.verify(account, out).map(|()| Reply::Contact(account)),
+            Command::Send { to, text, message } => self.send(now, to, &text, message),
+            Command::MarkRead { from } => {
+                self.chat.mark_read(now, from, out);
+                Ok(Reply::Done)
+            }
+            Command::Beacon { kind, text, position } => self.beacon(now, kind, &text, position),
+            Command::BeaconCancel { id } => self.beacon_cancel(now, &id),
+        }
+    }
+
+    fn add(&mut self, now: Now, link: &str, petname: Option<&str>) -> Result<Reply, Refusal> {
+        let unreadable = |error: &dyn core::fmt::Display| Refusal::Link { reason: error.to_string() };
+        let link = ContactLink::from_text(link).map_err(|error| unreadable(&error))?;
+        let (account, key) = (link.intro().account_id(), link.intro().account());
+        if account == self.identity.account_id() {
+            return Err(Refusal::OwnLink);
+        }
+        match self.sessions.learn(now, link.intro(), Some(link.invite()), &mut self.outbox) {
+            // A printed link may be older than what its owner told since: the newer keys stay.
+            Ok(_) | Err(LearnError::Intro(IntroError::Rollback { .. })) => {}
+            Err(error) => return Err(unreadable(&error)),
+        }
+        let held = self.chat.add(now, account, key, petname, &mut self.outbox)?;
+        self.release(now, account, &held)?;
+        Ok(Reply::Contact(account))
+    }
+
+    fn accept(&mut self, now: Now, account: AccountId) -> Result<Reply, Refusal> {
+        let held = self.chat.accept(now, account, &mut self.outbox)?;
+        self.release(now, account, &held)?;
+        Ok(Reply::Contact(account))
+    }
+
+    /// Publishes the receipts that a request held back.
+    fn release(&mut self, now: Now, account: AccountId, held: &[(EnvelopeId, Ack)]) -> Result<(), Refusal> {
+        for (id, ack) in held {
+            // What has left the bag since needs no receipt: its author seals it again.
+            let Some(envelope) = self.mesh.envelope(now, *id, &*self.read)? else { continue };
+            self.mesh.delivered(now, &envelope, *ack, None, account, &mut self.outbox);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, now: Now, to: AccountId, text: &str, id: Option<MessageId>) -> Result<Reply, Refusal> {
+        let room = self.sessions.room(to).saturating_sub(PER_CONTENT);
+        self.chat.submit_text(now, to, text, id, room, &mut self.outbox).map(Reply::Sent)
+    }
+
+    fn invite_new(
+        &mut self,
+        now: Now,
+        uses: Option<u32>,
+        lifetime: Option<Duration>,
+    ) -> Result<Reply, Refusal> {
+        let invite = self.identity.invite_new(now, &mut self.rng, uses, lifetime, &mut self.outbox);
+        invite.map(Reply::Invite).map_err(|_| Refusal::Full { what: "invites", limit: MAX_INVITES })
+    }
+
+    fn invite_revoke(&mut self, number: u32) -> Result<Reply, Refusal> {
+        if self.identity.invite_revoke(number, &mut self.rng, &mut self.outbox) {
+            return Ok(Reply::Done);
+        }
+        Err(Refusal::Unknown { what: "invite", name: number.to_string() })
+    }
+}

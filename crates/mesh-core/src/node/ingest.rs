@@ -1,0 +1,142 @@
+//! The one way in: everything that arrives is opened, taken in, and answered here, however it came.
+
+use super::Node;
+use super::mesh::Arrival;
+use crate::carry::Origin;
+use crate::chat::Incoming;
+use crate::crypto::Beacon;
+use crate::crypto::session::{Delivery, Opened};
+use crate::id::{AccountId, Ack, EnvelopeId, LinkId};
+use crate::store::ReadError;
+use crate::time::{Now, Time};
+use crate::wire::Envelope;
+
+/// First contacts that wait for the budget of trials; what is beyond comes again with its next sealing.
+pub const MAX_RETRIES: usize = 4_096;
+
+impl Node {
+    pub(super) fn ingest(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        id: EnvelopeId,
+        arrival: Arrival,
+    ) -> Result<(), ReadError> {
+        match arrival {
+            Arrival::Public(bytes) => {
+                self.ingest_beacon(now, link, id, &bytes);
+                Ok(())
+            }
+            Arrival::Envelope(envelope) => self.ingest_sealed(now, Some(link), envelope),
+        }
+    }
+
+    /// Opens an envelope that a neighbour brought (`link`), or that was in the bag when its key came.
+    fn ingest_sealed(&mut self, now: Now, link: Option<LinkId>, envelope: Envelope) -> Result<(), ReadError> {
+        let opened = self.sessions.open(now, &self.identity, &*self.read, &envelope, &mut self.outbox);
+        let receipt = match opened {
+            Opened::Delivery(delivery) => self.deliver(now, &envelope, *delivery)?,
+            Opened::Later(at) => {
+                self.retry_later(at, envelope.id());
+                None
+            }
+            // What does not open looks from outside like what is not ours.
+            Opened::Foreign | Opened::Duplicate | Opened::Rejected(_) => None,
+        };
+        if let Some((ack, account)) = receipt {
+            self.mesh.delivered(now, &envelope, ack, link, account, &mut self.outbox);
+        } else if let Some(link) = link {
+            let contact = self.mesh.contact(link).is_some();
+            let origin = Origin::Link { link, contact };
+            // A refusal (no room) is the bag's decision; the neighbour learns it by not being told "kept".
+            let _refused = self.mesh.keep(now, envelope, origin, &mut self.outbox);
+        }
+        Ok(())
+    }
+
+    /// First contacts beyond the budget of trials stay in the bag and are tried again.
+    fn retry_later(&mut self, at: Time, id: EnvelopeId) {
+        if self.retries.len() < MAX_RETRIES {
+            self.retries.insert((at, id));
+        }
+    }
+
+    /// Tries again what was put off.
+    pub(super) fn retry(&mut self, now: Now) -> Result<(), ReadError> {
+        while let Some((_, id)) = self.retries.first().copied().filter(|(at, _)| *at <= now.mono) {
+            self.retries.pop_first();
+            if let Some(envelope) = self.mesh.envelope(now, id, &*self.read)? {
+                self.ingest_sealed(now, None, envelope)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what an envelope held. Returns the receipt that may be published, and to whom it is due.
+    fn deliver(
+        &mut self,
+        now: Now,
+        envelope: &Envelope,
+        delivery: Delivery,
+    ) -> Result<Option<(Ack, AccountId)>, ReadError> {
+        let account = delivery.account;
+        if !self.meet(now, &delivery) {
+            return Ok(None);
+        }
+        let incoming = Incoming {
+            account,
+            envelope: envelope.id(),
+            contents: &delivery.contents,
+            ack: delivery.ack,
+            hops_left: envelope.hops_left,
+        };
+        let ack = self.chat.receive(now, incoming, &*self.read, &mut self.outbox)?;
+        self.chat.resend(now, &delivery.resend);
+        if delivery.first_contact.is_some() || !delivery.new_tags.is_empty() {
+            self.share_secrets(now);
+            self.keys_may_be_due = true;
+        }
+        self.search_bag(now, &delivery)?;
+        Ok(ack.map(|ack| (ack, account)))
+    }
+
+    /// Notes who wrote; whether they may write at all.
+    fn meet(&mut self, now: Now, delivery: &Delivery) -> bool {
+        let account = delivery.account;
+        let known = self.chat.contact_state(account);
+        let Some(first) = &delivery.first_contact else {
+            self.chat.answered(account, &mut self.outbox);
+            return known.is_some();
+        };
+        let counts = known.is_none().then_some(first.invite).flatten();
+        if counts.is_some_and(|number| !self.identity.invite_spend(number, &mut self.outbox)) {
+            self.sessions.forget(now, account, &mut self.outbox);
+            return false;
+        }
+        let evicted = self.chat.met(account, first.intro.account(), &mut self.outbox);
+        if let Some(evicted) = evicted {
+            self.chat.forget(evicted, &mut self.outbox);
+            self.sessions.forget(now, evicted, &mut self.outbox);
+        }
+        true
+    }
+
+    /// Envelopes may come before the key that opens them: a new key is tried on what is held.
+    fn search_bag(&mut self, now: Now, delivery: &Delivery) -> Result<(), ReadError> {
+        if delivery.new_tags.is_empty() {
+            return Ok(());
+        }
+        for envelope in self.mesh.by_tags(now, &delivery.new_tags, &*self.read)? {
+            self.ingest_sealed(now, None, envelope)?;
+        }
+        Ok(())
+    }
+
+    fn ingest_beacon(&mut self, now: Now, link: LinkId, id: EnvelopeId, bytes: &[u8]) {
+        let contact = self.mesh.contact(link).is_some();
+        match Beacon::from_bytes(bytes) {
+            Ok(beacon) => self.take_beacon(now, beacon, bytes, Origin::Link { link, contact }),
+            Err(_) => self.mesh.discard(now, link, id, "a forged or damaged beacon", &mut self.outbox),
+        }
+    }
+}

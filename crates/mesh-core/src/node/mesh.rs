@@ -1,0 +1,541 @@
+//! The neighbourhood: `link`, `carry` and `gossip` joined, as one thing that the node drives.
+//!
+//! Everything sealed or public that comes from a neighbour leaves here as an [`Arrival`]: checked,
+//! not yet kept. The node opens it or not and hands it back with [`Mesh::keep`],
+//! [`Mesh::delivered`] or [`Mesh::discard`]; that is the one `ingest` of the node.
+
+#[cfg(test)]
+mod tests;
+
+use crate::border::{Profile, Role};
+use crate::carry::{self, Kept, Kind, Origin, Parcel, Refused};
+use crate::gossip::{self, Action, Bag, Standing};
+use crate::id::{AccountId, Ack, EnvelopeId, LinkId, ShortId, Tag};
+use crate::link::{self, Priority, Received, Secret};
+use crate::outbox::Outbox;
+use crate::rng::Rng;
+use crate::store::{Read, ReadError};
+use crate::time::{Now, Time};
+use crate::view::PeerView;
+use crate::wire::frame::{Root, Set};
+use crate::wire::{Envelope, Frame, Lifetime};
+use core::time::Duration;
+use std::collections::VecDeque;
+
+/// The limits of the three layers.
+#[derive(Clone, Debug, Default)]
+pub struct MeshConfig {
+    /// Of each link.
+    pub link: link::Config,
+    /// Of the bag.
+    pub carry: carry::Config,
+    /// Of the exchange.
+    pub gossip: gossip::Config,
+}
+
+/// What came from a neighbour and waits for the node's decision, within the same `handle`.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A sealed envelope, not held, not ended.
+    Envelope(Envelope),
+    /// A public thing with its hops and age: the node verifies it before it is kept.
+    Public(Vec<u8>),
+}
+
+/// What the node learns from its neighbourhood. Poll until `None` after every call.
+#[derive(Debug)]
+pub enum MeshEvent {
+    /// Answer with [`Mesh::keep`], [`Mesh::keep_public`], [`Mesh::delivered`] or [`Mesh::discard`].
+    Arrived {
+        /// Who brought it.
+        link: LinkId,
+        /// Its name.
+        id: EnvelopeId,
+        /// What it is.
+        arrival: Arrival,
+    },
+    /// A neighbour's hello was understood.
+    Up {
+        /// Over which link.
+        link: LinkId,
+        /// Who, where both ends proved to know each other.
+        contact: Option<AccountId>,
+    },
+    /// A neighbour on a live link proved to be this contact after the hello.
+    Recognised {
+        /// Over which link.
+        link: LinkId,
+        /// Who.
+        contact: AccountId,
+    },
+    /// A link ended.
+    Down {
+        /// Which.
+        link: LinkId,
+    },
+    /// A neighbour holds an envelope of ours durably.
+    Carried {
+        /// Which neighbour.
+        link: LinkId,
+        /// Which envelope.
+        id: EnvelopeId,
+    },
+    /// A valid receipt of something that is or was ours, or of anything else that was carried.
+    Receipted {
+        /// What was published.
+        ack: Ack,
+        /// The envelopes that it ended in the bag.
+        ended: Vec<EnvelopeId>,
+    },
+    /// An own envelope reached its age without a receipt.
+    Expired {
+        /// Which.
+        id: EnvelopeId,
+    },
+    /// A neighbour's frame was wrong.
+    Fault {
+        /// From which link.
+        link: LinkId,
+        /// What was wrong.
+        what: &'static str,
+    },
+}
+
+/// What the bag knows, as gossip asks for it.
+struct View<'a> {
+    carry: &'a carry::State,
+    now: Now,
+}
+
+impl Bag for View<'_> {
+    fn root(&self, set: Set) -> Root {
+        self.carry.root(set)
+    }
+
+    fn version(&self, set: Set) -> u64 {
+        self.carry.version(set)
+    }
+
+    fn names(&self, set: Set) -> Vec<[u8; 32]> {
+        self.carry.names(set)
+    }
+
+    fn standing(&self, id: ShortId) -> Standing {
+        match self.carry.item(id) {
+            Some(item) => {
+                let few_hops = item.hops <= carry::FEW_HOPS && item.kind == Kind::Sealed;
+                Standing::Held { hops: item.hops, own: item.own, few_hops }
+            }
+            None if self.carry.is_ended(self.now, id) => Standing::Ended,
+            None => Standing::Unknown,
+        }
+    }
+
+    fn short_of_hops(&self, most: usize) -> Vec<ShortId> {
+        self.carry.short_of_hops(most)
+    }
+}
+
+/// `link`, `carry` and `gossip` joined.
+#[derive(Debug)]
+pub struct Mesh {
+    link: link::State,
+    carry: carry::State,
+    gossip: gossip::State,
+    events: VecDeque<MeshEvent>,
+}
+
+impl Mesh {
+    /// A neighbourhood over what storage holds (an empty store gives an empty bag). The `now` of all calls is
+    /// the node's life, which goes on over restarts: ages count in it.
+    ///
+    /// # Errors
+    /// Where the records cannot be read.
+    pub fn restore(config: MeshConfig, mut rng: Rng, read: &dyn Read) -> Result<Self, ReadError> {
+        Ok(Self {
+            link: link::State::new(config.link, rng.fork()),
+            carry: carry::State::restore(config.carry, read)?,
+            gossip: gossip::State::new(config.gossip, rng.fork()),
+            events: VecDeque::new(),
+        })
+    }
+
+    /// [`Input::LinkUp`](crate::Input::LinkUp).
+    pub fn link_up(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        role: Role,
+        binding: [u8; 32],
+        profile: Profile,
+        out: &mut Outbox,
+    ) {
+        self.link.up(now, link, role, binding, profile, out);
+    }
+
+    /// [`Input::LinkDown`](crate::Input::LinkDown).
+    pub fn link_down(&mut self, now: Now, link: LinkId, out: &mut Outbox) {
+        if self.link.down(link) {
+            self.forget(now, link);
+            self.settle(now, out);
+        }
+    }
+
+    /// [`Input::LinkReady`](crate::Input::LinkReady).
+    pub fn link_ready(&mut self, link: LinkId, credit: u32) {
+        self.link.credit(link, credit);
+    }
+
+    /// [`Input::Frame`](crate::Input::Frame).
+    pub fn frame(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Outbox) {
+        let view = View { carry: &self.carry, now };
+        match self.link.receive(now, link, bytes, || gossip::root(&view), out) {
+            Received::Nothing => {}
+            Received::Ready => self.on_ready(now, link),
+            Received::Recognised(contact) => self.on_recognised(link, contact),
+            Received::Frame(Frame::Envelope(bytes)) => self.on_envelope(now, link, &bytes, out),
+            Received::Frame(Frame::Public(bytes)) => self.on_public(now, link, bytes, out),
+            Received::Frame(frame) => self.gossip.frame(now, link, frame, &view),
+        }
+        self.settle(now, out);
+    }
+
+    /// [`Input::Tick`](crate::Input::Tick).
+    pub fn tick(&mut self, now: Now, out: &mut Outbox) {
+        for expired in self.carry.tick(now, out) {
+            if expired.own && expired.kind == Kind::Sealed {
+                self.events.push_back(MeshEvent::Expired { id: expired.id });
+            }
+        }
+        let view = View { carry: &self.carry, now };
+        self.link.tick(now, || gossip::root(&view), out);
+        self.gossip.tick(now, &view);
+        self.settle(now, out);
+    }
+
+    /// Call once at the end of every `handle`: transmits what credit and batching allow. What cannot be read
+    /// is passed over; a neighbour that misses it asks another.
+    pub fn flush(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) {
+        self.settle(now, out);
+        while let Some((link, id)) = self.link.next_due() {
+            let Some(item) = self.carry.item(id) else { continue };
+            let Ok(Some(parcel)) = self.carry.load(now, item.id, read) else { continue };
+            let Some(bytes) = parcel.handed_on() else { continue };
+            match item.kind {
+                Kind::Sealed => {
+                    self.link.send_bulk(now, link, Frame::Envelope(bytes).to_bytes(), out);
+                }
+                Kind::Public => self.link.send(now, link, &Frame::Public(bytes), out),
+            }
+        }
+    }
+
+    /// When the next tick is due, and for which layer.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<(Time, &'static str)> {
+        let due = [
+            (self.link.next_wakeup(), "link"),
+            (self.gossip.next_wakeup(), "gossip"),
+            (self.carry.next_wakeup(), "carry"),
+        ];
+        due.into_iter().filter_map(|(at, who)| Some((at?, who))).min()
+    }
+
+    /// The next event, until `None`.
+    pub fn poll(&mut self) -> Option<MeshEvent> {
+        self.events.pop_front()
+    }
+
+    /// The recognition secrets of all pairs, most recent first, at start and after each change; live links
+    /// are looked at anew.
+    pub fn set_secrets(&mut self, now: Now, secrets: Vec<(AccountId, Secret)>, out: &mut Outbox) {
+        for (link, contact) in self.link.set_secrets(now, secrets, out) {
+            self.on_recognised(link, contact);
+        }
+    }
+
+    /// Keeps an arrived or an own envelope and announces it.
+    ///
+    /// # Errors
+    /// Why it is not held; an arrived one is then simply not carried.
+    pub fn keep(
+        &mut self,
+        now: Now,
+        envelope: Envelope,
+        origin: Origin,
+        out: &mut Outbox,
+    ) -> Result<EnvelopeId, Refused> {
+        self.keep_parcel(now, Parcel::from(envelope), origin, out)
+    }
+
+    /// Keeps a verified public thing for `span` counted from its age, and pushes it to the neighbours.
+    /// `replaces` names what it supersedes, which does not come back.
+    ///
+    /// # Errors
+    /// Why it is not held.
+    pub fn keep_public(
+        &mut self,
+        now: Now,
+        bytes: &[u8],
+        span: Duration,
+        origin: Origin,
+        replaces: Option<EnvelopeId>,
+        out: &mut Outbox,
+    ) -> Result<EnvelopeId, Refused> {
+        let parcel = Parcel::public(bytes, span).ok_or(Refused::TooOld)?;
+        if let Some(before) = replaces {
+            self.carry.withdraw(now, before, out);
+        }
+        self.keep_parcel(now, parcel, origin, out)
+    }
+
+    /// An arrived envelope was ours alone: it is not carried, and its receipt is published in the time of
+    /// PROTOCOL.md section 9 (at once only on links proved to be `sender`'s). Its bringer hears that it is
+    /// kept, so store what it held in the same batch.
+    pub fn delivered(
+        &mut self,
+        now: Now,
+        envelope: &Envelope,
+        ack: Ack,
+        from: Option<LinkId>,
+        sender: AccountId,
+        out: &mut Outbox,
+    ) {
+        let span = envelope.lifetime().span();
+        if self.carry.receipt(now, ack, Some(span), false, out) != carry::Receipt::Known {
+            self.gossip.publish_receipt(now, ack, from, sender);
+        }
+        let view = View { carry: &self.carry, now };
+        self.gossip.accepted(now, envelope.id().short(), from, &view);
+        self.settle(now, out);
+    }
+
+    /// An arrived thing was wrong (a bad signature): it is forgotten and the link's score falls.
+    pub fn discard(&mut self, now: Now, link: LinkId, id: EnvelopeId, what: &'static str, out: &mut Outbox) {
+        self.gossip.declined(now, id.short(), link, &View { carry: &self.carry, now });
+        self.link.fault(now, link, what, 3, out);
+        self.settle(now, out);
+    }
+
+    /// Takes a thing out of the bag (its message ended otherwise, it was superseded); it does not come back.
+    pub fn withdraw(&mut self, now: Now, id: EnvelopeId, out: &mut Outbox) {
+        self.carry.withdraw(now, id, out);
+    }
+
+    /// The held envelopes that carry one of `tags`, for a new key share.
+    ///
+    /// # Errors
+    /// Where a body cannot be read.
+    pub fn by_tags(&self, now: Now, tags: &[Tag], read: &dyn Read) -> Result<Vec<Envelope>, ReadError> {
+        let ids = tags.iter().flat_map(|tag| self.carry.by_tag(*tag));
+        ids.filter_map(|id| self.carry.envelope(now, id, read).transpose()).collect()
+    }
+
+    /// One held envelope.
+    ///
+    /// # Errors
+    /// Where its body cannot be read.
+    pub fn envelope(&self, now: Now, id: EnvelopeId, read: &dyn Read) -> Result<Option<Envelope>, ReadError> {
+        self.carry.envelope(now, id, read)
+    }
+
+    /// The bytes of a held public thing with hops and age of now.
+    ///
+    /// # Errors
+    /// Where its body cannot be read.
+    pub fn public(&self, now: Now, id: EnvelopeId, read: &dyn Read) -> Result<Option<Vec<u8>>, ReadError> {
+        let parcel = self.carry.load(now, id, read)?;
+        Ok(parcel.filter(|parcel| parcel.kind == Kind::Public).map(|parcel| parcel.bytes()))
+    }
+
+    /// The names of all held public things, to show them after a start.
+    #[must_use]
+    pub fn public_ids(&self) -> Vec<EnvelopeId> {
+        self.carry.names(Set::Public).into_iter().map(EnvelopeId).collect()
+    }
+
+    /// The links that are ready, with what is shown of them.
+    #[must_use]
+    pub fn peers(&self, now: Now) -> Vec<PeerView> {
+        self.link.peers(now)
+    }
+
+    /// Who is at the other end of a link, where both ends proved to know each other.
+    #[must_use]
+    pub fn contact(&self, link: LinkId) -> Option<AccountId> {
+        self.link.contact(link)
+    }
+
+    /// Whether a link's other end proved to be a contact.
+    #[must_use]
+    pub fn is_contact(&self, link: LinkId) -> bool {
+        self.link.contact(link).is_some()
+    }
+
+    /// What the bag holds.
+    #[must_use]
+    pub fn load(&self) -> carry::Load {
+        self.carry.totals()
+    }
+
+    /// What the links counted.
+    #[must_use]
+    pub fn counters(&self) -> link::Counters {
+        self.link.counters()
+    }
+
+    fn on_ready(&mut self, now: Now, link: LinkId) {
+        let (Some(role), Some(profile)) = (self.link.role(link), self.link.profile(link)) else { return };
+        let contact = self.link.contact(link);
+        let view = View { carry: &self.carry, now };
+        self.gossip.link_up(now, link, role, contact, profile, &view);
+        self.events.push_back(MeshEvent::Up { link, contact });
+    }
+
+    fn on_recognised(&mut self, link: LinkId, contact: AccountId) {
+        self.gossip.recognised(link, contact);
+        self.events.push_back(MeshEvent::Recognised { link, contact });
+    }
+
+    fn on_envelope(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Outbox) {
+        let Ok(envelope) = Envelope::from_bytes(bytes) else {
+            self.link.fault(now, link, "a malformed envelope", 3, out);
+            return;
+        };
+        let parcel = Parcel::from(envelope);
+        let id = parcel.id.short();
+        if !self.gossip.arrived(now, link, id, bytes.len()) {
+            self.link.fault(now, link, "an envelope that was not asked for", 1, out);
+            return;
+        }
+        match self.carry.check(now, &parcel) {
+            Ok(Kept::New) => {
+                let (id, arrival) =
+                    (parcel.id, Envelope::from_parts(parcel.immutable, parcel.hops, parcel.age_s));
+                if let Ok(envelope) = arrival {
+                    let arrival = Arrival::Envelope(envelope);
+                    self.events.push_back(MeshEvent::Arrived { link, id, arrival });
+                }
+            }
+            Ok(Kept::Raised) => {
+                let contact = self.is_contact(link);
+                // More hops of what is held: there is nothing to open.
+                let _ = self.keep_parcel(now, parcel, Origin::Link { link, contact }, out);
+            }
+            Err(Refused::Known) => self.gossip.known(now, id, link),
+            Err(_) => self.gossip.declined(now, id, link, &View { carry: &self.carry, now }),
+        }
+    }
+
+    fn on_public(&mut self, now: Now, link: LinkId, bytes: Vec<u8>, out: &mut Outbox) {
+        let Some(parcel) = Parcel::public(&bytes, Lifetime::Fortnight.span()) else {
+            self.link.fault(now, link, "a malformed public thing", 3, out);
+            return;
+        };
+        if !self.gossip.arrived_public(now, link, parcel.id.short()) {
+            return;
+        }
+        match self.carry.check(now, &parcel) {
+            Ok(Kept::New) => {
+                let (id, arrival) = (parcel.id, Arrival::Public(bytes));
+                self.events.push_back(MeshEvent::Arrived { link, id, arrival });
+            }
+            Ok(Kept::Raised) | Err(Refused::Known) => self.gossip.known(now, parcel.id.short(), link),
+            Err(_) => {
+                self.gossip.declined(now, parcel.id.short(), link, &View { carry: &self.carry, now });
+            }
+        }
+    }
+
+    fn keep_parcel(
+        &mut self,
+        now: Now,
+        parcel: Parcel,
+        origin: Origin,
+        out: &mut Outbox,
+    ) -> Result<EnvelopeId, Refused> {
+        let (id, kind) = (parcel.id, parcel.kind);
+        let from = match origin {
+            Origin::Own { .. } => None,
+            Origin::Link { link, .. } => Some(link),
+        };
+        let kept = self.carry.keep(now, parcel, origin, out);
+        let view = View { carry: &self.carry, now };
+        match (kept, from) {
+            (Ok(_), _) if kind == Kind::Public => self.gossip.accepted_public(now, id.short(), from, &view),
+            (Ok(_), _) => self.gossip.accepted(now, id.short(), from, &view),
+            (Err(_), Some(link)) => self.gossip.declined(now, id.short(), link, &view),
+            (Err(_), None) => {}
+        }
+        self.settle(now, out);
+        kept.map(|_| id)
+    }
+
+    /// Does what the layers ask for, until they ask for nothing more.
+    fn settle(&mut self, now: Now, out: &mut Outbox) {
+        loop {
+            if let Some(action) = self.gossip.poll() {
+                self.act(now, action, out);
+            } else if let Some(event) = self.link.poll() {
+                match event {
+                    link::Event::Closed(link) => self.forget(now, link),
+                    link::Event::Fault(link, what) => self.events.push_back(MeshEvent::Fault { link, what }),
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn act(&mut self, now: Now, action: Action, out: &mut Outbox) {
+        match action {
+            Action::Send(link, frame) => self.link.send(now, link, &frame, out),
+            Action::Serve(link, id) => self.serve(now, link, id),
+            Action::Receipts(link, acks) => {
+                for ack in acks {
+                    self.on_receipt(now, link, ack, out);
+                }
+            }
+            Action::Settle(commit) => self.carry.settle(commit),
+            Action::Copy(link, id) => self.on_copy(link, id),
+            Action::Fault(link, what, weight) => {
+                self.link.fault(now, link, what, weight, out);
+            }
+        }
+    }
+
+    /// Mail for the neighbour first, oldest first; then what the fewest are known to have, newest first.
+    /// Public things wait for no credit beyond the first.
+    fn serve(&mut self, now: Now, link: LinkId, id: ShortId) {
+        let Some(item) = self.carry.item(id) else { return };
+        let for_neighbour = item.to.is_some() && item.to == self.link.contact(link);
+        let newest_first = (u64::MAX >> 8).saturating_sub(item.came);
+        let (priority, order) = match item.kind {
+            Kind::Public => (Priority::Public, newest_first),
+            Kind::Sealed if for_neighbour => (Priority::Neighbour, item.came),
+            Kind::Sealed => (Priority::Carried, u64::from(item.copies) << 56 | newest_first),
+        };
+        self.link.queue(now, link, priority, order, id);
+    }
+
+    fn on_receipt(&mut self, now: Now, link: LinkId, ack: Ack, out: &mut Outbox) {
+        if let carry::Receipt::New { ended } = self.carry.receipt(now, ack, None, true, out) {
+            self.gossip.proved(now, ack, link);
+            self.events.push_back(MeshEvent::Receipted { ack, ended });
+        }
+    }
+
+    fn on_copy(&mut self, link: LinkId, id: ShortId) {
+        let Some(item) = self.carry.item(id) else { return };
+        self.carry.note_copy(item.id);
+        if item.own {
+            self.events.push_back(MeshEvent::Carried { link, id: item.id });
+        }
+    }
+
+    fn forget(&mut self, now: Now, link: LinkId) {
+        self.carry.link_down(link);
+        self.gossip.link_down(now, link, &View { carry: &self.carry, now });
+        self.events.push_back(MeshEvent::Down { link });
+    }
+}

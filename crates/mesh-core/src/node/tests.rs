@@ -1,0 +1,267 @@
+use super::*;
+use crate::border::{Command, Profile, Reply, Role};
+use crate::id::{CommandId, LinkId};
+use crate::store::Memory;
+use crate::time::Wall;
+use crate::view::{ContactState, MessageState};
+use core::time::Duration;
+use std::collections::VecDeque;
+
+/// A few nodes whose frames arrive at once and in order, over time that stands still unless moved.
+struct Village {
+    now: Now,
+    nodes: Vec<(Node, Memory, Vec<Event>)>,
+    /// Both ends of each link.
+    links: Vec<(LinkId, usize, usize)>,
+    frames: VecDeque<(LinkId, usize, Vec<u8>)>,
+    next: u64,
+}
+
+impl Village {
+    fn new(names: &[&str]) -> Self {
+        let now = Now { mono: Time(5_000), wall: Wall(1_800_000_000) };
+        let mut village = Self { now, nodes: vec![], links: vec![], frames: VecDeque::new(), next: 1 };
+        for (n, name) in (1u8..).zip(names) {
+            let memory = Memory::default();
+            let node = Node::create(Config::default(), [n; 32], now, name, Box::new(memory.clone())).unwrap();
+            village.nodes.push((node, memory, vec![]));
+            village.drain(usize::from(n) - 1);
+        }
+        village
+    }
+
+    fn input(&mut self, at: usize, input: Input<'_>) {
+        self.nodes[at].0.handle(self.now, input);
+        self.drain(at);
+    }
+
+    fn drain(&mut self, at: usize) {
+        let mut ops = vec![];
+        while let Some(output) = self.nodes[at].0.poll_output() {
+            match output {
+                Output::Store(op) => ops.push(op),
+                Output::Send { link, frame, .. } => {
+                    let ends = self.links.iter().find(|(l, ..)| *l == link);
+                    if let Some(&(_, a, b)) = ends {
+                        self.frames.push_back((link, if at == a { b } else { a }, frame));
+                    }
+                }
+                Output::Notify(_, event) => self.nodes[at].2.push(event),
+                Output::Close { link, .. } => self.links.retain(|(l, ..)| *l != link),
+                Output::Advertise { .. } => {}
+            }
+        }
+        self.nodes[at].1.apply(ops);
+    }
+
+    fn settle(&mut self) {
+        let mut budget = 100_000;
+        while let Some((link, to, frame)) = self.frames.pop_front() {
+            budget -= 1;
+            assert!(budget > 0, "frames without end");
+            if self.links.iter().any(|(l, ..)| *l == link) {
+                self.input(to, Input::Frame { link, bytes: &frame });
+                let credit = u32::try_from(frame.len()).unwrap();
+                let (_, a, b) =
+                    self.links.iter().find(|(l, ..)| *l == link).copied().unwrap_or((link, to, to));
+                self.input(if to == a { b } else { a }, Input::LinkReady { link, credit });
+            }
+        }
+    }
+
+    fn join(&mut self, a: usize, b: usize) -> LinkId {
+        let link = LinkId(self.next);
+        self.next += 1;
+        self.links.push((link, a, b));
+        let binding = [u8::try_from(link.0).unwrap(); 32];
+        for (at, role) in [(a, Role::Dialer), (b, Role::Listener)] {
+            self.input(at, Input::LinkUp { link, role, binding, profile: Profile::LAN });
+            self.input(at, Input::LinkReady { link, credit: 256 * 1024 });
+        }
+        self.settle();
+        link
+    }
+
+    fn part(&mut self, link: LinkId) {
+        let Some(at) = self.links.iter().position(|(l, ..)| *l == link) else { return };
+        let (_, a, b) = self.links.remove(at);
+        self.input(a, Input::LinkDown { link });
+        self.input(b, Input::LinkDown { link });
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let end = self.now.mono + span;
+        for _ in 0..100_000 {
+            let next =
+                (0..self.nodes.len()).filter_map(|n| Some((self.nodes[n].0.next_wakeup()?.0, n))).min();
+            let Some((due, at)) = next.filter(|(due, _)| *due <= end) else { break };
+            let step = due.since(self.now.mono);
+            self.now.mono = self.now.mono.max(due);
+            self.now.wall.0 += step.as_secs();
+            self.input(at, Input::Tick);
+            self.settle();
+        }
+        self.now.mono = end;
+    }
+
+    fn command(&mut self, at: usize, command: Command) -> Result<Reply, crate::Refusal> {
+        self.next += 1;
+        let id = CommandId(self.next);
+        self.input(at, Input::Command(id, command));
+        self.settle();
+        let answer = self.nodes[at].2.iter().rev().find_map(|event| match event {
+            Event::Answered { command, result } if *command == id => Some(result.clone()),
+            _ => None,
+        });
+        answer.expect("every command is answered")
+    }
+
+    fn account(&self, at: usize) -> AccountId {
+        self.nodes[at].0.identity().account
+    }
+
+    /// `b` adds `a`'s link and the other way round.
+    fn introduce(&mut self, a: usize, b: usize) {
+        for (at, of) in [(a, b), (b, a)] {
+            let link = self.nodes[of].0.identity().link;
+            self.command(at, Command::Add { link, petname: None }).unwrap();
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize, text: &str) -> MessageId {
+        let to = self.account(to);
+        match self.command(from, Command::Send { to, text: text.into(), message: None }) {
+            Ok(Reply::Sent(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn texts(&self, at: usize, with: usize) -> Vec<String> {
+        let views = self.nodes[at].0.messages(Some(self.account(with))).unwrap();
+        views.into_iter().filter(|v| v.from.is_some()).map(|v| v.text).collect()
+    }
+
+    fn state(&self, at: usize, id: MessageId) -> MessageState {
+        self.nodes[at].0.info(self.now, id).unwrap().state
+    }
+
+    fn restart(&mut self, at: usize) {
+        let links: Vec<_> = self.links.iter().filter(|(_, a, b)| *a == at || *b == at).map(|l| l.0).collect();
+        for link in links {
+            self.part(link);
+        }
+        let memory = self.nodes[at].1.snapshot();
+        self.next += 1;
+        let seed = [u8::try_from(100 + self.next).unwrap(); 32];
+        let node = Node::restore(Config::default(), seed, self.now, Box::new(memory.clone())).unwrap();
+        self.nodes[at] = (node, memory, vec![]);
+        self.drain(at);
+    }
+}
+
+#[test]
+fn two_neighbours_exchange_a_text_and_its_receipt() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.introduce(0, 1);
+    village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.nodes[1].0.contacts()[0].state, ContactState::Introduced);
+    assert_eq!(village.nodes[1].0.contacts()[0].name, "Asha");
+    let id = village.send(0, 1, "hello");
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.texts(1, 0), ["hello"]);
+    assert_eq!(village.state(0, id), MessageState::Delivered);
+}
+
+#[test]
+fn a_text_crosses_a_partition_through_somebody_who_knows_neither() {
+    let mut village = Village::new(&["Asha", "Courier", "Chandra"]);
+    village.introduce(0, 2);
+    let mut ids = vec![];
+    for n in 0..20 {
+        ids.push(village.send(0, 2, &format!("to Chandra {n}")));
+    }
+    assert_eq!(village.state(0, ids[0]), MessageState::Waiting);
+    for _ in 0..3 {
+        let link = village.join(0, 1);
+        village.pass(Duration::from_secs(70));
+        village.part(link);
+        assert!(village.state(0, ids[0]) >= MessageState::HandedOn);
+        let link = village.join(1, 2);
+        village.pass(Duration::from_secs(70));
+        village.part(link);
+    }
+    assert_eq!(village.texts(2, 0), (0..20).map(|n| format!("to Chandra {n}")).collect::<Vec<_>>());
+    for id in ids {
+        assert_eq!(village.state(0, id), MessageState::Delivered);
+    }
+    assert!(village.nodes[1].0.contacts().is_empty());
+}
+
+#[test]
+fn a_stranger_who_has_a_link_becomes_a_request_and_is_accepted() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    let link = village.nodes[1].0.identity().link;
+    village.command(0, Command::Add { link, petname: Some("B".into()) }).unwrap();
+    let id = village.send(0, 1, "do you remember me?");
+    village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    let contact = village.nodes[1].0.contacts().remove(0);
+    assert_eq!((contact.state, contact.name.as_str()), (ContactState::Request, "Asha"));
+    assert_eq!(village.state(0, id), MessageState::HandedOn);
+    village.command(1, Command::Accept { account: contact.account }).unwrap();
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.state(0, id), MessageState::Delivered);
+    village.send(1, 0, "yes!");
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.texts(0, 1), ["yes!"]);
+}
+
+#[test]
+fn everything_survives_a_restart_at_any_step() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.introduce(0, 1);
+    for round in 0..6 {
+        village.restart(round % 2);
+        let id = village.send(round % 2, (round + 1) % 2, &format!("round {round}"));
+        village.restart(round % 2);
+        village.join(0, 1);
+        village.pass(Duration::from_secs(30));
+        village.restart((round + 1) % 2);
+        assert_eq!(village.state(round % 2, id), MessageState::Delivered, "round {round}");
+    }
+    assert_eq!(village.texts(1, 0), ["round 0", "round 2", "round 4"]);
+    assert_eq!(village.texts(0, 1), ["round 1", "round 3", "round 5"]);
+}
+
+#[test]
+fn a_text_of_64_kib_arrives_whole_and_is_read() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.introduce(0, 1);
+    village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    let text: String = (0..65_536).map(|i| char::from(b'a' + u8::try_from(i % 26).unwrap())).collect();
+    let id = village.send(0, 1, &text);
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.texts(1, 0), [text]);
+    let from = village.account(0);
+    village.command(1, Command::MarkRead { from }).unwrap();
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.state(0, id), MessageState::Read);
+    assert_eq!(village.nodes[0].0.info(village.now, id).unwrap().hops, Some(1));
+}
+
+#[test]
+fn a_beacon_reaches_everybody_and_is_taken_back() {
+    let mut village = Village::new(&["Asha", "Bela", "Chandra"]);
+    village.join(0, 1);
+    village.join(1, 2);
+    let beacon = Command::Beacon { kind: crate::BeaconKind::Sos, text: "roof".into(), position: None };
+    let Ok(Reply::Beacon(view)) = village.command(0, beacon) else { panic!("published") };
+    village.pass(Duration::from_secs(1));
+    let shown = village.nodes[2].0.beacons(village.now);
+    assert_eq!((shown[0].text.as_str(), shown[0].cancelled), ("roof", false));
+    village.command(0, Command::BeaconCancel { id: view.id }).unwrap();
+    village.pass(Duration::from_secs(1));
+    assert!(village.nodes[2].0.beacons(village.now)[0].cancelled);
+}

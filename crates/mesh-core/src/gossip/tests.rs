@@ -1,1 +1,279 @@
+//! What the exchange says and when, over a bag that is only a set of names.
 
+use super::*;
+use crate::id::EnvelopeId;
+use crate::time::Wall;
+
+const SECOND: u64 = 1000;
+
+#[derive(Default)]
+struct Names {
+    held: BTreeSet<[u8; 32]>,
+    version: u64,
+    gathered: std::cell::Cell<u32>,
+}
+
+impl Names {
+    fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
+        Self { held: numbers.into_iter().map(name).collect(), ..Self::default() }
+    }
+}
+
+impl Bag for Names {
+    fn root(&self, set: Set) -> Root {
+        let mut hasher = blake3::Hasher::new();
+        if set == Set::Sealed {
+            self.held.iter().for_each(|name| _ = hasher.update(name));
+        }
+        let mut root = [0; 8];
+        root.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        root
+    }
+
+    fn version(&self, _: Set) -> u64 {
+        self.version
+    }
+
+    fn names(&self, set: Set) -> Vec<[u8; 32]> {
+        self.gathered.set(self.gathered.get() + 1);
+        if set == Set::Sealed { self.held.iter().copied().collect() } else { Vec::new() }
+    }
+
+    fn standing(&self, id: ShortId) -> Standing {
+        let mut low = [0; 32];
+        low[..16].copy_from_slice(&id.0);
+        match self.held.range(low..).next() {
+            Some(name) if name[..16] == id.0 => Standing::Held { hops: 9, own: false, few_hops: false },
+            _ => Standing::Unknown,
+        }
+    }
+
+    fn short_of_hops(&self, _: usize) -> Vec<ShortId> {
+        Vec::new()
+    }
+}
+
+fn name(n: u64) -> [u8; 32] {
+    *blake3::hash(&n.to_le_bytes()).as_bytes()
+}
+
+fn short_name(n: u64) -> ShortId {
+    EnvelopeId(name(n)).short()
+}
+
+fn at(mono: u64) -> Now {
+    Now { mono: Time(mono), wall: Wall(0) }
+}
+
+/// Link 1 is dialed here, links 2 and above are listened on.
+fn state(links: u64, bag: &Names) -> State {
+    let mut state = State::new(Config::default(), Rng::new([1; 32]));
+    for link in 1..=links {
+        let role = if link == 1 { Role::Dialer } else { Role::Listener };
+        state.link_up(at(0), LinkId(link), role, None, Profile::LAN, bag);
+    }
+    drain(&mut state);
+    state
+}
+
+fn drain(state: &mut State) -> Vec<Action> {
+    core::iter::from_fn(|| state.poll()).collect()
+}
+
+fn sent(state: &mut State) -> Vec<(u64, Frame)> {
+    let send = |action| match action {
+        Action::Send(LinkId(link), frame) => Some((link, frame)),
+        _ => None,
+    };
+    drain(state).into_iter().filter_map(send).collect()
+}
+
+fn want(ids: Vec<ShortId>) -> Frame {
+    Frame::Want { least: 0, ids }
+}
+
+#[test]
+fn a_name_that_several_announce_is_asked_of_one() {
+    let bag = Names::default();
+    let mut state = state(3, &bag);
+    for link in 1..=3 {
+        state.frame(at(0), LinkId(link), Frame::Have(vec![short_name(1)]), &bag);
+    }
+    assert_eq!(sent(&mut state), [(1, want(vec![short_name(1)]))]);
+}
+
+#[test]
+fn what_does_not_come_is_asked_of_the_next() {
+    let bag = Names::default();
+    let mut state = state(3, &bag);
+    for link in 1..=3 {
+        state.frame(at(0), LinkId(link), Frame::Have(vec![short_name(1)]), &bag);
+    }
+    drain(&mut state);
+    let mut asked = Vec::new();
+    while asked.is_empty() {
+        let now = state.next_wakeup().unwrap();
+        state.tick(at(now.0), &bag);
+        asked = sent(&mut state).into_iter().map(|(link, _)| (now.0, link)).collect();
+    }
+    assert_eq!(asked, [(5 * SECOND, 2)]);
+}
+
+#[test]
+fn what_a_lost_link_was_asked_for_is_asked_of_the_next() {
+    let bag = Names::default();
+    let mut state = state(3, &bag);
+    for link in 1..=3 {
+        state.frame(at(0), LinkId(link), Frame::Have(vec![short_name(1)]), &bag);
+    }
+    drain(&mut state);
+    state.link_down(at(10), LinkId(1), &bag);
+    assert_eq!(sent(&mut state), [(2, want(vec![short_name(1)]))]);
+}
+
+#[test]
+fn at_most_a_window_is_under_way() {
+    let bag = Names::default();
+    let mut state = state(1, &bag);
+    for chunk in 0..3 {
+        let ids = (chunk * 1000..(chunk + 1) * 1000).map(short_name).collect();
+        state.frame(at(0), LinkId(1), Frame::Have(ids), &bag);
+    }
+    let frames = sent(&mut state);
+    assert!(matches!(&frames[..], [(1, Frame::Want { ids, .. })] if ids.len() == 256));
+    for n in 0..128 {
+        assert!(state.arrived(at(1), LinkId(1), short_name(n), 300));
+        state.accepted(at(1), short_name(n), Some(LinkId(1)), &bag);
+    }
+    let next: usize = sent(&mut state)
+        .iter()
+        .map(|(_, frame)| if let Frame::Want { ids, .. } = frame { ids.len() } else { 0 })
+        .sum();
+    assert_eq!(next, 128, "one batch when half the window is free");
+}
+
+#[test]
+fn a_strangers_intake_is_bounded_and_a_contacts_is_not() {
+    let bag = Names::default();
+    for (contact, frames) in [(None, 0), (Some(AccountId([1; 20])), 1)] {
+        let mut state = State::new(Config::default(), Rng::new([1; 32]));
+        state.link_up(at(0), LinkId(1), Role::Listener, contact, Profile::LAN, &bag);
+        state.frame(at(0), LinkId(1), Frame::Have(vec![short_name(1)]), &bag);
+        drain(&mut state);
+        state.arrived(at(0), LinkId(1), short_name(1), 100_000_000);
+        state.frame(at(0), LinkId(1), Frame::Have(vec![short_name(2)]), &bag);
+        assert_eq!(sent(&mut state).len(), frames);
+    }
+}
+
+#[test]
+fn announcements_after_the_first_gather() {
+    let bag = Names::of(0..100);
+    let mut state = state(1, &bag);
+    for n in 0..100 {
+        state.accepted(at(1), short_name(n), None, &bag);
+    }
+    let first = sent(&mut state);
+    assert_eq!(first, [(1, Frame::Have(vec![short_name(0)]))]);
+    assert_eq!(state.next_wakeup(), Some(Time(21)));
+    state.tick(at(21), &bag);
+    let rest = sent(&mut state);
+    assert!(matches!(&rest[..], [(1, Frame::Have(ids))] if ids.len() == 99));
+}
+
+#[test]
+fn the_names_are_gathered_again_only_when_the_set_changed() {
+    let mut bag = Names::of(0..100);
+    let mut state = state(1, &bag);
+    let digest = Frame::Digest([bag.root(Set::Public), bag.root(Set::Receipts), [0; 8]]);
+    for round in 0..5 {
+        state.frame(at(round * 1000 * SECOND), LinkId(1), digest.clone(), &bag);
+    }
+    assert_eq!(bag.gathered.get(), 1);
+    bag.version += 1;
+    state.frame(at(9000 * SECOND), LinkId(1), digest, &bag);
+    assert_eq!(bag.gathered.get(), 2);
+}
+
+#[test]
+fn runs_that_are_of_no_use_become_rare() {
+    let bag = Names::of(0..100);
+    let mut state = state(1, &bag);
+    let digest = Frame::Digest([bag.root(Set::Public), bag.root(Set::Receipts), [0; 8]]);
+    let mut begun = Vec::new();
+    for second in 0..4000 {
+        state.frame(at(second * SECOND), LinkId(1), digest.clone(), &bag);
+        if !sent(&mut state).is_empty() {
+            begun.push(second);
+        }
+    }
+    assert_eq!(begun, [0, 6, 18, 42, 90, 186, 378, 762, 1530, 2430, 3330]);
+}
+
+#[test]
+fn a_run_that_makes_no_sense_is_a_fault() {
+    let bag = Names::of(0..100);
+    let mut state = state(2, &bag);
+    let frame = Frame::Reconcile { set: Set::Sealed, run: 1, from_dialer: true, message: vec![1, 2, 3] };
+    state.frame(at(0), LinkId(2), frame.clone(), &bag);
+    state.frame(at(0), LinkId(1), frame, &bag);
+    let faults = drain(&mut state);
+    assert!(matches!(faults[..], [Action::Fault(LinkId(2), _, 3), Action::Fault(LinkId(1), _, 3)]));
+}
+
+#[test]
+fn attack_48_one_run_goes_on_for_a_bounded_number_of_rounds() {
+    let bag = Names::of(0..2000);
+    let mut state = state(2, &bag);
+    let message = vec![0x61, 0, 0, 2, 0];
+    let frame = Frame::Reconcile { set: Set::Sealed, run: 1, from_dialer: true, message };
+    let mut answers = 0;
+    for _ in 0..1000 {
+        state.frame(at(0), LinkId(2), frame.clone(), &bag);
+        answers += sent(&mut state).len();
+    }
+    assert!(answers <= 128);
+}
+
+/// Two ends that reconcile until the run is over: frames and bytes.
+fn reconcile(dialer_bag: &Names, listener_bag: &Names) -> (usize, usize, Vec<ShortId>, Vec<ShortId>) {
+    let (mut dialer, mut listener) = (state(1, dialer_bag), state(2, listener_bag));
+    let (mut frames, mut bytes) = (0, 0);
+    let (mut offered, mut asked) = (Vec::new(), Vec::new());
+    let roots = [listener_bag.root(Set::Public), listener_bag.root(Set::Receipts), [9; 8]];
+    dialer.frame(at(0), LinkId(1), Frame::Digest(roots), dialer_bag);
+    loop {
+        let mut quiet = true;
+        for (_, frame) in sent(&mut dialer) {
+            match frame {
+                Frame::Have(ids) => offered.extend(ids),
+                Frame::Want { ids, .. } => asked.extend(ids),
+                frame => {
+                    quiet = false;
+                    (frames, bytes) = (frames + 1, bytes + frame.to_bytes().len());
+                    listener.frame(at(0), LinkId(2), frame, listener_bag);
+                }
+            }
+        }
+        for (_, frame) in sent(&mut listener) {
+            (frames, bytes) = (frames + 1, bytes + frame.to_bytes().len());
+            dialer.frame(at(0), LinkId(1), frame, dialer_bag);
+        }
+        if quiet {
+            return (frames, bytes, offered, asked);
+        }
+    }
+}
+
+#[test]
+fn ten_differences_among_ten_thousand_cost_four_frames_and_ten_kilobytes() {
+    let (frames, bytes, offered, asked) =
+        reconcile(&Names::of(0..10_000), &Names::of((5..10_000).chain(20_000..20_005)));
+    let sorted = |mut ids: Vec<ShortId>| {
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(sorted(offered), sorted((0..5).map(short_name).collect()));
+    assert_eq!(sorted(asked), sorted((20_000..20_005).map(short_name).collect()));
+    assert!(frames <= 6 && bytes < 12_000, "{frames} frames, {bytes} bytes");
+}

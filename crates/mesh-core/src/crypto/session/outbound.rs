@@ -9,10 +9,10 @@ use super::state::{
     Started, keep_newest, prefix, session_name,
 };
 use super::{SealError, SealedEnvelope, Sessions};
-use crate::crypto::{OwnIdentity, kdf};
 use crate::crypto::kem::kem_id;
 use crate::crypto::ratchet::{AccountKeys, OlmId, OlmState, RatchetError};
 use crate::crypto::seal::{FIRST_CLASS, FirstSeal, Header, SESSION_OVERHEAD};
+use crate::crypto::{OwnIdentity, kdf};
 use crate::id::{AccountId, Ack, AckCommit, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
@@ -147,7 +147,9 @@ impl Sessions {
     }
 
     fn acked(&mut self, sid: Sid, next: u32, out: &mut Outbox) {
-        let Some((_, live)) = self.outbound.get_mut(&sid).filter(|(_, live)| live.acked < next) else { return };
+        let Some((_, live)) = self.outbound.get_mut(&sid).filter(|(_, live)| live.acked < next) else {
+            return;
+        };
         live.acked = next;
         self.records.put(out, records::hot(sid), &live.to_record());
         self.drop_pending(|pending| pending.session == sid && pending.next < next, out);
@@ -439,7 +441,14 @@ impl Sessions {
         current.ok_or(SealError::UnknownPeer { account: to })
     }
 
-    pub(super) fn share_of(&mut self, sid: Sid, device: DeviceId, to: AccountId, tell: bool, olm: &OlmRef) -> Share {
+    pub(super) fn share_of(
+        &mut self,
+        sid: Sid,
+        device: DeviceId,
+        to: AccountId,
+        tell: bool,
+        olm: &OlmRef,
+    ) -> Share {
         let (outbound, live) = &self.outbound[&sid];
         let from_start = outbound.origin.as_ref().and_then(|o| Some((o.export()?, Link::new(o.link))));
         let from_here = || {
@@ -468,7 +477,8 @@ impl Sessions {
             Full { several: true, megolm, ..Full::default() }.to_bytes()
         };
         let (outbound, _) = &self.outbound[&sid];
-        let only = if let [member] = &outbound.members[..] { Some((member.device, member.known)) } else { None };
+        let only =
+            if let [member] = &outbound.members[..] { Some((member.device, member.known)) } else { None };
         let commit = match only {
             Some(_) => commitment(item.ack),
             None => AckCommit(self.rng.bytes()),
@@ -542,8 +552,7 @@ impl Sessions {
         let peer = self.peers.get_mut(&device);
         let (told, failed) = peer.map_or((0, Vec::new()), |p| (p.told, core::mem::take(&mut p.failed)));
         let news = told < own.generation().seq();
-        let refresh =
-            news.then(|| Refresh { intro: own.intro().to_intro(), kem: own.kem_key().clone() });
+        let refresh = news.then(|| Refresh { intro: own.intro().to_intro(), kem: own.kem_key().clone() });
         let secret = packed.kem.unconfirmed.clone();
         Full { parcels: vec![parcel], secret, refresh, failed, several: false, megolm: Vec::new() }
     }
@@ -581,8 +590,7 @@ impl Sessions {
         let (sid, own) = (self.current(letter.to)?, letter.own);
         let ack = Ack(self.rng.bytes());
         let commit = commitment(ack);
-        let header =
-            Envelope::header(FIRST_CLASS, letter.lifetime, Tag(self.rng.bytes()), commit);
+        let header = Envelope::header(FIRST_CLASS, letter.lifetime, Tag(self.rng.bytes()), commit);
         let wrapped = self.wrap(letter, device, &packed, &header)?;
         let (several, mut megolm) = (letter.contents.len() > 1, Vec::new());
         if !letter.contents.is_empty() {

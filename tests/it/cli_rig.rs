@@ -171,10 +171,12 @@ impl Drop for Node {
     }
 }
 
-/// Looks every 50 ms, for up to 20 s, until `look` finds something.
+/// Looks every 50 ms, for up to 90 s, until `look` finds something: a receipt to a neighbour who did not prove
+/// to be the sender may take a minute (PROTOCOL.md section 9).
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..400 {
+    let deadline = std::time::Instant::now() + Duration::from_secs(90);
+    while std::time::Instant::now() < deadline {
         if let Some(found) = look() {
             return found;
         }

@@ -19,7 +19,7 @@ pub(crate) fn fill(dir: &Path, count: usize) -> Result<()> {
     let (store, _) = Store::open(dir, &Passphrase::None)?;
     let now = Clock.now();
     let mut rng = Rng::new([7; 32]);
-    let mut mesh = Mesh::restore(MeshConfig::default(), now, rng.fork(), &*store.reader())?;
+    let mut mesh = Mesh::restore(MeshConfig::default(), rng.fork(), &*store.reader())?;
     for n in 0..count {
         let mut out = Outbox::default();
         let origin = Origin::Link { link: LinkId(n as u64 % 16), contact: false };

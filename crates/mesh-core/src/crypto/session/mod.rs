@@ -329,7 +329,7 @@ impl Sessions {
     /// Writes the uptime down and ends what is old. A tick too many does no harm.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) {
         self.begin(now);
-        if let Some(total) = self.uptime.to_save(now.mono) {
+        if let Some(total) = self.uptime.save_due(now.mono) {
             self.records.put(out, records::uptime(), &total);
             self.expire(total, out);
         }

@@ -461,7 +461,7 @@ impl Sessions {
     }
 
     /// A newer generation of the peer; its KEM key, where all signatures hold.
-    fn take_refresh(
+    pub(super) fn take_refresh(
         &mut self,
         device: DeviceId,
         refresh: Option<&Refresh>,

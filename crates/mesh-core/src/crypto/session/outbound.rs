@@ -3,16 +3,16 @@
 use super::chain::{Item, Link, commitment};
 use super::payload::{Encapsulated, First, Full, Parcel, Refresh, first_room, room_of, session_room};
 use super::records::{self, Sid};
-use super::share::{KemId, KemSecret, Share, Wrap, first_inner};
+use super::share::{KemId, KemSecret, Share, Wrap};
 use super::state::{
     Conversation, KEM_SECRETS, Kem, Live, Member, OLM_SESSIONS, OlmRef, Origin, Outbound, Outward, Pending,
     Started, keep_newest, prefix, session_name,
 };
 use super::{SealError, SealedEnvelope, Sessions};
+use crate::crypto::{OwnIdentity, kdf};
 use crate::crypto::kem::kem_id;
 use crate::crypto::ratchet::{AccountKeys, OlmId, OlmState, RatchetError};
 use crate::crypto::seal::{FIRST_CLASS, FirstSeal, Header, SESSION_OVERHEAD};
-use crate::crypto::{OwnIdentity, kdf};
 use crate::id::{AccountId, Ack, AckCommit, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
@@ -22,6 +22,8 @@ use crate::wire::{Envelope, Lifetime, SizeClass};
 
 /// The share rides again in every so-many-th message until one was receipted.
 const SHARE_EVERY: u32 = 25;
+/// Of a session that the peer knows, every so-many-th message's receipt is waited for.
+const PROBE_EVERY: u32 = 10;
 /// A session that was answered is renewed after this long, in seconds: 10 minutes.
 const ROUND_TRIP_S: u64 = 600;
 /// Any session is renewed after this long, in seconds: 7 days.
@@ -132,7 +134,7 @@ impl Sessions {
         self.begin(now);
         let Some(pending) = self.pending.remove(&commit) else { return };
         self.records.delete(out, records::pending(commit));
-        let Pending { session, device, told, seed } = pending;
+        let Pending { session, device, next, told, seed } = pending;
         if let Some(peer) = self.peers.get_mut(&device) {
             peer.told = peer.told.max(told);
             for held in peer.seeds.iter_mut().filter(|held| Some(held.recognition) == seed) {
@@ -140,7 +142,15 @@ impl Sessions {
             }
             self.put_peer(device, out);
         }
+        self.acked(session, next, out);
         self.share_arrived(session, device, out);
+    }
+
+    fn acked(&mut self, sid: Sid, next: u32, out: &mut Outbox) {
+        let Some((_, live)) = self.outbound.get_mut(&sid).filter(|(_, live)| live.acked < next) else { return };
+        live.acked = next;
+        self.records.put(out, records::hot(sid), &live.to_record());
+        self.drop_pending(|pending| pending.session == sid && pending.next < next, out);
     }
 
     /// A device surely has the share of a session: nothing of the session's past is kept for it.
@@ -163,14 +173,11 @@ impl Sessions {
     /// The device that should get a keys-only envelope now; only where an account has several devices,
     /// otherwise the next content brings them.
     pub(super) fn lacking(&self, conversation: &Conversation) -> Option<DeviceId> {
-        let (outbound, live) = self.outbound.get(&conversation.current?)?;
-        let due = |device: &&DeviceId| {
-            outbound.member(**device).is_some_and(|member| !member.known && live.sent >= member.due)
-        };
+        let current = self.outbound.get(&conversation.current?)?;
         if conversation.devices.len() < 2 {
             return None;
         }
-        conversation.devices.iter().find(due).copied()
+        conversation.devices.iter().find(|device| is_share_due(current, **device)).copied()
     }
 
     fn plan(&self, to: AccountId, keys_only: bool) -> Option<Plan> {
@@ -178,7 +185,7 @@ impl Sessions {
         let current = conversation.current.and_then(|sid| self.outbound.get(&sid));
         let counts = |member: &Member| conversation.devices.contains(&member.device);
         let shrunk = current.is_some_and(|(outbound, _)| !outbound.members.iter().all(counts));
-        let renew = shrunk || current.is_none_or(|(outbound, _)| self.is_renewal_due(conversation, outbound));
+        let renew = shrunk || current.is_none_or(|current| self.is_renewal_due(conversation, current));
         let kept = current.filter(|_| !renew);
         let owed = conversation.devices.iter().find(|d| self.peers.get(d).is_some_and(|peer| peer.owed));
         let way = match (&conversation.devices[..], owed) {
@@ -186,8 +193,7 @@ impl Sessions {
             ([device], Some(_)) => Way::First(*device),
             (_, Some(device)) if keys_only => Way::First(*device),
             ([device], None) => {
-                let member = kept.and_then(|(outbound, live)| Some((outbound.member(*device)?, live.sent)));
-                let due = member.is_none_or(|(member, sent)| !member.known && sent >= member.due);
+                let due = kept.is_none_or(|current| is_share_due(current, *device));
                 if due || keys_only { self.way_to(conversation, *device, renew, shrunk) } else { Way::Own }
             }
             (devices, _) if keys_only => {
@@ -211,9 +217,9 @@ impl Sessions {
         }
     }
 
-    fn is_renewal_due(&self, conversation: &Conversation, outbound: &Outbound) -> bool {
+    fn is_renewal_due(&self, conversation: &Conversation, (outbound, live): &(Outbound, Live)) -> bool {
         let grown = |device: &DeviceId| outbound.member(*device).is_none();
-        if !outbound.is_known() {
+        if !outbound.is_known() || live.is_lagging() {
             return false;
         }
         let since = |then: u64| self.now_s.saturating_sub(then);
@@ -247,10 +253,9 @@ impl Sessions {
         let (Some(device), Some((session, state))) = (device, session) else { return Ok(None) };
         let kem = self.kem_for(letter, device, is_first, out)?;
         let sid = self.current(letter.to)?;
-        let share = self.share_of(sid, device, letter.to, is_first || letter.contents.is_empty(), &session);
-        let plaintext = if is_first { first_inner(&share, letter.contents) } else { share.to_bytes() };
+        let share = self.share_of(sid, device, letter.to, letter.contents.is_empty(), &session);
         let mut state = state;
-        let olm = self.ratchet.olm_encrypt(&mut state, &plaintext, &mut self.rng)?;
+        let olm = self.ratchet.olm_encrypt(&mut state, &share.to_bytes(), &mut self.rng)?;
         self.records.put(out, records::olm(&session.id), &state);
         if let Some(seed) = share.seed {
             self.add_seed(letter.own.device_id(), device, &seed, false, &mut Vec::new(), out);
@@ -365,7 +370,7 @@ impl Sessions {
         let carrier = before.filter(|_| !shrunk);
         let also = conversation.carrier.filter(|_| shrunk);
         conversation.carrier = carrier;
-        let live = Live { writer: Some(writer), link, index: 0, sent: 0 };
+        let live = Live { writer: Some(writer), link, index: 0, sent: 0, acked: 0 };
         self.records.put(out, records::outbound(sid), &outbound);
         self.records.put(out, records::hot(sid), &live.to_record());
         self.outbound.insert(sid, (outbound, live));
@@ -434,14 +439,7 @@ impl Sessions {
         current.ok_or(SealError::UnknownPeer { account: to })
     }
 
-    pub(super) fn share_of(
-        &mut self,
-        sid: Sid,
-        device: DeviceId,
-        to: AccountId,
-        tell: bool,
-        olm: &OlmRef,
-    ) -> Share {
+    pub(super) fn share_of(&mut self, sid: Sid, device: DeviceId, to: AccountId, tell: bool, olm: &OlmRef) -> Share {
         let (outbound, live) = &self.outbound[&sid];
         let from_start = outbound.origin.as_ref().and_then(|o| Some((o.export()?, Link::new(o.link))));
         let from_here = || {
@@ -470,14 +468,14 @@ impl Sessions {
             Full { several: true, megolm, ..Full::default() }.to_bytes()
         };
         let (outbound, _) = &self.outbound[&sid];
-        let only =
-            if let [member] = &outbound.members[..] { Some((member.device, member.known)) } else { None };
+        let only = if let [member] = &outbound.members[..] { Some((member.device, member.known)) } else { None };
         let commit = match only {
             Some(_) => commitment(item.ack),
             None => AckCommit(self.rng.bytes()),
         };
-        if let Some((device, false)) = only {
-            self.expect(commit, Pending { session: sid, device, told: 0, seed: None }, out);
+        let next = self.outbound[&sid].1.index;
+        if let Some((device, _)) = only.filter(|(_, known)| !known || next.is_multiple_of(PROBE_EVERY)) {
+            self.expect(commit, Pending { session: sid, device, next, told: 0, seed: None }, out);
         }
         let (header, size) = header_for(letter, &payload, item.tag, commit)?;
         self.finish_envelope(header, size, &item, &payload, only.is_some())
@@ -485,7 +483,7 @@ impl Sessions {
 
     /// Encrypts contents as the session's next message. Its item goes with it, whichever tag the
     /// envelope bears: index and item never part.
-    fn encrypt_next(
+    pub(super) fn encrypt_next(
         &mut self,
         sid: Sid,
         contents: &[Vec<u8>],
@@ -532,7 +530,8 @@ impl Sessions {
             parcel.wrapped = wrapped;
         }
         self.shared(sid, device, &packed.kem, out);
-        self.expect(commit, Pending { session: sid, device, told, seed: packed.seed }, out);
+        let next = self.outbound[&sid].1.index;
+        self.expect(commit, Pending { session: sid, device, next, told, seed: packed.seed }, out);
         self.finish_envelope(header, size, &item, &full.to_bytes(), single)
     }
 
@@ -543,7 +542,8 @@ impl Sessions {
         let peer = self.peers.get_mut(&device);
         let (told, failed) = peer.map_or((0, Vec::new()), |p| (p.told, core::mem::take(&mut p.failed)));
         let news = told < own.generation().seq();
-        let refresh = news.then(|| Refresh { intro: own.intro().to_intro(), kem: own.kem_key().clone() });
+        let refresh =
+            news.then(|| Refresh { intro: own.intro().to_intro(), kem: own.kem_key().clone() });
         let secret = packed.kem.unconfirmed.clone();
         Full { parcels: vec![parcel], secret, refresh, failed, several: false, megolm: Vec::new() }
     }
@@ -581,9 +581,13 @@ impl Sessions {
         let (sid, own) = (self.current(letter.to)?, letter.own);
         let ack = Ack(self.rng.bytes());
         let commit = commitment(ack);
-        let header = Envelope::header(FIRST_CLASS, letter.lifetime, Tag(self.rng.bytes()), commit);
+        let header =
+            Envelope::header(FIRST_CLASS, letter.lifetime, Tag(self.rng.bytes()), commit);
         let wrapped = self.wrap(letter, device, &packed, &header)?;
-        self.count_first(sid, out);
+        let (several, mut megolm) = (letter.contents.len() > 1, Vec::new());
+        if !letter.contents.is_empty() {
+            (megolm, _) = self.encrypt_next(sid, letter.contents, out)?;
+        }
         self.shared(sid, device, &packed.kem, out);
         let lost = || records::broken("a peer is missing");
         let now_s = self.now_s;
@@ -597,6 +601,8 @@ impl Sessions {
             ack,
             failed,
             parcel: packed.parcel(sid, wrapped),
+            several,
+            megolm,
         };
         let (to, prekey, psk) = (peer.cert.clone(), peer.bundle.prekey, peer.psk);
         self.put_peer(device, out);
@@ -607,15 +613,9 @@ impl Sessions {
             .sealer
             .seal_first(&seal, &payload, &mut self.rng)
             .map_err(|e| SealError::TooLong { got: e.got, limit: e.limit })?;
-        let told = own.generation().seq();
-        self.expect(commit, Pending { session: sid, device, told, seed: packed.seed }, out);
+        let (told, next) = (own.generation().seq(), self.outbound[&sid].1.index);
+        self.expect(commit, Pending { session: sid, device, next, told, seed: packed.seed }, out);
         sealed(&header, &body, commit, true, true)
-    }
-
-    fn count_first(&mut self, sid: Sid, out: &mut Outbox) {
-        let Some((_, live)) = self.outbound.get_mut(&sid) else { return };
-        live.sent += 1;
-        self.records.put(out, records::hot(sid), &live.to_record());
     }
 
     /// A share was sealed: it is due again after [`SHARE_EVERY`] messages.
@@ -669,6 +669,14 @@ impl Sessions {
         commit.copy_from_slice(&header[18..]);
         sealed(&header, &body, AckCommit(commit), single, false)
     }
+}
+
+/// Whether a device must get the share of this session with the next envelope.
+fn is_share_due((outbound, live): &(Outbound, Live), device: DeviceId) -> bool {
+    let Some(member) = outbound.member(device) else { return true };
+    // Only an envelope for one device is receipted: with more of them nothing can be seen to lag.
+    let is_lagging = outbound.members.len() == 1 && live.is_lagging();
+    (!member.known || is_lagging) && live.sent >= member.due
 }
 
 impl Packed {

@@ -332,7 +332,7 @@ impl Uptime {
     }
 
     /// The seconds to write down, where an hour of them is new.
-    pub(super) fn to_save(&mut self, now: Time) -> Option<u64> {
+    pub(super) fn save_due(&mut self, now: Time) -> Option<u64> {
         let total = self.at(now);
         let due = total >= self.saved_s.saturating_add(SAVE_EVERY.as_secs());
         due.then(|| self.saved_s = total).map(|()| total)
@@ -366,7 +366,7 @@ impl Budget {
         Self { per_s, burst, level: burst * 1000, at: Time(0) }
     }
 
-    /// Takes `amount`, going below nothing at most once; the time to come again where it is empty.
+    /// Whether something is left; else the time to come again.
     pub(super) fn check(&mut self, now: Time) -> Result<(), Time> {
         let filled = now.since(self.at).as_millis() as u64 * self.per_s;
         self.level = self.level.saturating_add(filled).min(self.burst * 1000);
@@ -433,9 +433,9 @@ mod tests {
         let mut uptime = Uptime::continued(100);
         assert_eq!(uptime.at(Time(5_000)), 100);
         assert_eq!(uptime.at(Time(8_000)), 103);
-        assert_eq!(uptime.to_save(Time(8_000)), None);
+        assert_eq!(uptime.save_due(Time(8_000)), None);
         assert_eq!(uptime.next_save(), Some(Time(3_605_000)));
-        assert_eq!(uptime.to_save(Time(3_605_000)), Some(3700));
+        assert_eq!(uptime.save_due(Time(3_605_000)), Some(3700));
         assert_eq!(uptime.next_save(), Some(Time(7_205_000)));
     }
 }

@@ -1,0 +1,450 @@
+//! sled behind a guard: it may panic, lose or fill up, and nothing acknowledged is lost.
+//!
+//! sled holds what is large or can be fetched again. Everything in it came out of the journal and
+//! stays there until sled is durable (PROTOCOL.md section 11), so sled is used without its own
+//! atomicity and without its own timer.
+
+use super::crypt::{Key, Keys, Name, random};
+use super::fault::{Faults, Step};
+use super::files;
+use super::index::Found;
+use super::mark::Mark;
+use super::record::Entry;
+use mesh_core::Table;
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// The record that a database has if it is the one that the mark means.
+const MARKER: &[u8] = b"\0marker";
+/// How many quarantined directories are kept.
+const QUARANTINED: usize = 2;
+/// A smaller database is never rewritten for its size.
+const BLOAT_FLOOR: u64 = 32 << 20;
+
+/// One sled database in a numbered directory, opened when it is needed.
+pub(super) struct Engine {
+    dir: PathBuf,
+    keys: Arc<Keys>,
+    cache: u64,
+    number: AtomicU32,
+    open: RwLock<Option<Arc<Opened>>>,
+    count: AtomicU64,
+    bytes: AtomicU64,
+    used: Mutex<Instant>,
+    nonces: Mutex<super::crypt::Nonces>,
+    faults: Faults,
+}
+
+struct Opened {
+    db: sled::Db,
+    /// A second descriptor of the data file: sled's own flush does not sync (rule: flush, then
+    /// `fdatasync`).
+    sync: File,
+}
+
+/// What was found when the engine was first opened.
+#[derive(Debug, Default)]
+pub(super) struct Discovery {
+    /// Journal records up to this one need no replay.
+    pub(super) applied: u64,
+    /// Where a database that could not be believed lies now.
+    pub(super) quarantined: Option<PathBuf>,
+    /// Records that were still readable in it.
+    pub(super) salvaged: u64,
+}
+
+impl Engine {
+    /// Opens the database that the mark in `dir` names; puts one that cannot be opened, or lacks
+    /// what the mark promises, aside and begins anew.
+    pub(super) fn open(dir: &Path, keys: Arc<Keys>, cache: u64, faults: Faults) -> io::Result<(Self, Discovery)> {
+        let mark = Mark::load(dir, &keys)?;
+        let engine = Self {
+            dir: dir.to_path_buf(),
+            keys,
+            cache,
+            number: AtomicU32::new(mark.map_or(0, |m| m.number)),
+            open: RwLock::new(None),
+            count: AtomicU64::new(mark.map_or(0, |m| m.count)),
+            bytes: AtomicU64::new(mark.map_or(0, |m| m.bytes)),
+            used: Mutex::new(Instant::now()),
+            nonces: Mutex::new(super::crypt::Nonces::random()?),
+            faults,
+        };
+        let Some(mark) = mark else {
+            return engine.begin_without_mark();
+        };
+        engine.remove_strays(mark.number)?;
+        let applied = engine.database().and_then(|open| engine.marker(&open));
+        match applied {
+            Ok(Some(seq)) if seq >= mark.seq => {
+                Ok((engine, Discovery { applied: mark.seq, ..Discovery::default() }))
+            }
+            _ => engine.quarantine().map(|found| (engine, found)),
+        }
+    }
+
+    /// Makes the first database of a new store.
+    pub(super) fn create(dir: &Path, keys: &Keys) -> io::Result<()> {
+        for entry in fs::read_dir(dir)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("records-") {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        let open = Opened::new(&dir.join("records-1"), 1 << 20).map_err(io::Error::other)?;
+        open.put_marker(&keys.records, 0)?;
+        open.sync().map_err(io::Error::other)?;
+        files::sync_dir(dir)?;
+        Mark { number: 1, seq: 0, count: 0, bytes: 0 }.save(dir, keys)
+    }
+
+    /// The record called `name`.
+    pub(super) fn read(&self, name: Name) -> Result<Option<Found>, String> {
+        let open = self.database()?;
+        let stored = guarded(|| open.db.get(name.0))?;
+        stored.map(|value| unseal(&self.keys.records, &name.0, &value)).transpose()
+    }
+
+    /// Calls `visit` with every record of `table`.
+    pub(super) fn scan(
+        &self,
+        table: Table,
+        visit: &mut dyn FnMut(Name, Found),
+    ) -> Result<(), String> {
+        let open = self.database()?;
+        let mut records = guarded(|| Ok(open.db.scan_prefix([table as u8])))?;
+        while let Some((name, value)) = guarded(|| records.next().transpose())? {
+            let name = name.as_ref().try_into().map_err(|_| "a name of a wrong length")?;
+            visit(Name(name), unseal(&self.keys.records, &name, &value)?);
+        }
+        Ok(())
+    }
+
+    /// Applies `entries` in order. May leave some of them undone on an error; applying all of them
+    /// again is right then.
+    pub(super) fn apply<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Result<(), String> {
+        let open = self.database()?;
+        for entry in entries {
+            self.faults.check(Step::Apply).map_err(|e| e.to_string())?;
+            let name = entry.name.0;
+            let old = match &entry.value {
+                Some(value) => {
+                    let sealed = self.seal(entry.name, &entry.key, value);
+                    self.grow(1, (Name::LEN + sealed.len()) as u64);
+                    guarded(|| open.db.insert(name, sealed))?
+                }
+                None => guarded(|| open.db.remove(name))?,
+            };
+            if let Some(old) = old {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+                self.bytes.fetch_sub((Name::LEN + old.len()) as u64, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything applied durable.
+    pub(super) fn sync(&self) -> Result<(), String> {
+        self.faults.check(Step::RecordsSync).map_err(|e| e.to_string())?;
+        self.database()?.sync()
+    }
+
+    /// Makes everything applied durable and says so in the mark: journal records up to `seq` are
+    /// not needed for sled any more.
+    pub(super) fn checkpoint(&self, seq: u64) -> Result<(), String> {
+        let open = self.database()?;
+        open.put_marker(&self.keys.records, seq).map_err(|e| e.to_string())?;
+        self.sync()?;
+        self.faults.check(Step::Mark).map_err(|e| e.to_string())?;
+        self.mark(seq).save(&self.dir, &self.keys).map_err(|e| e.to_string())
+    }
+
+    /// Checkpoints and closes the database until it is needed again; `false` where a read is under
+    /// way.
+    pub(super) fn sleep(&self, seq: u64) -> Result<bool, String> {
+        if !self.is_open() {
+            return Ok(true);
+        }
+        self.checkpoint(seq)?;
+        let mut open = self.slot();
+        match open.take().map(Arc::try_unwrap) {
+            Some(Err(shared)) => {
+                *open = Some(shared);
+                Ok(false)
+            }
+            Some(Ok(last)) => guarded(|| {
+                drop(last);
+                Ok(true)
+            }),
+            None => Ok(true),
+        }
+    }
+
+    /// Closes the database as it is.
+    pub(super) fn abandon(&self) {
+        let open = self.slot().take();
+        drop(guarded(|| {
+            drop(open);
+            Ok(())
+        }));
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// When the database was last read or written.
+    pub(super) fn last_used(&self) -> Instant {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records and bytes that are alive in sled.
+    pub(super) fn live(&self) -> (u64, u64) {
+        (self.count.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that sled takes on the disk.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        files::disk_bytes(&self.path())
+    }
+
+    /// Counts anew after an unclean end. Fewer than `at_least` records mean that sled lost some
+    /// without saying so: `false`.
+    pub(super) fn recount(&self, at_least: u64) -> Result<bool, String> {
+        let open = self.database()?;
+        let (mut count, mut bytes) = (0, 0);
+        guarded(|| {
+            for pair in open.db.iter() {
+                let (name, value) = pair?;
+                if name.as_ref() != MARKER {
+                    count += 1;
+                    bytes += (name.len() + value.len()) as u64;
+                }
+            }
+            Ok(())
+        })?;
+        self.count.store(count, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        Ok(count >= at_least)
+    }
+
+    /// Puts the database aside as `corrupt-<time>` and begins a new one with what can still be
+    /// read of it.
+    pub(super) fn quarantine(&self) -> io::Result<Discovery> {
+        let old = self.slot().take();
+        let (path, fresh) = (self.path(), self.begin_next()?);
+        let salvaged = old.map_or(0, |old| self.copy(&old, &fresh));
+        *self.slot() = None;
+        let aside = self.aside();
+        if path.exists() {
+            fs::rename(&path, &aside)?;
+            files::sync_dir(&self.dir)?;
+        }
+        self.adopt(fresh, 0).map_err(io::Error::other)?;
+        self.recount(0).map_err(io::Error::other)?;
+        self.forget_quarantined()?;
+        Ok(Discovery { applied: 0, quarantined: Some(aside), salvaged })
+    }
+
+    /// Whether sled takes far more of the disk than lives in it: it never shrinks by itself.
+    pub(super) fn is_bloated(&self) -> bool {
+        let disk = self.disk_bytes();
+        disk > BLOAT_FLOOR && disk / 4 > self.live().1
+    }
+
+    /// Copies what lives into a new database and removes the old one. Everything applied up to
+    /// `seq` must be in it.
+    pub(super) fn rewrite(&self, seq: u64) -> Result<(), String> {
+        let (old, path) = (self.database()?, self.path());
+        let fresh = self.begin_next().map_err(|e| e.to_string())?;
+        let copied = self.copy(&old, &fresh);
+        if copied != self.live().0 {
+            return Err(format!("{copied} of {} records could be copied", self.live().0));
+        }
+        self.adopt(fresh, seq)?;
+        drop(old);
+        fs::remove_dir_all(path).map_err(|e| e.to_string())
+    }
+
+    fn begin_without_mark(self) -> io::Result<(Self, Discovery)> {
+        let dirs: Vec<u32> = self.numbers()?;
+        self.number.store(dirs.into_iter().max().unwrap_or(0), Ordering::Relaxed);
+        // Whatever is there may still be salvaged.
+        drop(self.database());
+        let found = self.quarantine()?;
+        Ok((self, found))
+    }
+
+    fn numbers(&self) -> io::Result<Vec<u32>> {
+        let names = fs::read_dir(&self.dir)?.flatten().map(|e| e.file_name());
+        Ok(names.filter_map(|n| n.to_str()?.strip_prefix("records-")?.parse().ok()).collect())
+    }
+
+    /// Removes databases that a crash left half made or half removed.
+    fn remove_strays(&self, number: u32) -> io::Result<()> {
+        for stray in self.numbers()?.into_iter().filter(|n| *n != number) {
+            fs::remove_dir_all(self.dir.join(format!("records-{stray}")))?;
+        }
+        Ok(())
+    }
+
+    fn begin_next(&self) -> io::Result<Opened> {
+        let next = self.number.load(Ordering::Relaxed) + 1;
+        let path = self.dir.join(format!("records-{next}"));
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        Opened::new(&path, self.cache).map_err(io::Error::other)
+    }
+
+    /// From here on `fresh` is the database.
+    fn adopt(&self, fresh: Opened, seq: u64) -> Result<(), String> {
+        fresh.put_marker(&self.keys.records, seq).map_err(|e| e.to_string())?;
+        fresh.sync()?;
+        files::sync_dir(&self.dir).map_err(|e| e.to_string())?;
+        let mut open = self.slot();
+        let number = self.number.load(Ordering::Relaxed) + 1;
+        Mark { number, ..self.mark(seq) }.save(&self.dir, &self.keys).map_err(|e| e.to_string())?;
+        self.number.store(number, Ordering::Relaxed);
+        *open = Some(Arc::new(fresh));
+        Ok(())
+    }
+
+    /// Copies every record whose seal fits, up to the first error of sled. Returns how many.
+    fn copy(&self, from: &Opened, to: &Opened) -> u64 {
+        let mut copied = 0;
+        let end = guarded(|| {
+            for pair in from.db.iter() {
+                let (name, value) = pair?;
+                if name.as_ref() != MARKER && unseal(&self.keys.records, &name, &value).is_ok() {
+                    to.db.insert(name, value)?;
+                    copied += 1;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = end {
+            tracing::warn!(%error, copied, "a database could be read only in part");
+        }
+        copied
+    }
+
+    fn marker(&self, open: &Opened) -> Result<Option<u64>, String> {
+        let Some(value) = guarded(|| open.db.get(MARKER))? else { return Ok(None) };
+        let text = self.keys.records.unwrap(MARKER, &value).map_err(|_| "the marker's seal")?;
+        Ok(text.first_chunk().map(|b| u64::from_le_bytes(*b)))
+    }
+
+    fn mark(&self, seq: u64) -> Mark {
+        let (count, bytes) = self.live();
+        Mark { number: self.number.load(Ordering::Relaxed), seq, count, bytes }
+    }
+
+    fn grow(&self, count: u64, bytes: u64) {
+        self.count.fetch_add(count, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.join(format!("records-{}", self.number.load(Ordering::Relaxed)))
+    }
+
+    /// A name for a quarantined database that no other has.
+    fn aside(&self) -> PathBuf {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let second = now.map_or(0, |d| d.as_secs());
+        let paths = (0..).map(|n| self.dir.join(format!("corrupt-{:012}-{n}", second)));
+        paths.into_iter().find(|p| !p.exists()).unwrap_or_else(|| self.dir.join("corrupt"))
+    }
+
+    fn forget_quarantined(&self) -> io::Result<()> {
+        let names = fs::read_dir(&self.dir)?.flatten().map(|e| e.path());
+        let mut old: Vec<_> = names
+            .filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("corrupt-")))
+            .collect();
+        old.sort();
+        old.iter().rev().skip(QUARANTINED).try_for_each(fs::remove_dir_all)
+    }
+
+    fn seal(&self, name: Name, key: &[u8], value: &[u8]) -> Vec<u8> {
+        let mut text = Zeroizing::new(Vec::with_capacity(1 + key.len() + value.len()));
+        text.push(key.len().to_le_bytes()[0]);
+        text.extend_from_slice(key);
+        text.extend_from_slice(value);
+        let nonce = self.nonces.lock().unwrap_or_else(PoisonError::into_inner).next();
+        self.keys.records.wrap(nonce, &name.0, &text)
+    }
+
+    /// The database, opened where it sleeps.
+    fn database(&self) -> Result<Arc<Opened>, String> {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if let Some(open) = &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Arc::clone(open));
+        }
+        let mut slot = self.slot();
+        if let Some(open) = &*slot {
+            return Ok(Arc::clone(open));
+        }
+        let open = Arc::new(Opened::new(&self.path(), self.cache)?);
+        *slot = Some(Arc::clone(&open));
+        Ok(open)
+    }
+
+    fn slot(&self) -> RwLockWriteGuard<'_, Option<Arc<Opened>>> {
+        self.open.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Opened {
+    fn new(path: &Path, cache: u64) -> Result<Self, String> {
+        files::make_private_dir(path).map_err(|e| e.to_string())?;
+        // No timer of its own: the journal is what makes writes durable.
+        let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
+        let began = Instant::now();
+        let db = loop {
+            match guarded(|| config.open()) {
+                Ok(db) => break db,
+                // A database that was just closed gives its lock back a moment later.
+                Err(e) if e.contains("lock") && began.elapsed() < Duration::from_secs(2) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(e) => return Err(e),
+            }
+        };
+        let sync = File::open(path.join("db")).map_err(|e| e.to_string())?;
+        files::sync_dir(path).map_err(|e| e.to_string())?;
+        Ok(Self { db, sync })
+    }
+
+    fn put_marker(&self, key: &Key, seq: u64) -> io::Result<()> {
+        let value = key.wrap(*random()?, MARKER, &seq.to_le_bytes());
+        guarded(|| self.db.insert(MARKER, value)).map_err(io::Error::other)?;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        guarded(|| self.db.flush())?;
+        self.sync.sync_data().map_err(|e| e.to_string())
+    }
+}
+
+/// Runs something of sled's, which panics where it finds what it did not expect.
+fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|e| e.to_string()),
+        Err(_) => Err("the database panicked".to_owned()),
+    }
+}
+
+fn unseal(key: &Key, name: &[u8], value: &[u8]) -> Result<Found, String> {
+    let mut text = key.unwrap(name, value).map_err(|_| "a record's seal does not fit")?;
+    let len = usize::from(*text.first().ok_or("an empty record")?);
+    let natural = text.get(1..=len).ok_or("a record cut short")?.to_vec();
+    text.drain(..=len);
+    Ok((natural, text))
+}

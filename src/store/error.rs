@@ -1,0 +1,134 @@
+//! What can go wrong with storage, per operation.
+
+use mesh_core::Table;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a store could not be created or opened. Nothing on the disk was lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("already running: another process uses {}", dir.display())]
+    Locked {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The directory holds no store.
+    #[error("there is nothing in {}", dir.display())]
+    NotThere {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The directory already holds a store.
+    #[error("{} is already in use", dir.display())]
+    AlreadyThere {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The store is guarded by a passphrase and none was given.
+    #[error("a passphrase is needed")]
+    NeedsPassphrase,
+    /// The passphrase is not the one that guards the store.
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    /// The directory cannot be written to.
+    #[error("{} cannot be written to", dir.display())]
+    ReadOnly {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The disk is full.
+    #[error("the disk of {} is full", dir.display())]
+    Full {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// A newer Starling wrote the store.
+    #[error("the store has format {found}, this program knows up to {known}")]
+    Version {
+        /// The format's number.
+        found: u16,
+        /// The newest that is known here.
+        known: u16,
+    },
+    /// Keys or sessions are damaged: going on could use a key twice.
+    #[error("the store is damaged: {what}")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {step}: {source}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// Sorts an error of the operating system while `step` was tried in `dir`.
+    pub(super) fn io(step: &'static str, dir: &Path, source: io::Error) -> Self {
+        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match source.kind() {
+            PermissionDenied | ReadOnlyFilesystem => Self::ReadOnly { dir: dir.to_path_buf() },
+            StorageFull | QuotaExceeded => Self::Full { dir: dir.to_path_buf() },
+            _ => Self::Io { step, source },
+        }
+    }
+}
+
+/// Why staged operations did not become durable: none of what was staged since the last success is.
+///
+/// After any of these the store takes nothing until [`Store::discard`](super::Store::discard) was
+/// called, because what is staged meanwhile was decided upon operations that never happened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Too little space is left on the disk; deleting still works.
+    #[error("the disk is full: {free} bytes are free, {reserve} are kept back")]
+    Full {
+        /// Bytes free.
+        free: u64,
+        /// Bytes that the store keeps back for its own order.
+        reserve: u64,
+    },
+    /// An operation is beyond what a record may hold.
+    #[error("a record of {table:?} is too long: key {key} bytes, value {value} bytes")]
+    TooLong {
+        /// Its family.
+        table: Table,
+        /// Bytes of its key, at most [`MAX_KEY`](super::MAX_KEY).
+        key: usize,
+        /// Bytes of its value, at most [`MAX_VALUE`](super::MAX_VALUE).
+        value: usize,
+    },
+    /// More was staged for one commit than a group may hold.
+    #[error("{bytes} bytes were staged for one commit")]
+    TooMuch {
+        /// Bytes staged, at most [`MAX_GROUP`](super::MAX_GROUP).
+        bytes: usize,
+    },
+    /// An earlier commit failed and was not followed by a discard.
+    #[error("an earlier commit failed")]
+    Undiscarded,
+    /// The operating system refused before anything could be half written.
+    #[error("cannot {step}: {source}")]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is unknown what the disk holds: the store must be opened anew.
+    #[error("the store must be opened anew: {reason}")]
+    Broken {
+        /// What happened.
+        reason: String,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}

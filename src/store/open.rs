@@ -1,0 +1,229 @@
+//! Making a store, and finding everything again that was acknowledged.
+
+use super::crypt::Keys;
+use super::engine::{Discovery, Engine};
+use super::error::OpenError;
+use super::fault::Faults;
+use super::files;
+use super::identity::IdentityFiles;
+use super::index::Index;
+use super::inner::Inner;
+use super::journal::{self, Journal, Replay, Sizes};
+use super::keyfile::{Epoch, Epochs, Keyring, Passphrase};
+use super::overlay::Overlay;
+use super::record::{Change, Entry, Op, is_resident};
+use super::{Config, OpenReport};
+use mesh_core::Table;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, PoisonError};
+
+/// Makes an empty store in `dir`. The keyfile is written last: without it there is no store, and
+/// what a crash left half made is made again.
+pub(super) fn create(dir: &Path, passphrase: &Passphrase, config: &Config) -> Result<(), OpenError> {
+    let io = |e| OpenError::io("make the store", dir, e);
+    files::make_private_dir(dir).map_err(io)?;
+    let _lock = lock(dir)?;
+    if Keyring::exists(dir) {
+        return Err(OpenError::AlreadyThere { dir: dir.to_path_buf() });
+    }
+    let keyring = Keyring::create(dir, passphrase)?;
+    journal::create(dir, &keyring.epochs().current, sizes(config)).map_err(io)?;
+    Engine::create(dir, &Keys::new(keyring.data())).map_err(io)?;
+    files::sync_dir(dir).map_err(io)?;
+    keyring.save().map_err(io)
+}
+
+/// Opens the store in `dir`; returns its parts and the last journal record that was applied.
+pub(super) fn open(
+    dir: &Path,
+    passphrase: &Passphrase,
+    config: Config,
+    faults: Faults,
+) -> Result<(Inner, OpenReport, u64), OpenError> {
+    let io = |step| move |e| OpenError::io(step, dir, e);
+    if !Keyring::exists(dir) {
+        return Err(OpenError::NotThere { dir: dir.to_path_buf() });
+    }
+    let lock = lock(dir)?;
+    let keyring = Keyring::open(dir, passphrase)?;
+    let keys = Arc::new(Keys::new(keyring.data()));
+    let identity = IdentityFiles::open(dir, Arc::clone(&keys)).map_err(io("open the identity"))?;
+    let journals = journal::open_files(dir).map_err(io("open the journal"))?;
+    let epochs = keyring.epochs();
+    let (engine, discovery) = Engine::open(dir, Arc::clone(&keys), config.cache_bytes, faults.clone())
+        .map_err(io("open the records"))?;
+    let file = Arc::clone(&journals[usize::from(epochs.current.slot)]);
+    let index = Index::new(Arc::clone(&file), epochs.current.key.clone());
+    let mut report = OpenReport { unprotected: keyring.is_unprotected(), ..OpenReport::default() };
+    let restore = Restore { dir, journals: &journals, epochs: &epochs, index: &index, keys: &keys, engine: &engine, identity: &identity };
+    let replay = restore.run(discovery, &mut report)?;
+    let journal = Journal::new(journals, epochs.current, &replay, sizes(&config), faults.clone())
+        .map_err(io("open the journal"))?;
+    let seq = journal.last_seq();
+    if epochs.previous.is_some() {
+        engine.checkpoint(seq).map_err(failed("write the records"))?;
+        keyring.update(|e| e.previous = None).map_err(io("write the keyfile"))?;
+    }
+    if engine.is_bloated() {
+        report.rewritten = engine.rewrite(seq).is_ok();
+    }
+    let forget_at = Mutex::new(journal.forget_at(config.forget_after));
+    let inner = Inner {
+        dir: dir.to_path_buf(),
+        config,
+        keys,
+        keyring,
+        journal: Mutex::new(Some(journal)),
+        index,
+        engine,
+        identity,
+        overlay: Mutex::new(Overlay::new()),
+        backlog: super::apply::Backlog::default(),
+        durable: AtomicU64::new(0),
+        broken: Mutex::new(None),
+        closed: AtomicBool::new(false),
+        forget_at,
+        lock: Mutex::new(Some(lock)),
+        faults,
+    };
+    Ok((inner, report, seq))
+}
+
+/// One process at a time.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let io = |e| OpenError::io("lock the directory", dir, e);
+    let file = files::open_private(&dir.join("lock")).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_path_buf() }),
+        Err(TryLockError::Error(e)) => Err(io(e)),
+    }
+}
+
+fn sizes(config: &Config) -> Sizes {
+    Sizes { first: config.journal_bytes, most: config.journal_most_bytes }
+}
+
+fn failed(step: &'static str) -> impl Fn(String) -> OpenError {
+    move |reason| OpenError::Io { step, source: std::io::Error::other(reason) }
+}
+
+/// Brings back what the journal tells.
+struct Restore<'a> {
+    dir: &'a Path,
+    journals: &'a [Arc<File>; 2],
+    epochs: &'a Epochs,
+    index: &'a Index,
+    keys: &'a Keys,
+    engine: &'a Engine,
+    identity: &'a IdentityFiles,
+}
+
+/// What a pass over the journal did to sled.
+#[derive(Default)]
+struct Replayed {
+    puts: u64,
+    deletes: u64,
+}
+
+impl Restore<'_> {
+    /// Replays; where sled turns out to have lost something, once more into a new one.
+    fn run(&self, discovery: Discovery, report: &mut OpenReport) -> Result<Replay, OpenError> {
+        report.quarantined = discovery.quarantined;
+        report.salvaged = discovery.salvaged;
+        let promised = self.engine.live().0;
+        let result = self.pass(discovery.applied).and_then(|(replay, done)| {
+            if done.puts + done.deletes == 0 {
+                return Ok((replay, done, true));
+            }
+            let whole = self.engine.recount(promised.saturating_sub(done.deletes));
+            Ok((replay, done, whole.unwrap_or(false)))
+        });
+        let (replay, done) = match result {
+            Ok((replay, done, true)) => (replay, done),
+            Err(error @ (OpenError::Damaged { .. } | OpenError::Full { .. } | OpenError::ReadOnly { .. })) => {
+                return Err(error);
+            }
+            Ok(_) | Err(_) if report.quarantined.is_none() => {
+                let found = self.engine.quarantine().map_err(|e| OpenError::io("begin anew", self.dir, e))?;
+                report.quarantined = found.quarantined;
+                report.salvaged = found.salvaged;
+                self.index.replace(Default::default(), self.live_file(), self.epochs.current.key.clone());
+                self.pass(0)?
+            }
+            Ok(_) => return Err(failed("read the records")("they cannot be written".to_owned())),
+            Err(error) => return Err(error),
+        };
+        report.replayed = done.puts + done.deletes;
+        report.torn = replay.torn;
+        Ok(replay)
+    }
+
+    /// Replays the generations that are alive, oldest first.
+    fn pass(&self, applied: u64) -> Result<(Replay, Replayed), OpenError> {
+        let mut done = Replayed::default();
+        if let Some(previous) = &self.epochs.previous {
+            self.generation(previous, applied, false, &mut done)?;
+        }
+        let replay = self.generation(&self.epochs.current, applied, true, &mut done)?;
+        Ok((replay, done))
+    }
+
+    fn generation(
+        &self,
+        epoch: &Epoch,
+        applied: u64,
+        current: bool,
+        done: &mut Replayed,
+    ) -> Result<Replay, OpenError> {
+        let file = &self.journals[usize::from(epoch.slot)];
+        journal::replay(file, epoch, &mut |seq, at, ops| {
+            let (resident, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(|op| is_resident(op.table));
+            if current {
+                let places = resident.iter().map(|op| (self.keys.name(op.table, &op.key), journal::op_place(at, op)));
+                self.index.update(places);
+            }
+            if seq > applied { self.apply(rest, done) } else { Ok(()) }
+        })
+    }
+
+    fn apply(&self, ops: Vec<Op>, done: &mut Replayed) -> Result<(), OpenError> {
+        let entries: Vec<Entry> = ops.into_iter().map(|op| self.entry(op)).collect();
+        let (identity, records): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|e| e.table == Table::Identity);
+        for entry in &identity {
+            self.identity.apply(entry).map_err(|e| OpenError::io("write the identity", self.dir, e))?;
+        }
+        let deletes = records.iter().filter(|e| e.value.is_none()).count() as u64;
+        done.deletes += deletes;
+        done.puts += records.len() as u64 - deletes;
+        self.engine.apply(records.iter()).map_err(|reason| self.apply_error(reason))
+    }
+
+    fn apply_error(&self, reason: String) -> OpenError {
+        match files::free_bytes(self.dir) {
+            Ok(free) if free < 1 << 20 => OpenError::Full { dir: self.dir.to_path_buf() },
+            _ => failed("apply the journal")(reason),
+        }
+    }
+
+    fn entry(&self, op: Op) -> Entry {
+        let value = match op.change {
+            Change::Put(value) => Some(value),
+            Change::Delete | Change::Cell(_) => None,
+        };
+        Entry { table: op.table, name: self.keys.name(op.table, &op.key), key: op.key, value }
+    }
+
+    fn live_file(&self) -> Arc<File> {
+        Arc::clone(&self.journals[usize::from(self.epochs.current.slot)])
+    }
+}
+
+/// Lets the next process in.
+pub(super) fn unlock(inner: &Inner) {
+    *inner.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}

@@ -1,3 +1,8 @@
 //! The `starling` program.
 
-fn main() {}
+mod cli;
+mod demo;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -105,10 +105,10 @@ mod tests {
     }
 
     // Computed by an independent implementation.
-    const GOLDEN_TAG: &str = "";
-    const GOLDEN_PSK: &str = "";
-    const GOLDEN_ACK: &str = "";
-    const GOLDEN_NEXT: &str = "";
+    const GOLDEN_TAG: &str = "482404e902b2996038a127141fbc330a";
+    const GOLDEN_PSK: &str = "f3746ff15944b231acf91ee01fcc87ef6908141cc82b5650d9ea81651be1850c";
+    const GOLDEN_ACK: &str = "70e3a411aae398f7c89be6f85f50d64e";
+    const GOLDEN_NEXT: &str = "03161ee87eddea185b6cb91cb0072bdfba920c4e7eda2660abd0759b6dc1ed29";
 
     #[test]
     fn an_item_comes_back_from_its_bytes() {

@@ -3,8 +3,8 @@
 use super::inbound::OpenError;
 use super::payload::{Encapsulated, First, Full, MAX_FAILED, Parcel, Payload, Refresh};
 use super::records::{self, Sid};
-use super::share::{KemId, KemSecret, Share, Wrap, read_first_inner};
-use super::state::{KEM_SECRETS, Kem, OlmRef, SEEN, keep_newest, prefix};
+use super::share::{KemId, KemSecret, Share, Wrap};
+use super::state::{Inbound, KEM_SECRETS, Kem, OlmRef, SEEN, keep_newest, prefix};
 use super::{Delivery, FirstContact, Opened, Sessions};
 use crate::crypto::kem::{KemKey, kem_id};
 use crate::crypto::ratchet::OlmState;
@@ -14,8 +14,8 @@ use crate::id::{AccountId, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
 use crate::time::{Now, Time};
-use crate::wire::Envelope;
 use crate::wire::codec;
+use crate::wire::Envelope;
 use zeroize::Zeroizing;
 
 /// A device's first contact is owed at most once in this time, in seconds: 10 minutes.
@@ -66,18 +66,12 @@ impl Sessions {
         let found = self.tags.get(&prefix(&envelope.tag().0)).copied();
         if let Some((sid, index)) = found.and_then(|(slot, index)| Some((*self.slots.get(&slot)?, index))) {
             match self.item(read, sid, index) {
-                Ok(Some(item)) if item.tag == envelope.tag() => {
-                    return self.open_item(&work, sid, index, out);
-                }
+                Ok(Some(item)) if item.tag == envelope.tag() => return self.open_item(&work, sid, index, out),
                 Ok(_) => {}
                 Err(_) => return Opened::Rejected("the key of its tag cannot be read"),
             }
         }
-        if envelope.size() == Some(FIRST_CLASS) {
-            self.open_first(now.mono, &work, out)
-        } else {
-            Opened::Foreign
-        }
+        if envelope.size() == Some(FIRST_CLASS) { self.open_first(now.mono, &work, out) } else { Opened::Foreign }
     }
 
     fn open_item(&mut self, work: &Work<'_>, sid: Sid, index: u32, out: &mut Outbox) -> Opened {
@@ -158,7 +152,7 @@ impl Sessions {
         if full.megolm.is_empty() {
             return Ok(true);
         }
-        self.take_carried(work, shared, full, delivery, out)
+        self.take_carried(work, shared, (&full.megolm, full.several), delivery, out)
     }
 
     /// A message beside its session's share: its own item is used up although the tag was another's.
@@ -166,16 +160,16 @@ impl Sessions {
         &mut self,
         work: &Work<'_>,
         sid: Sid,
-        full: &Full,
+        (megolm, several): (&[u8], bool),
         delivery: &mut Delivery,
         out: &mut Outbox,
     ) -> Result<bool, &'static str> {
-        let opened = self.decrypt(work.read, sid, &full.megolm).map_err(reason)?;
+        let opened = self.decrypt(work.read, sid, megolm).map_err(reason)?;
         self.look_ahead(sid, opened.index, &mut delivery.new_tags, out);
         let item = self.item(work.read, sid, opened.index).map_err(|_| "a key cannot be read")?;
         let Some(item) = item else { return Err("a message whose key is used up") };
         self.consume(self.now_s, sid, opened.index, item.tag, out);
-        delivery.contents = contents(opened.plaintext, full.several)?;
+        delivery.contents = contents(opened.plaintext, several)?;
         Ok(true)
     }
 
@@ -187,27 +181,41 @@ impl Sessions {
         delivery: &mut Delivery,
         out: &mut Outbox,
     ) -> Result<Option<Sid>, &'static str> {
-        let (account, device) = (delivery.account, delivery.device);
+        let device = delivery.device;
         let psks: Vec<[u8; 32]> = self.peers.get(&device).map_or_else(Vec::new, |peer| {
             let mut psks: Vec<_> = peer.olm.iter().map(|session| session.psk).collect();
             psks.dedup();
             psks
         });
         for psk in psks {
-            let Unpacked::Plain(plain) = self.unpack(work, device, parcel, &psk, out) else { continue };
-            let Some((share, [])) = Share::from_prefix(&plain) else { return Err("a malformed share") };
-            if let Some(seed) = &share.seed {
-                let us = work.own.device_id();
-                self.add_seed(us, device, seed, true, &mut delivery.new_tags, out);
-                self.put_peer(device, out);
+            if let Unpacked::Plain(plain) = self.unpack(work, device, parcel, &psk, out) {
+                return self.take_share(work, &plain, delivery, out);
             }
-            let from = (account, device);
-            return self.import(self.now_s, from, &share, &mut delivery.new_tags, out);
         }
-        let known = |(sid, inbound): (&Sid, &super::state::Inbound)| {
-            (inbound.device == device && !inbound.control && prefix(sid) == parcel.session).then_some(*sid)
-        };
-        Ok(self.inbound.iter().find_map(known))
+        Ok(self.session_of(device, parcel))
+    }
+
+    fn take_share(
+        &mut self,
+        work: &Work<'_>,
+        plain: &[u8],
+        delivery: &mut Delivery,
+        out: &mut Outbox,
+    ) -> Result<Option<Sid>, &'static str> {
+        let (account, device) = (delivery.account, delivery.device);
+        let Some((share, [])) = Share::from_prefix(plain) else { return Err("a malformed share") };
+        if let Some(seed) = &share.seed {
+            self.add_seed(work.own.device_id(), device, seed, true, &mut delivery.new_tags, out);
+            self.put_peer(device, out);
+        }
+        self.import(self.now_s, (account, device), &share, &mut delivery.new_tags, out)
+    }
+
+    /// The session that a parcel names, where an earlier share brought it.
+    fn session_of(&self, device: DeviceId, parcel: &Parcel) -> Option<Sid> {
+        let fits = |inbound: &Inbound| inbound.device == device && !inbound.control;
+        let mut named = self.inbound.iter().filter(|(sid, _)| prefix(*sid) == parcel.session);
+        named.find(|(_, inbound)| fits(inbound)).map(|(sid, _)| *sid)
     }
 
     /// Takes the wrap and Olm off a parcel.
@@ -386,47 +394,33 @@ impl Sessions {
         keep_newest(&mut peer.seen, SEEN);
         self.take_kem(work, device, Some((intro.bundle().seq, first.kem.clone())), None, out);
         let mut delivery = Delivery::empty(account, device);
+        let (shared, is_lost) = match self.unpack(work, device, &first.parcel, &opening.psk, out) {
+            Unpacked::Plain(plain) => (self.take_share(work, &plain, &mut delivery, out)?, false),
+            Unpacked::Again => (self.session_of(device, &first.parcel), false),
+            Unpacked::Failed => (self.session_of(device, &first.parcel), true),
+        };
         let contact = |inner_failed| FirstContact { intro, invite: opening.invite, inner_failed, is_new };
-        match self.unpack(work, device, &first.parcel, &opening.psk, out) {
-            Unpacked::Again => {
-                self.put_peer(device, out);
-                return Ok(Opened::Duplicate);
+        if let Some(sid) = shared {
+            if !first.megolm.is_empty() {
+                let megolm = (&first.megolm[..], first.several);
+                self.take_carried(work, sid, megolm, &mut delivery, out)?;
             }
-            Unpacked::Failed => {
-                self.owe(device, work.envelope, out);
-                delivery.first_contact = Some(contact(true));
+            delivery.resend.clone_from(&first.failed);
+            self.reshare_after(&first.failed, account, device, out);
+            delivery.ack = Some(first.ack);
+            delivery.first_contact = Some(contact(false));
+            if let Some(peer) = self.peers.get_mut(&device) {
+                peer.heard_s = self.now_s;
             }
-            Unpacked::Plain(plain) => {
-                self.take_first_inner(work, &plain, &mut delivery, out)?;
-                delivery.resend.clone_from(&first.failed);
-                self.reshare_after(&first.failed, account, device, out);
-                delivery.ack = Some(first.ack);
-                delivery.first_contact = Some(contact(false));
-            }
+        } else if is_lost {
+            self.owe(device, work.envelope, out);
+            delivery.first_contact = Some(contact(true));
+        } else {
+            self.put_peer(device, out);
+            return Ok(Opened::Duplicate);
         }
         self.put_peer(device, out);
         Ok(Opened::Delivery(Box::new(delivery)))
-    }
-
-    fn take_first_inner(
-        &mut self,
-        work: &Work<'_>,
-        plain: &[u8],
-        delivery: &mut Delivery,
-        out: &mut Outbox,
-    ) -> Result<(), &'static str> {
-        let (account, device) = (delivery.account, delivery.device);
-        let (share, contents) = read_first_inner(plain).ok_or("a malformed share")?;
-        if let Some(seed) = &share.seed {
-            let us = work.own.device_id();
-            self.add_seed(us, device, seed, true, &mut delivery.new_tags, out);
-        }
-        self.import(self.now_s, (account, device), &share, &mut delivery.new_tags, out)?;
-        delivery.contents = contents;
-        if let Some(peer) = self.peers.get_mut(&device) {
-            peer.heard_s = self.now_s;
-        }
-        Ok(())
     }
 
     /// A share of a device did not open: it gets a first contact of ours, from which it can begin again.
@@ -560,7 +554,10 @@ fn reason(error: OpenError) -> &'static str {
 }
 
 /// The secret of this name; zeros for the name that means none.
-fn find<'a>(id: &KemId, mut held: impl Iterator<Item = (&'a KemId, &'a KemSecret)>) -> Option<KemSecret> {
+fn find<'a>(
+    id: &KemId,
+    mut held: impl Iterator<Item = (&'a KemId, &'a KemSecret)>,
+) -> Option<KemSecret> {
     if *id == [0; 8] {
         return Some([0; 32]);
     }

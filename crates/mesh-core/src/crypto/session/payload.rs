@@ -4,7 +4,9 @@ use super::share::KemId;
 use crate::crypto::Intro;
 use crate::crypto::kem::KemKey;
 use crate::crypto::ratchet::{megolm_len, olm_len};
+use crate::crypto::seal::{FIRST_CLASS, FIRST_OVERHEAD, SESSION_OVERHEAD};
 use crate::id::{Ack, EnvelopeId};
+use crate::wire::SizeClass;
 use crate::wire::codec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -44,8 +46,13 @@ pub(super) struct First {
     pub(super) ack: Ack,
     /// Envelopes of the addressee that opened outside only.
     pub(super) failed: Vec<EnvelopeId>,
-    /// The share, the reply seed and the contents.
+    /// The share, with the reply seed in it.
     pub(super) parcel: Parcel,
+    /// Whether the Megolm plaintext is a list of contents instead of one.
+    pub(super) several: bool,
+    /// A message of the session that the parcel shares; may be empty. It does not stand inside Olm,
+    /// which opens only 40 messages behind the newest.
+    pub(super) megolm: Vec<u8>,
 }
 
 /// A secret that the writer encapsulated to the reader.
@@ -131,18 +138,21 @@ pub(super) fn room_of(contents: &[Vec<u8>]) -> usize {
 /// The room in a first contact, with the longest forms of everything beside the contents.
 pub(super) fn first_room() -> usize {
     let intro = (1 + 133 + 64 + 1) + (1 + 101 + 64 + 1);
-    let fixed = intro + 5 + (3 + 1184) + 16 + (1 + 32 * MAX_FAILED) + PARCEL;
-    let olm = crate::crypto::seal::FIRST_CLASS.body_len() - crate::crypto::seal::FIRST_OVERHEAD - fixed;
-    let inner = largest(|len| olm_len(true, LONG_INDEX, len) <= olm);
-    inner - (1 + 165 + 32 + 8 + 32 + 4) - 1
+    let fixed = intro + 5 + (3 + 1184) + 16 + (1 + 32 * MAX_FAILED) + PARCEL + longest_share() + 1 + 3;
+    let megolm = FIRST_CLASS.body_len() - FIRST_OVERHEAD - fixed;
+    largest(|len| megolm_len(u32::MAX, len) <= megolm) - 1
 }
 
 /// The room in a K2 envelope, whatever else it has to carry.
 pub(super) fn session_room() -> usize {
-    let share = olm_len(true, LONG_INDEX, 1 + 165 + 32 + 8 + 32 + 4);
-    let fixed = 1 + 1 + PARCEL + share + (1 + 5 + 3 + 1088) + 1 + (1 + 32 * MAX_FAILED) + 1 + 3;
-    let megolm = 16_384 - crate::crypto::seal::SESSION_OVERHEAD - fixed;
+    let fixed = 1 + 1 + PARCEL + longest_share() + (1 + 5 + 3 + 1088) + 1 + (1 + 32 * MAX_FAILED) + 1 + 3;
+    let megolm = SizeClass::B16384.body_len() - SESSION_OVERHEAD - fixed;
     largest(|len| megolm_len(u32::MAX, len) <= megolm) - 1
+}
+
+/// An Olm message that holds a share with everything that it can have.
+fn longest_share() -> usize {
+    olm_len(true, LONG_INDEX, 1 + 165 + 32 + 8 + 32 + 4)
 }
 
 /// Ids, name and length of a parcel, and the code of its wrap.
@@ -174,7 +184,7 @@ mod tests {
     fn a_short_text_and_its_share_fit_the_second_class() {
         let megolm = vec![3; megolm_len(0, 127)];
         let full = Full { parcels: vec![parcel()], megolm, ..Full::default() };
-        assert!(full.to_bytes().len() + crate::crypto::seal::SESSION_OVERHEAD <= 576);
+        assert!(full.to_bytes().len() + SESSION_OVERHEAD <= 576);
     }
 
     #[test]
@@ -194,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_rooms_are_what_the_protocol_states() {
-        assert_eq!((first_room(), session_room()), (0, 0));
+        assert_eq!((first_room(), session_room()), (1742, 14_542));
     }
 
     proptest! {

@@ -83,9 +83,10 @@ impl Sessions {
         }
         for (sid, outbound) in found.outbound {
             let hot = found.hot.remove(&sid).ok_or_else(|| broken("a sender session lacks its state"))?;
-            let writer = hot.writer.map(|bytes| self.ratchet.megolm_writer(&bytes)).transpose();
+            let writer = hot.writer.as_ref().map(|bytes| self.ratchet.megolm_writer(bytes)).transpose();
             let writer = writer.map_err(|e| broken(&e.to_string()))?;
-            let live = Live { writer, link: Link::new(hot.link), index: hot.index, sent: hot.sent };
+            let Hot { index, sent, acked, .. } = hot;
+            let live = Live { writer, link: Link::new(hot.link), index, sent, acked };
             self.outbound.insert(sid, (outbound, live));
         }
         Ok(())

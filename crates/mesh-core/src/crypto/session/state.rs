@@ -4,8 +4,8 @@ use super::chain::{CONTROL_ITEMS, Link};
 use super::payload::Encapsulated;
 use super::records::Sid;
 use super::share::{KemId, KemSecret};
-use crate::crypto::kdf16;
 use crate::crypto::kem::KemKey;
+use crate::crypto::kdf16;
 use crate::crypto::ratchet::{Export, MegolmReader, MegolmWriter, OlmId};
 use crate::crypto::{Bundle, Cert};
 use crate::id::{AccountId, DeviceId, EnvelopeId};
@@ -23,6 +23,9 @@ pub(super) const SEEDS: usize = 4;
 pub(super) const SEEN: usize = 32;
 /// KEM secrets kept per device and direction: the newest, and the one before it for shares on the way.
 pub(super) const KEM_SECRETS: usize = 2;
+/// Messages without a receipt after which a share is due again although the peer has one: it tells the
+/// peer how far the chain went, before the peer's look-ahead of 200 ends.
+const MAX_LAG: u32 = 150;
 /// Megolm readers kept parsed; others are read again from their records.
 const READERS: usize = 64;
 
@@ -160,6 +163,8 @@ pub(super) struct Live {
     pub(super) index: u32,
     /// How many envelopes were sealed in this session.
     pub(super) sent: u32,
+    /// Everything below was receipted, or is older than something that was.
+    pub(super) acked: u32,
 }
 
 /// [`Live`] as a record.
@@ -169,6 +174,7 @@ pub(super) struct Hot {
     pub(super) link: [u8; 32],
     pub(super) index: u32,
     pub(super) sent: u32,
+    pub(super) acked: u32,
 }
 
 /// An envelope of ours whose receipt proves something.
@@ -176,6 +182,8 @@ pub(super) struct Hot {
 pub(super) struct Pending {
     pub(super) session: Sid,
     pub(super) device: DeviceId,
+    /// The index behind that of its message.
+    pub(super) next: u32,
     /// The generation of ours that it carried; 0 for none.
     pub(super) told: u32,
     /// The reply seed that it carried, by its recognition secret.
@@ -285,9 +293,15 @@ impl Origin {
 }
 
 impl Live {
+    /// Whether so much is without receipt that the peer's look-ahead may be passed.
+    pub(super) fn is_lagging(&self) -> bool {
+        self.index.saturating_sub(self.acked) > MAX_LAG
+    }
+
     pub(super) fn to_record(&self) -> Hot {
         let writer = self.writer.as_ref().map(|writer| writer.to_bytes().to_vec());
-        Hot { writer, link: *self.link.0, index: self.index, sent: self.sent }
+        let Self { index, sent, acked, .. } = *self;
+        Hot { writer, link: *self.link.0, index, sent, acked }
     }
 }
 
@@ -342,8 +356,7 @@ impl Uptime {
         let unsaved = self.base_s.saturating_sub(self.saved_s);
         self.start.map(|start| {
             let saved_after = self.saved_s.saturating_sub(self.base_s);
-            start
-                + (SAVE_EVERY + Duration::from_secs(saved_after)).saturating_sub(Duration::from_secs(unsaved))
+            start + (SAVE_EVERY + Duration::from_secs(saved_after)).saturating_sub(Duration::from_secs(unsaved))
         })
     }
 }

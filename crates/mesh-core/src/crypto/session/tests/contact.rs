@@ -187,9 +187,11 @@ fn an_older_bundle_is_refused_and_a_newer_one_taken() {
     let (mut a, mut b) = Device::pair(Kind::Fake);
     let old = b.own.intro().clone();
     b.rotate();
-    a.add(&b);
-    let mut out = Outbox::new(Seq(0));
     let new = b.own.intro().clone();
+    let mut out = Outbox::new(Seq(0));
+    a.sessions.learn(a.now, &new, None, &mut out).unwrap();
+    a.apply(out);
+    let mut out = Outbox::new(Seq(0));
     assert!(matches!(a.sessions.learn(a.now, &old, None, &mut out), Err(LearnError::Intro(_))));
     a.restart();
     assert!(matches!(a.sessions.learn(a.now, &old, None, &mut out), Err(LearnError::Intro(_))));
@@ -204,7 +206,8 @@ fn contents_up_to_the_room_fit_and_longer_ones_are_refused() {
         let room = a.sessions.room(b.id());
         let mut out = Outbox::new(Seq(0));
         let long = vec![vec![7; room - 2]];
-        let refused = a.sessions.seal(a.now, &a.own, &a.memory, b.id(), Lifetime::Hour, &long, &mut out);
+        let refused =
+            a.sessions.seal(a.now, &a.own, &a.memory, b.id(), Lifetime::Hour, &long, &mut out);
         assert_eq!(refused, Err(SealError::TooLong { got: room + 1, limit: room }));
         let sealed = a.seal_all(b.id(), &[vec![7; room - 3]]);
         assert_eq!(b.delivered(&sealed).contents, [vec![7; room - 3]], "round {round}");

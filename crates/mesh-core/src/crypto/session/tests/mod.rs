@@ -6,9 +6,9 @@ mod renewal;
 mod silence;
 
 use super::*;
-use crate::border::Output;
 use crate::crypto::ratchet::{Fake, Vodozemac};
 use crate::crypto::{ContactLink, OwnIdentity};
+use crate::border::Output;
 use crate::id::Seq;
 use crate::store::Memory;
 use crate::time::Wall;
@@ -99,6 +99,10 @@ impl Device {
         let mut out = Outbox::new(Seq(0));
         let opened = self.sessions.open(self.now, &self.own, &self.memory, envelope, &mut out);
         self.apply(out);
+        if let Opened::Later(at) = opened {
+            self.now.mono = at;
+            return self.open(envelope);
+        }
         opened
     }
 

@@ -79,7 +79,7 @@ fn many_renewals_leave_a_bounded_state() {
             let sessions = &device.sessions;
             let read = sessions.inbound.values().filter(|inbound| !inbound.control).count();
             assert!(sessions.outbound.len() <= 2 && read <= 3, "{kind:?} {read}");
-            assert!(sessions.ended.len() >= 15);
+            assert!(sessions.ended.len() >= 8, "{}", sessions.ended.len());
             assert!(sessions.tags.len() < 1100, "{}", sessions.tags.len());
         }
     }
@@ -102,13 +102,9 @@ fn a_share_may_come_late() {
     say(&mut b, &mut a, "an answer");
     a.tick_after(TEN_MINUTES);
     let sealed: Vec<_> = (0..80).map(|n| a.seal(b.id(), &n.to_string())).collect();
-    for late in sealed.iter().rev() {
-        b.open(&late.envelope);
-    }
-    let mut bag = sealed;
-    let opened = open_all(&mut b, &mut bag).len();
-    assert_eq!(bag.iter().filter(|sealed| !b.texts(sealed).is_empty()).count(), 0);
-    assert!(opened >= 76, "{opened}");
+    // Newest first: what comes before the first share waits in the bag for it.
+    let mut bag: Vec<_> = sealed.into_iter().rev().collect();
+    assert_eq!(open_all(&mut b, &mut bag).len(), 80);
 }
 
 #[test]
@@ -149,6 +145,7 @@ fn an_ended_session_does_not_come_back_with_its_share() {
     b.restart();
     let mut out = Outbox::new(Seq(0));
     assert_eq!(b.sessions.import(0, from, &share, &mut tags, &mut out), Ok(None));
+    b.tick_after(Duration::ZERO);
     b.tick_after(Duration::from_secs(29 * 86_400));
     assert!(b.sessions.ended.is_empty());
 }
@@ -179,8 +176,7 @@ fn count_after_restart(device: &mut Device) -> usize {
 
 #[test]
 fn a_smaller_audience_gets_a_new_session_that_the_removed_cannot_read() {
-    let (mut a, b, mut c) =
-        (Device::new(Kind::Real, 1), Device::new(Kind::Real, 2), Device::new(Kind::Real, 3));
+    let (mut a, b, mut c) = (Device::new(Kind::Real, 1), Device::new(Kind::Real, 2), Device::new(Kind::Real, 3));
     let mut b = b;
     Device::introduce(&mut a, &mut b);
     // C poses as a second device of B's account, as a device list would make it known.
@@ -196,10 +192,7 @@ fn a_smaller_audience_gets_a_new_session_that_the_removed_cannot_read() {
         b.open(&keys.envelope);
         c.open(&keys.envelope);
     }
-    assert_eq!(
-        (b.texts(&for_both), c.texts(&for_both)),
-        (vec!["for both".to_owned()], vec!["for both".to_owned()])
-    );
+    assert_eq!((b.texts(&for_both), c.texts(&for_both)), (vec!["for both".to_owned()], vec!["for both".to_owned()]));
     let mut out = Outbox::new(Seq(0));
     a.sessions.retain_devices(a.now, account, &[b.own.device_id()], &mut out);
     a.apply(out);

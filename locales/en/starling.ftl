@@ -1,0 +1,240 @@
+# The words of the program. Remote texts put in here were cleaned before.
+
+## Errors
+
+error = starling: { $message }
+no-data-dir = No data directory: there is no home directory. Name one with --data-dir or STARLING_DATA_DIR.
+home-not-there =
+    There is no identity in { $path } yet.
+    Make one with: starling init --name NAME   (or name the right directory with --data-dir)
+home-exists =
+    { $path } holds an identity already; it was left as it is.
+    See it with: starling id   (for a second person, use another --data-dir)
+home-locked =
+    Another process is using { $path } and does not answer.
+    Wait for it or end it; only one process can use a data directory.
+home-needs-passphrase =
+    { $path } is protected by a passphrase.
+    Give it with --passphrase-file FILE or STARLING_PASSPHRASE, or run this on a terminal.
+home-wrong-passphrase = The passphrase does not open { $path }. Nothing was changed; try again with the right one.
+home-read-only =
+    { $path } cannot be written.
+    Check its owner and permissions, whether its disk is mounted read-only, or name another --data-dir.
+home-unusable = { $path } cannot be opened: { $reason }
+client-broken = The running node does not answer ({ $reason }). Look at its output, or start it again with: starling run
+passphrase-file = The passphrase file { $path } cannot be read
+passphrase-length = The first line of { $path } must hold a passphrase of 1 to { $max } bytes.
+passphrase-not-utf8 = The passphrase is not valid UTF-8. Save it as UTF-8 text.
+passphrase-prompt = Passphrase:{" "}
+passphrase-new = New passphrase:{" "}
+passphrase-again = Again:{" "}
+passphrase-differs = The two passphrases differ, or are empty. Nothing was made; try again.
+stdin-not-utf8 = Standard input is not valid UTF-8 text.
+not-running = No node is running here: messages wait. Start it with: starling run
+
+## The local API
+
+api-unauthorized = The token is missing or wrong. It stands in api.token of the data directory; send it as: Authorization: Bearer TOKEN
+api-forbidden = Only programs on this machine may ask, at 127.0.0.1 or localhost.
+api-busy = Too many event streams are open. Close one first.
+api-storage = It could not be stored: { $reason }. Nothing was sent or changed; free some space or check the disk, then try again.
+api-stopped = The node is shutting down. Try again when it runs.
+api-gone = It is gone already.
+api-no-route = There is nothing at this address. /v1/openapi.json lists what there is.
+api-no-decision = The decision must be accept, decline, block or verify.
+api-beacon-kind = The kind of a beacon must be sos or safe.
+api-body = The body of the request cannot be used: { $reason }
+api-query = The request cannot be used: { $reason }
+refused-link = The link cannot be read: { $reason }. Copy the whole text again; it begins with STARLING:1/ and has 608 characters.
+refused-own-link = This is your own link. Give it to others, and add theirs.
+refused-unknown-contact = There is no contact with the account { $account }.
+refused-unknown = There is no { $what } { $name }.
+refused-state = This is not possible: the contact is { $state }.
+refused-length = A { $what } has { $min } to { $max } bytes; this one has { $got }.
+refused-full = There are at most { $limit } { $what } at a time. Take one back first.
+refused-key-changed =
+    The safety number of this contact has changed since you compared it: somebody may stand between you.
+    Compare it again with: starling verify WHO
+who-nobody = There is no contact “{ $who }”. Add somebody with: starling add LINK
+who-not-found =
+    There is no contact “{ $who }”. You know:
+    { $list }
+who-ambiguous =
+    “{ $who }” fits several contacts. Write more of the name, or use the tag or the account:
+    { $list }
+no-message = There is no message { $id } of yours.
+bad-message-id = “{ $id }” is no message id: write its 32 hexadecimal digits, or at least the first 4.
+bad-since = “{ $text }” is no time: write one such as 2026-11-22T08:00:00Z, or a span such as 2h or 7d.
+
+## Identity
+
+welcome =
+    Welcome. Starling carries messages from device to device, with no server, no account and no internet.
+    Your identity is a key that is made now, on this device.
+welcome-done = You are { $name }. Show others your link with: starling id --qr
+first-needs-terminal =
+    There is no identity here yet, and no terminal to ask for a name.
+    Make one with: starling init --name NAME   then start the node with: starling run
+init-needs-name = Which name? Give it with --name NAME.
+init-ask-name = What shall others call you?
+init-name-length = A name has 1 to { $max } bytes; this one has { $got } once invisible characters are gone.
+init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. Protect it with: init --passphrase
+init-passphrase-terminal = There is no terminal to ask for a passphrase. Use --passphrase-file or STARLING_PASSPHRASE.
+init-done =
+    You are { $name }. Your identity is in { $path }.
+    Start your node with: starling run
+id =
+    { $name }
+    account  { $account }
+    { $link }
+invite = { $number }  { $uses }, { $ends }
+    { $link }
+invite-any = for anybody
+invite-uses = { $uses ->
+    [one] for one person
+   *[other] for { $uses } people
+  }
+invite-until-revoked = until revoked
+invite-for = for { $span } more
+invite-none = There are no invites. Make one with: starling invite new
+invite-revoked = Invite { $number } is revoked; nobody can use its link any more.
+
+## People
+
+added = Added { $name } ({ $state }). You can write at once: starling send "{ $name }" "Hello"
+link-too-long = A link has 608 characters; what was given has { $got } bytes or more, and at most { $max } are read. Was the wrong file given?
+contacts-none = You know nobody yet. Add somebody with: starling add LINK
+decided = { $name }: { $state }
+safety-number =
+    Safety number with { $name }:
+    { $digits }
+safety-ask = Do both of you see the same digits? [y/N]
+verified = { $name } is verified.
+confusable = Careful: another contact has a name that looks like { $name }.
+
+## Messages
+
+text-length = A text has 1 to { $max } bytes; this one has { $got }. Split it, or write something.
+text-more = more
+text-not-utf8 = The text is not valid UTF-8 (from byte { $at } on). Save it as UTF-8, or send it as something else.
+sent = { $id }  { $state }
+send-queued = No node is running: the message is stored and leaves with the next `starling run`.
+send-spooled = Another process is using the data directory: the message waits in { $path } and is taken up by the next command or `starling run`.
+send-expired = The message expired before it arrived.
+send-timeout = The time ran out; the message goes on by itself. It is: { $state }
+state-waiting = waiting here
+state-handed-on = { $carriers ->
+    [one] handed on to one neighbour
+   *[other] handed on to { $carriers } neighbours
+  }
+state-delivered = delivered
+state-read = read
+state-expired = expired
+info = { $id }  { $state }, lives { $left } more
+info-hops = { $hops ->
+    [one] over one link
+   *[other] over { $hops } links
+  }
+me = me
+messages-none = There are no messages.
+follow-waits = No node is running: what comes is shown once one runs.
+chat-opened = With { $name }. Type a line to send it; Ctrl-D ends.
+chat-not-running = No node is running: what you write waits, and nothing new comes.
+
+## Nearby
+
+beacon-length = The text of a beacon has at most { $max } bytes, and an SOS says something; this one has { $got }.
+beacon-published = { $id }  published
+beacon-cancelled = { $id }  taken back
+beacon-not-running = No node is running: it is heard once one runs. Start it with: starling run
+peers-none = No neighbours right now. `starling doctor` looks for reasons.
+peer-unknown = somebody
+status =
+    { $name }
+    { $links ->
+        [one] one link
+       *[other] { $links } links
+    }
+    carries { $envelopes ->
+        [one] one envelope
+       *[other] { $envelopes } envelopes
+    } ({ $bytes })
+    { $outbox ->
+        [0] nothing waits
+        [one] one message is on its way
+       *[other] { $outbox } messages are on their way
+    }
+
+## The node
+
+run-ready =
+    { $name } ({ $tag }) is running. Ctrl-C ends it.
+    Neighbours reach it at: { $addresses }
+run-stopping = Stopping.
+run-already = A node is running in { $path } already; commands use it by themselves.
+run-no-api = The local API cannot be served from { $path }
+run-no-lan = No links over LAN: { $reason }. Choose another --listen address, or run with --no-lan.
+run-message = A message came. Read it with: starling messages
+run-beacon = { $kind } nearby: { $text }
+run-mismatch = Somebody presented the keys of { $account } wrongly; nothing from them was accepted.
+quarantined = Damaged records were found and put aside in { $path }; the mesh brings back what it can.
+rotation-short = at least 1s
+
+## Doctor
+
+doctor-ok = ok
+doctor-bad = BAD
+doctor-well = All is well.
+doctor-failed = { $count ->
+    [one] One check failed; see above what to do.
+   *[other] { $count } checks failed; see above what to do.
+  }
+doctor-clock = Set the clock. Messages travel all the same, but their times are shown wrongly.
+doctor-disk-free = { $free } free
+doctor-disk = Free some space: less than { $needed } is left for envelopes.
+doctor-directory = Check whether { $path } is mounted and readable.
+doctor-read-only = Make { $path } writable for you, or name another directory with --data-dir.
+doctor-mode = Others on this machine can look into it. Run: chmod 700 { $path }
+doctor-identity-there = there
+doctor-identity-none = none yet
+doctor-identity = Make one with: starling init --name NAME
+doctor-interfaces-none = no network interface is up
+doctor-interfaces = Join a Wi-Fi, open a hotspot or plug in a cable; nodes on this machine meet all the same.
+doctor-works = works
+doctor-multicast = Neighbours are not found by themselves: allow UDP port 5353 in the firewall, or use run --peer HOST:PORT.
+doctor-loopback = Nodes on this machine do not find each other: is the loopback interface up? Or use run --peer.
+doctor-node-runs = running
+
+## Demonstration
+
+demo-intro =
+    Five real nodes on this machine, without any network. You and Dina are on one side of a broken bridge,
+    Asha and Emil on the other. Only Bo walks between, and Bo cannot read what he carries.
+    Below: who stands where, and in brackets how many sealed envelopes each one carries.
+demo-interrupted = The demonstration was interrupted.
+demo-stuck = The demonstration is stuck at { $name }. Try again; if it stays so, please report it.
+demo-born = { $name } starts a node and makes a key.
+demo-west = West: You and Dina find each other.
+demo-east = East: Asha and Emil find each other.
+demo-arrives = Bo comes to { $first } and { $second }.
+demo-exchange = Their bags are compared; what one lacks, the other hands on.
+demo-walks = Bo walks away with { $carried ->
+    [one] one sealed envelope
+   *[other] { $carried } sealed envelopes
+  }. Nobody here is linked to the other side.
+demo-added = You have Asha’s link from a slip of paper and add her: no network needed.
+demo-wrote = { $name } to { $to }: “{ $text }”
+demo-handed-on = Handed on: { $carriers ->
+    [one] one neighbour holds
+   *[other] { $carriers } neighbours hold
+  } it safely on disk, sealed.
+demo-received = { $name } opens it, from { $from }: “{ $text }”
+demo-accepted = Asha accepts you as a contact.
+demo-receipt = The receipt is home. { $name }’s message is { $state }, and carriers may forget it.
+demo-ask = Now you. Type a message to Asha, who is on the other side (Enter for a ready one):
+demo-text-first = Asha, are you all right over there?
+demo-text-reply = We are safe. The hill road is open, tell Dina.
+demo-text-typed = Good to hear. I am coming over tomorrow with batteries.
+demo-summary =
+    { $nodes } nodes, { $messages } messages, { $delivered } delivered with receipts, in { $seconds } s.
+    You and Asha were never linked. Start your own node with: starling

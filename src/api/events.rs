@@ -1,0 +1,88 @@
+//! The stream of events over WebSocket.
+
+use super::error::ApiError;
+use super::types::{Beacon, Message, Names};
+use crate::config::MAX_STREAMS;
+use crate::handle::{Handle, Notice, Stopped};
+use axum::extract::State;
+use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use mesh_core::Event;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The subprotocol of the stream; a second one, `token.<TOKEN>`, may carry the token.
+pub const SUBPROTOCOL: &str = "starling.v1";
+
+/// Counts the streams that are open.
+#[derive(Clone, Debug)]
+pub(super) struct Streams(Arc<Semaphore>);
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_STREAMS)))
+    }
+}
+
+/// Everything that happens from now on, one JSON object per frame.
+#[utoipa::path(get, path = "/v1/events", tag = "events",
+    responses((status = 101, description = "A WebSocket, subprotocol `starling.v1`"), (status = 429)))]
+pub(super) async fn events(
+    State(handle): State<Handle>,
+    axum::Extension(streams): axum::Extension<Streams>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    let permit = streams.0.try_acquire_owned().map_err(|_| ApiError::busy())?;
+    Ok(upgrade.protocols([SUBPROTOCOL]).on_upgrade(move |socket| stream(socket, handle, permit)))
+}
+
+async fn stream(mut socket: WebSocket, handle: Handle, permit: OwnedSemaphorePermit) {
+    let mut notices = handle.events();
+    loop {
+        tokio::select! {
+            notice = notices.recv() => {
+                let value = match notice {
+                    Ok(notice) => match to_json(&handle, &notice).await {
+                        Ok(Some(value)) => value,
+                        Ok(None) => continue,
+                        Err(Stopped) => break,
+                    },
+                    Err(RecvError::Lagged(missed)) => json!({ "type": "lagged", "missed": missed }),
+                    Err(RecvError::Closed) => break,
+                };
+                if socket.send(Frame::text(value.to_string())).await.is_err() {
+                    break;
+                }
+            }
+            // Nothing is expected from the client; this sees its close and answers its pings.
+            frame = socket.recv() => if !matches!(frame, Some(Ok(_))) { break },
+        }
+    }
+    drop(permit);
+}
+
+/// The event for front ends; `None` for what is not theirs.
+async fn to_json(handle: &Handle, notice: &Notice) -> Result<Option<Value>, Stopped> {
+    let names = || async { Ok(Names::new(&handle.read(|node, _| node.contacts()).await?)) };
+    let mut value = match &*notice.event {
+        Event::Message(view) => json!({ "type": "message", "message": Message::new(view, &names().await?) }),
+        Event::MessageState { message, to, state, carriers } => json!({
+            "type": "message_state", "id": message.to_text(), "to": to.to_text(),
+            "state": state.as_str(), "carriers": carriers,
+        }),
+        Event::Contact { account } => json!({ "type": "contact", "account": account.to_text() }),
+        Event::Beacon(view) => json!({ "type": "beacon", "beacon": Beacon::new(view, &names().await?) }),
+        Event::PeerUp { link, contact } => {
+            let names = names().await?;
+            json!({ "type": "peer_up", "link": link.0, "contact": contact.map(|c| names.of(c)) })
+        }
+        Event::PeerDown { link } => json!({ "type": "peer_down", "link": link.0 }),
+        Event::Fault { link, what } => json!({ "type": "fault", "link": link.0, "what": what }),
+        Event::AuthMismatch { account } => json!({ "type": "auth_mismatch", "account": account.to_text() }),
+        _ => return Ok(None),
+    };
+    value["seq"] = notice.seq.0.into();
+    Ok(Some(value))
+}

@@ -1,0 +1,490 @@
+//! The JSON values of the local API and of `--json` (PROTOCOL.md section 12). Their keys are stable.
+
+use mesh_core::view::{
+    BeaconView, ContactView, IdentityView, InfoView, InviteView, MessageView, PeerView, StatusView,
+};
+use mesh_core::{AccountId, BeaconKind, Wall};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The person of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Identity {
+    /// Base32 of the account, 32 characters.
+    pub account: String,
+    /// The chosen name.
+    pub name: String,
+    /// The default invite's link.
+    pub link: String,
+}
+
+impl From<IdentityView> for Identity {
+    fn from(view: IdentityView) -> Self {
+        Self { account: view.account.to_text(), name: view.name, link: view.link }
+    }
+}
+
+/// A person we know of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Contact {
+    /// Base32 of the account.
+    pub account: String,
+    /// The name they chose; empty until their first message opened.
+    pub name: String,
+    /// What they are called here.
+    pub petname: Option<String>,
+    /// Three words made from their account key.
+    pub tag: String,
+    /// `added`, `request`, `introduced`, `verified` or `blocked`.
+    pub state: String,
+}
+
+impl From<&ContactView> for Contact {
+    fn from(view: &ContactView) -> Self {
+        Self {
+            account: view.account.to_text(),
+            name: view.name.clone(),
+            petname: view.petname.clone(),
+            tag: view.tag.clone(),
+            state: view.state.as_str().to_owned(),
+        }
+    }
+}
+
+/// One contact with what is needed to verify it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ContactDetail {
+    /// The contact.
+    #[serde(flatten)]
+    pub contact: Contact,
+    /// 60 digits, the same on both sides.
+    pub safety_number: String,
+    /// Whether its name looks like another contact's.
+    pub confusable: bool,
+}
+
+impl From<&ContactView> for ContactDetail {
+    fn from(view: &ContactView) -> Self {
+        Self { contact: view.into(), safety_number: view.safety_number.clone(), confusable: view.confusable }
+    }
+}
+
+/// What became of `add`, `accept`, `decline` and `block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Added {
+    /// Base32 of the account.
+    pub account: String,
+    /// How it is shown here.
+    pub name: String,
+    /// The contact's state, or `declined` where it was forgotten.
+    pub state: String,
+}
+
+/// An invite that lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Invite {
+    /// Its number on this node.
+    pub number: u32,
+    /// `STARLING:1/...`
+    pub link: String,
+    /// First contacts it is still good for; `null` is without limit.
+    pub uses_left: Option<u32>,
+    /// Seconds that it still lives; `null` is until revoked.
+    pub expires_in_s: Option<u64>,
+}
+
+impl From<InviteView> for Invite {
+    fn from(view: InviteView) -> Self {
+        Self {
+            number: view.number,
+            link: view.link,
+            uses_left: view.uses_left,
+            expires_in_s: view.expires_in.map(|left| left.as_secs()),
+        }
+    }
+}
+
+/// A message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// The other person's account.
+    pub conversation: String,
+    /// How the author is shown here; `me` for one's own.
+    pub from: String,
+    /// The text.
+    pub text: String,
+    /// RFC 3339, by the author's clock.
+    pub sent_at: String,
+    /// RFC 3339, by this node's clock; `null` for one's own.
+    pub received_at: Option<String>,
+    /// `waiting`, `handed_on`, `delivered`, `read` or `expired`.
+    pub state: String,
+}
+
+impl Message {
+    /// The message as shown with `names`.
+    #[must_use]
+    pub fn new(view: &MessageView, names: &Names) -> Self {
+        Self {
+            id: view.id.to_text(),
+            conversation: view.conversation.to_text(),
+            from: view.from.map_or_else(|| "me".to_owned(), |author| names.of(author)),
+            text: view.text.clone(),
+            sent_at: rfc3339(view.sent_at),
+            received_at: view.received_at.map(rfc3339),
+            state: view.state.as_str().to_owned(),
+        }
+    }
+}
+
+/// How accounts are shown here.
+#[derive(Clone, Debug, Default)]
+pub struct Names(BTreeMap<AccountId, String>);
+
+impl Names {
+    /// The names of `contacts`.
+    #[must_use]
+    pub fn new(contacts: &[ContactView]) -> Self {
+        Self(contacts.iter().map(|contact| (contact.account, contact.shown().to_owned())).collect())
+    }
+
+    /// Petname, name or tag of `account`, else its text form.
+    #[must_use]
+    pub fn of(&self, account: AccountId) -> String {
+        self.0.get(&account).cloned().unwrap_or_else(|| account.to_text())
+    }
+}
+
+/// Where a message of ours is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Info {
+    /// The message.
+    pub id: String,
+    /// `waiting`, `handed_on`, `delivered`, `read` or `expired`: the least advanced recipient's.
+    pub state: String,
+    /// Distinct neighbours that confirmed to hold its latest sealing.
+    pub carriers: u32,
+    /// Links that it crossed to the recipient; `null` while unknown.
+    pub hops: Option<u8>,
+    /// Seconds that it still lives.
+    pub expires_in_s: u64,
+}
+
+impl From<&InfoView> for Info {
+    fn from(view: &InfoView) -> Self {
+        Self {
+            id: view.id.to_text(),
+            state: view.state.as_str().to_owned(),
+            carriers: view.carriers,
+            hops: view.hops,
+            expires_in_s: view.expires_in.as_secs(),
+        }
+    }
+}
+
+/// A message of ours with each recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InfoDetail {
+    /// The whole message.
+    #[serde(flatten)]
+    pub info: Info,
+    /// Each recipient.
+    pub recipients: Vec<Recipient>,
+}
+
+impl InfoDetail {
+    /// The message as shown with `names`.
+    #[must_use]
+    pub fn new(view: &InfoView, names: &Names) -> Self {
+        let recipients = view.recipients.iter().map(|recipient| Recipient {
+            account: recipient.account.to_text(),
+            name: names.of(recipient.account),
+            state: recipient.state.as_str().to_owned(),
+            at: recipient.at.map(rfc3339),
+        });
+        Self { info: view.into(), recipients: recipients.collect() }
+    }
+}
+
+/// One recipient of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Recipient {
+    /// Base32 of the account.
+    pub account: String,
+    /// How it is shown here.
+    pub name: String,
+    /// How far the message came.
+    pub state: String,
+    /// When that was learnt, RFC 3339.
+    pub at: Option<String>,
+}
+
+/// A conversation at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Conversation {
+    /// The other person's account.
+    pub conversation: String,
+    /// How the person is shown here.
+    pub name: String,
+    /// Their messages that were not read yet.
+    pub unread: usize,
+    /// The latest message.
+    pub last: Option<Message>,
+}
+
+/// A live link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Peer {
+    /// Its number in this run.
+    pub link: u64,
+    /// `lan` or `ble`.
+    pub transport: String,
+    /// Since when it stands, RFC 3339.
+    pub since: String,
+    /// The last measured round trip in milliseconds.
+    pub rtt_ms: Option<u64>,
+    /// How the neighbour is shown here, where both ends know each other.
+    pub contact: Option<String>,
+}
+
+impl Peer {
+    /// The link as shown at `now` with `names`.
+    #[must_use]
+    pub fn new(view: &PeerView, now: Wall, names: &Names) -> Self {
+        Self {
+            link: view.link.0,
+            transport: "lan".to_owned(),
+            since: rfc3339(Wall(now.0.saturating_sub(view.uptime.as_secs()))),
+            rtt_ms: view.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
+            contact: view.contact.map(|contact| names.of(contact)),
+        }
+    }
+}
+
+/// How the node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The person's name.
+    pub name: String,
+    /// Live links.
+    pub links: usize,
+    /// What it carries.
+    pub carried: Carried,
+    /// Messages of ours without a final state.
+    pub outbox: usize,
+}
+
+/// The bag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Carried {
+    /// How many envelopes.
+    pub envelopes: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl From<StatusView> for Status {
+    fn from(view: StatusView) -> Self {
+        let carried = Carried { envelopes: view.carried_envelopes, bytes: view.carried_bytes };
+        Self { name: view.name, links: view.links, carried, outbox: view.outbox }
+    }
+}
+
+/// A beacon: an SOS or a sign of life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Beacon {
+    /// 16 hexadecimal digits.
+    pub id: String,
+    /// `sos`, `safe` or `cancel`.
+    pub kind: String,
+    /// Its text.
+    pub text: String,
+    /// RFC 3339, by the writer's clock.
+    pub sent_at: String,
+    /// Millionths of a degree north and east.
+    pub position: Option<(i32, i32)>,
+    /// Whether it was taken back.
+    pub cancelled: bool,
+    /// Who wrote it: `me`, a contact as shown here, or `null`.
+    pub from: Option<String>,
+}
+
+impl Beacon {
+    /// The beacon as shown with `names`.
+    #[must_use]
+    pub fn new(view: &BeaconView, names: &Names) -> Self {
+        let contact = || view.contact.map(|contact| names.of(contact));
+        Self {
+            id: view.id.clone(),
+            kind: kind_word(view.kind).to_owned(),
+            text: view.text.clone(),
+            sent_at: rfc3339(view.sent_at),
+            position: view.position,
+            cancelled: view.cancelled,
+            from: if view.own { Some("me".to_owned()) } else { contact() },
+        }
+    }
+}
+
+const fn kind_word(kind: BeaconKind) -> &'static str {
+    match kind {
+        BeaconKind::Sos => "sos",
+        BeaconKind::Safe => "safe",
+        BeaconKind::Cancel => "cancel",
+    }
+}
+
+/// `wall` in RFC 3339; what no calendar holds becomes the calendar's end.
+#[must_use]
+pub fn rfc3339(wall: Wall) -> String {
+    let seconds = i64::try_from(wall.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// To add a person.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddRequest {
+    /// `STARLING:1/...`
+    pub link: String,
+    /// How the person shall be shown here.
+    #[serde(default)]
+    pub petname: Option<String>,
+}
+
+/// To change how a contact is shown here.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameRequest {
+    /// 1 to 64 bytes.
+    pub petname: String,
+}
+
+/// To change the own profile.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileRequest {
+    /// 1 to 64 bytes.
+    pub name: String,
+    /// At most 256 bytes.
+    #[serde(default)]
+    pub about: String,
+}
+
+/// To make an invite.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InviteRequest {
+    /// How many first contacts it shall be good for; absent is without limit.
+    #[serde(default)]
+    pub uses: Option<u32>,
+    /// For how many seconds of this node's running time; absent is until revoked.
+    #[serde(default)]
+    pub lifetime_s: Option<u64>,
+}
+
+/// To send a text.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendRequest {
+    /// Petname, name, tag or account.
+    pub to: String,
+    /// 1 B to 64 KiB.
+    pub text: String,
+    /// 32 hexadecimal digits chosen by a client that may repeat the request: it is sent once.
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+/// To publish a beacon.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeaconRequest {
+    /// `sos` or `safe`.
+    pub kind: String,
+    /// At most 72 bytes.
+    #[serde(default)]
+    pub text: String,
+    /// Millionths of a degree north and east.
+    #[serde(default)]
+    pub position: Option<(i32, i32)>,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorDetail,
+}
+
+/// One error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorDetail {
+    /// `invalid`, `unauthorized`, `forbidden`, `not_found`, `conflict`, `full`, `storage` or `stopped`.
+    pub code: String,
+    /// What is wrong and what to do, in the node's language.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_core::view::{ContactState, MessageState};
+    use mesh_core::{LinkId, MessageId};
+    use std::time::Duration;
+
+    fn keys(value: &impl Serialize) -> Vec<String> {
+        let value = serde_json::to_value(value).unwrap();
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn asha() -> ContactView {
+        ContactView {
+            account: AccountId([7; 20]),
+            name: "Asha".into(),
+            petname: None,
+            tag: "lamp-river-nine".into(),
+            state: ContactState::Introduced,
+            safety_number: "1".repeat(60),
+            confusable: false,
+        }
+    }
+
+    #[test]
+    fn a_message_has_its_stable_keys_and_names_its_author() {
+        let view = MessageView {
+            id: MessageId([1; 16]),
+            conversation: AccountId([7; 20]),
+            from: Some(AccountId([7; 20])),
+            text: "hi".into(),
+            sent_at: Wall(0),
+            received_at: Some(Wall(u64::MAX)),
+            state: MessageState::Delivered,
+            gap: false,
+        };
+        let message = Message::new(&view, &Names::new(&[asha()]));
+        assert_eq!(keys(&message), ["conversation", "from", "id", "received_at", "sent_at", "state", "text"]);
+        assert_eq!((message.from.as_str(), message.sent_at.as_str()), ("Asha", "1970-01-01T00:00:00Z"));
+        let own = Message::new(&MessageView { from: None, ..view }, &Names::default());
+        assert_eq!(own.from, "me");
+    }
+
+    #[test]
+    fn the_other_values_have_their_stable_keys() {
+        let identity = Identity { account: String::new(), name: String::new(), link: String::new() };
+        assert_eq!(keys(&identity), ["account", "link", "name"]);
+        assert_eq!(keys(&Contact::from(&asha())), ["account", "name", "petname", "state", "tag"]);
+        let info = Info { id: String::new(), state: String::new(), carriers: 0, hops: None, expires_in_s: 0 };
+        assert_eq!(keys(&info), ["carriers", "expires_in_s", "hops", "id", "state"]);
+        assert_eq!(keys(&Status::from(StatusView::default())), ["carried", "links", "name", "outbox"]);
+        let peer = PeerView { link: LinkId(3), uptime: Duration::from_secs(5), rtt: None, contact: None };
+        let peer = Peer::new(&peer, Wall(10), &Names::default());
+        assert_eq!(keys(&peer), ["contact", "link", "rtt_ms", "since", "transport"]);
+        assert_eq!(peer.since, "1970-01-01T00:00:05Z");
+    }
+}

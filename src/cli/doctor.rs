@@ -1,0 +1,150 @@
+//! `starling doctor`: what may keep this node from working, and what to do.
+
+use super::App;
+use rustix::fs::statvfs;
+use serde::Serialize;
+use starling::client::Client;
+use starling::home;
+use starling::t;
+use starling::transport::lan::{Diagnostics, LanConfig, diagnose};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Less free space than this is too little, in bytes: the bag's quota.
+const MIN_FREE: u64 = 256 * 1024 * 1024;
+/// 2024-01-01: no device that runs this was made before.
+const EARLIEST: u64 = 1_704_067_200;
+/// 2036-01-01.
+const LATEST: u64 = 2_082_758_400;
+
+/// Check the clock, the disk, permissions, interfaces and multicast, and say what to do.
+///
+/// The exit code is 1 where a check failed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+/// One finding.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    ok: bool,
+    detail: String,
+    advice: String,
+}
+
+impl Check {
+    fn new(check: &'static str, detail: String, problem: Option<String>) -> Self {
+        Self { check, ok: problem.is_none(), detail, advice: problem.unwrap_or_default() }
+    }
+}
+
+pub(super) async fn run(app: &App, _: Args) -> anyhow::Result<()> {
+    let path = app.data.path().to_owned();
+    let mut checks = vec![clock(), disk(&path), permissions(&path), identity(app)];
+    let network = tokio::task::spawn_blocking(|| diagnose(&LanConfig::default())).await?;
+    checks.extend([interfaces(&network), multicast(&network), loopback(&network)]);
+    checks.push(node(&app.client()).await);
+    let failed = checks.iter().filter(|check| !check.ok).count();
+    for check in &checks {
+        app.out.value(check, || describe(check))?;
+    }
+    anyhow::ensure!(failed == 0, t!("doctor-failed", count = failed));
+    app.out.line(&t!("doctor-well"))
+}
+
+fn describe(check: &Check) -> String {
+    let mark = if check.ok { t!("doctor-ok") } else { t!("doctor-bad") };
+    let line = format!("{mark:<4} {:<12} {}", check.check, check.detail);
+    if check.advice.is_empty() { line } else { format!("{line}\n     -> {}", check.advice) }
+}
+
+fn clock() -> Check {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let shown = starling::api::types::rfc3339(mesh_core::Wall(seconds));
+    let wrong = !(EARLIEST..LATEST).contains(&seconds);
+    Check::new("clock", shown, wrong.then(|| t!("doctor-clock")))
+}
+
+fn disk(path: &Path) -> Check {
+    let there = existing(path);
+    match statvfs(&there) {
+        Ok(stats) => {
+            let free = stats.f_bavail.saturating_mul(stats.f_frsize);
+            let needed = super::status::bytes(MIN_FREE);
+            let detail = t!("doctor-disk-free", free = super::status::bytes(free));
+            Check::new("disk", detail, (free < MIN_FREE).then(|| t!("doctor-disk", needed = needed)))
+        }
+        Err(error) => {
+            let advice = t!("doctor-directory", path = there.display().to_string());
+            Check::new("disk", error.to_string(), Some(advice))
+        }
+    }
+}
+
+/// The nearest directory at or above `path` that exists.
+fn existing(path: &Path) -> PathBuf {
+    path.ancestors().find(|path| path.is_dir()).map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+fn permissions(path: &Path) -> Check {
+    let shown = path.display().to_string();
+    let there = existing(path);
+    if rustix::fs::access(&there, rustix::fs::Access::WRITE_OK).is_err() {
+        return Check::new("permissions", shown.clone(), Some(t!("doctor-read-only", path = shown)));
+    }
+    #[cfg(unix)]
+    if there == path {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).map(|data| data.permissions().mode() & 0o777);
+        let open = mode.as_ref().is_ok_and(|mode| mode & 0o077 != 0);
+        let advice = open.then(|| t!("doctor-mode", path = shown.as_str()));
+        let detail = format!("{shown} ({:03o})", mode.unwrap_or_default());
+        return Check::new("permissions", detail, advice);
+    }
+    Check::new("permissions", shown, None)
+}
+
+fn identity(app: &App) -> Check {
+    if home::exists(&app.data) {
+        Check::new("identity", t!("doctor-identity-there"), None)
+    } else {
+        Check::new("identity", t!("doctor-identity-none"), Some(t!("doctor-identity")))
+    }
+}
+
+fn interfaces(network: &Diagnostics) -> Check {
+    let up: Vec<String> = network
+        .interfaces
+        .iter()
+        .filter(|interface| !interface.loopback)
+        .map(|interface| format!("{} {}", interface.name, interface.address))
+        .collect();
+    if up.is_empty() {
+        return Check::new("interfaces", t!("doctor-interfaces-none"), Some(t!("doctor-interfaces")));
+    }
+    Check::new("interfaces", up.join(", "), None)
+}
+
+fn multicast(network: &Diagnostics) -> Check {
+    if network.can_discover() {
+        return Check::new("multicast", t!("doctor-works"), None);
+    }
+    let problems = network.interfaces.iter().filter_map(|interface| interface.multicast_problem.clone());
+    let detail = problems.collect::<Vec<_>>().join("; ");
+    let detail = if detail.is_empty() { t!("doctor-interfaces-none") } else { detail };
+    Check::new("multicast", detail, Some(t!("doctor-multicast")))
+}
+
+fn loopback(network: &Diagnostics) -> Check {
+    match &network.beacon_problem {
+        None => Check::new("loopback", t!("doctor-works"), None),
+        Some(problem) => Check::new("loopback", problem.clone(), Some(t!("doctor-loopback"))),
+    }
+}
+
+/// A node that does not run is no fault: messages wait.
+async fn node(client: &Client) -> Check {
+    let running = client.running().await.is_some();
+    let detail = if running { t!("doctor-node-runs") } else { t!("not-running") };
+    Check::new("node", detail, None)
+}

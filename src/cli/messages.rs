@@ -1,0 +1,206 @@
+//! `starling messages`: what was written.
+
+use super::App;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use starling::api::types::{ContactDetail, Message};
+use starling::client::{Client, ClientError, Session};
+use starling::config::parse_duration;
+use starling::strings::{clean, clean_line};
+use starling::t;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How often a node that does not run is looked for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// List messages, oldest first.
+///
+/// With WHO, what is printed counts as read and the writer learns it, unless --peek says otherwise.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only the conversation with this person: petname, name, tag or account.
+    who: Option<String>,
+    /// Stay, and print what comes.
+    #[arg(long, short)]
+    follow: bool,
+    /// Only what came since then: a time such as 2026-11-22T08:00:00Z, or a DURATION ago.
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Timestamp>,
+    /// Only the latest so many.
+    #[arg(long, value_name = "N")]
+    last: Option<usize>,
+    /// Do not mark anything as read.
+    #[arg(long)]
+    peek: bool,
+}
+
+pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
+    let client = app.client();
+    let mut reader = Reader { app, args, seen: BTreeSet::new(), conversation: None };
+    let session = client.session().await?;
+    let result = reader.show_new(&session).await;
+    if reader.args.follow && result.is_ok() {
+        return reader.follow(&client, session).await;
+    }
+    session.close().await;
+    if result? == 0 {
+        app.out.line(&t!("messages-none"))?;
+    }
+    Ok(())
+}
+
+struct Reader<'a> {
+    app: &'a App,
+    args: Args,
+    seen: BTreeSet<String>,
+    /// The account that WHO means, once known.
+    conversation: Option<String>,
+}
+
+impl Reader<'_> {
+    /// Prints what is not printed yet; returns how much.
+    async fn show_new(&mut self, session: &Session) -> anyhow::Result<usize> {
+        if let (Some(who), None) = (&self.args.who, &self.conversation) {
+            let contact: ContactDetail = session.get(&["contacts", who], &[]).await?;
+            self.conversation = Some(contact.contact.account);
+        }
+        let since = self.args.since.map(|since| since.to_string());
+        let last = self.args.last.map(|last| last.to_string());
+        let parameters = [("with", &self.conversation), ("since", &since), ("last", &last)];
+        let query: Vec<(&str, &str)> =
+            parameters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
+        let messages: Vec<Message> = session.get(&["messages"], &query).await?;
+        let fresh: Vec<Message> = messages.into_iter().filter(|m| !self.seen.contains(&m.id)).collect();
+        for message in &fresh {
+            self.show(message)?;
+        }
+        if fresh.iter().any(|message| message.from != "me") {
+            self.mark_read(session).await?;
+        }
+        Ok(fresh.len())
+    }
+
+    fn show(&mut self, message: &Message) -> anyhow::Result<()> {
+        self.seen.insert(message.id.clone());
+        self.app.out.value(message, || line(message))
+    }
+
+    async fn mark_read(&self, session: &Session) -> Result<(), ClientError> {
+        let (Some(account), false) = (&self.conversation, self.args.peek) else { return Ok(()) };
+        session.post(&["conversations", account, "read"], &json!({})).await
+    }
+
+    /// Prints what comes, for ever. While no node runs, looks for one.
+    async fn follow(&mut self, client: &Client, first: Session) -> anyhow::Result<()> {
+        if !first.is_running() {
+            self.app.out.note(&t!("follow-waits"));
+        }
+        first.close().await;
+        loop {
+            if let Some(session) = client.running().await {
+                // The node may go away at any time; then it is looked for again.
+                if let Err(error) = self.follow_running(&session).await
+                    && error.downcast_ref::<ClientError>().is_none()
+                {
+                    return Err(error);
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn follow_running(&mut self, session: &Session) -> anyhow::Result<()> {
+        let Some(mut events) = session.events().await? else { return Ok(()) };
+        self.show_new(session).await?;
+        while let Some(event) = events.next().await {
+            match event["type"].as_str() {
+                Some("message") => self.on_message(session, event).await?,
+                Some("lagged") => {
+                    self.show_new(session).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_message(&mut self, session: &Session, mut event: Value) -> anyhow::Result<()> {
+        let message: Message = serde_json::from_value(event["message"].take())?;
+        let wanted = self.conversation.as_ref().is_none_or(|wanted| *wanted == message.conversation);
+        if !wanted || self.seen.contains(&message.id) {
+            return Ok(());
+        }
+        self.show(&message)?;
+        if message.from != "me" {
+            self.mark_read(session).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A message as people read it.
+pub(super) fn line(message: &Message) -> String {
+    let from = if message.from == "me" { t!("me") } else { clean_line(&message.from) };
+    let when = short_time(&message.sent_at);
+    let text = clean(&message.text).replace('\n', "\n    ");
+    let line = format!("{when}  {from}: {text}");
+    if message.from == "me" { format!("{line}  [{}]", message.state) } else { line }
+}
+
+/// Date and minute in the local time zone.
+fn short_time(rfc3339: &str) -> String {
+    let Ok(time) = rfc3339.parse::<Timestamp>() else { return rfc3339.to_owned() };
+    time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Seconds in their largest fitting unit.
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let wrong = || t!("bad-since", text = clean_line(text));
+    let ago = parse_duration(text).map_err(|_| wrong())?;
+    Timestamp::now().checked_sub(ago).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_or_a_span_ago() {
+        assert_eq!(since("2026-11-22T08:00:00Z").unwrap().to_string(), "2026-11-22T08:00:00Z");
+        assert!(since("2h").unwrap() < Timestamp::now());
+        assert!(since("yesterday").is_err() && since("").is_err());
+    }
+
+    #[test]
+    fn spans_use_one_unit() {
+        assert_eq!([span(5), span(120), span(7_200), span(90 * 86_400)], ["5s", "2m", "2h", "90d"]);
+    }
+
+    #[test]
+    fn a_message_cannot_write_lines_of_its_own() {
+        let message = Message {
+            id: String::new(),
+            conversation: String::new(),
+            from: "Eve\nBo".into(),
+            text: "one\ntwo\u{1b}[2J".into(),
+            sent_at: "2026-11-22T08:00:00Z".into(),
+            received_at: None,
+            state: "delivered".into(),
+        };
+        let shown = line(&message);
+        assert!(shown.contains("Eve Bo: one\n    two[2J"), "{shown}");
+    }
+}

@@ -1,0 +1,295 @@
+//! The command line: one file per command, all of them clients of the local API.
+
+mod add;
+mod chat;
+mod completions;
+mod contacts;
+mod decide;
+mod demo;
+mod doctor;
+mod features;
+mod id;
+mod info;
+mod init;
+mod invite;
+mod messages;
+mod out;
+mod peers;
+mod run;
+mod safe;
+mod secret;
+mod send;
+mod sos;
+mod status;
+mod verify;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use out::Out;
+use starling::client::{Client, ClientError};
+use starling::config::DataDir;
+use starling::home::{HomeError, Secret};
+use starling::t;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const ABOUT: &str = "A messenger that works when nothing else does: no server, no account, no internet.";
+const LONG_ABOUT: &str = "\
+A messenger that works when nothing else does: no server, no account, no internet.
+
+Every device is a node. Nodes find each other over Wi-Fi and LAN and pass sealed envelopes on: a message \
+reaches people who are never online together with you, through others who cannot read it.
+
+Without a command, `starling` runs your node; the first time it asks for your name. \
+`starling demo` shows everything in a minute, without any network.";
+const AFTER: &str = "\
+WHO is a petname, a name, a three-word tag, an account, or a beginning that only one contact has.
+DURATION is numbers with units: 30s, 10m, 2h, 7d, 1h30m.
+Every command works whether or not a node is running; without one, messages wait until `starling run`.
+With --json there is one JSON object per line on standard output; words for people go to standard error.
+
+Exit codes:
+  0  done
+  1  failed
+  2  the command or what was given to it is wrong
+  3  who or what was named does not exist
+  4  the time given with --timeout ran out";
+
+/// Everything that is said on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "starling", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER)]
+#[command(propagate_version = true, disable_help_subcommand = true, max_term_width = 100)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Common {
+    /// Where this node keeps its files [default: ~/.local/share/starling].
+    ///
+    /// The directory can be moved; only one process uses it at a time.
+    #[arg(long, global = true, env = "STARLING_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print JSON on standard output, one object per line, and nothing else there.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Read the passphrase from the first line of this file.
+    ///
+    /// Else from STARLING_PASSPHRASE, else a terminal is asked where the data directory needs one.
+    #[arg(long, global = true, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Say more on standard error: once for what happens, twice for details.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Run(run::Args),
+    Id(id::Args),
+    #[command(subcommand)]
+    Invite(invite::Command),
+    Add(add::Args),
+    Contacts(contacts::Args),
+    /// Accept a contact request: its writer may write to you from now on.
+    Accept(decide::Args),
+    /// Decline a contact request: it is forgotten, and nothing is sent.
+    Decline(decide::Args),
+    /// Block somebody: everything from them is dropped silently from now on.
+    Block(decide::Args),
+    Verify(verify::Args),
+    Send(send::Args),
+    Chat(chat::Args),
+    Messages(messages::Args),
+    Info(info::Args),
+    Sos(sos::Args),
+    Safe(safe::Args),
+    Peers(peers::Args),
+    Status(status::Args),
+    Doctor(doctor::Args),
+    Demo(demo::Args),
+    Completions(completions::Args),
+    Features(features::Args),
+}
+
+/// What every command has at hand.
+struct App {
+    data: DataDir,
+    secret: Secret,
+    out: Out,
+}
+
+impl App {
+    fn client(&self) -> Client {
+        Client::new(self.data.clone(), self.secret.clone())
+    }
+}
+
+/// A failure with an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    const USAGE: u8 = 2;
+    const NOT_FOUND: u8 = 3;
+    const TIMED_OUT: u8 = 4;
+
+    fn usage(message: String) -> anyhow::Error {
+        Self { code: Self::USAGE, message }.into()
+    }
+
+    fn timed_out(message: String) -> anyhow::Error {
+        Self { code: Self::TIMED_OUT, message }.into()
+    }
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help for a closed pipe is nobody's loss.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Failure::USAGE));
+        }
+    };
+    log_to_stderr(args.common.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let result = runtime.block_on(dispatch(args));
+    // A blocking read of the terminal may never end; nothing of value waits on it.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(args: Args) -> anyhow::Result<()> {
+    let data = match args.common.data_dir {
+        Some(path) if path.as_os_str().is_empty() => return Err(Failure::usage(t!("no-data-dir"))),
+        Some(path) => DataDir::new(path),
+        None => DataDir::usual().ok_or_else(|| Failure::usage(t!("no-data-dir")))?,
+    };
+    let secret = secret::from(args.common.passphrase_file.as_deref())?;
+    let app = App { data, secret, out: Out::new(args.common.json) };
+    let Some(command) = args.command else { return first(&app).await };
+    match command {
+        Command::Init(args) => init::run(&app, args).await,
+        Command::Run(args) => run::run(&app, args).await,
+        Command::Id(args) => id::run(&app, args).await,
+        Command::Invite(command) => invite::run(&app, command).await,
+        Command::Add(args) => add::run(&app, args).await,
+        Command::Contacts(args) => contacts::run(&app, args).await,
+        Command::Accept(args) => decide::run(&app, args, "accept").await,
+        Command::Decline(args) => decide::run(&app, args, "decline").await,
+        Command::Block(args) => decide::run(&app, args, "block").await,
+        Command::Verify(args) => verify::run(&app, args).await,
+        Command::Send(args) => send::run(&app, args).await,
+        Command::Chat(args) => chat::run(&app, args).await,
+        Command::Messages(args) => messages::run(&app, args).await,
+        Command::Info(args) => info::run(&app, args).await,
+        Command::Sos(args) => sos::run(&app, args).await,
+        Command::Safe(args) => safe::run(&app, args).await,
+        Command::Peers(args) => peers::run(&app, args).await,
+        Command::Status(args) => status::run(&app, args).await,
+        Command::Doctor(args) => doctor::run(&app, args).await,
+        Command::Demo(args) => demo::run(&app, args).await,
+        Command::Completions(args) => completions::run(&app, &args, Args::command()),
+        Command::Features(args) => features::run(&app, &args),
+    }
+}
+
+/// `starling` alone: the first time it asks for a name; then it runs the node.
+async fn first(app: &App) -> anyhow::Result<()> {
+    if !starling::home::exists(&app.data) {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage(t!("first-needs-terminal")));
+        }
+        init::welcome(app).await?;
+    }
+    run::run(app, run::Args::default()).await
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "starling=info,mesh_core=info,warn",
+        _ => "starling=debug,mesh_core=debug,info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STARLING_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    if out::is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let (code, message) = explain(error);
+    out::complain(&t!("error", message = message));
+    ExitCode::from(code)
+}
+
+/// The exit code of `error`, and what went wrong where and what to do about it.
+fn explain(error: &anyhow::Error) -> (u8, String) {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return (failure.code, failure.message.clone());
+    }
+    if let Some(error) = error.downcast_ref::<HomeError>() {
+        return explain_home(error);
+    }
+    match error.downcast_ref::<ClientError>() {
+        Some(ClientError::Home(error)) => explain_home(error),
+        Some(ClientError::Api { status: 400 | 413, message, .. }) => (Failure::USAGE, message.clone()),
+        Some(ClientError::Api { status: 404, message, .. }) => (Failure::NOT_FOUND, message.clone()),
+        Some(ClientError::Api { message, .. }) => (1, message.clone()),
+        Some(ClientError::Broken { reason }) => (1, t!("client-broken", reason = reason.as_str())),
+        _ => (1, format!("{error:#}")),
+    }
+}
+
+fn explain_home(error: &HomeError) -> (u8, String) {
+    let shown = |path: &PathBuf| path.display().to_string();
+    match error {
+        HomeError::NotThere { path } => (Failure::NOT_FOUND, t!("home-not-there", path = shown(path))),
+        HomeError::Exists { path } => (1, t!("home-exists", path = shown(path))),
+        HomeError::Locked { path } => (1, t!("home-locked", path = shown(path))),
+        HomeError::NeedsPassphrase { path } => (1, t!("home-needs-passphrase", path = shown(path))),
+        HomeError::WrongPassphrase { path } => (1, t!("home-wrong-passphrase", path = shown(path))),
+        HomeError::ReadOnly { path } => (1, t!("home-read-only", path = shown(path))),
+        HomeError::Unusable { path, reason } => {
+            (1, t!("home-unusable", path = shown(path), reason = reason.as_str()))
+        }
+        other => (1, other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for command in Args::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+}

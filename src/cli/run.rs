@@ -1,0 +1,210 @@
+//! `starling run`: the node itself.
+
+use super::App;
+use anyhow::Context as _;
+use serde_json::json;
+use starling::api::Server;
+use starling::client::Client;
+use starling::config::{MAX_TRANSPORT_EVENTS, RUN_PATIENCE, parse_duration};
+use starling::daemon::Switch;
+use starling::home::{self, HomeError, Opened};
+use starling::strings::{clean, clean_line};
+use starling::t;
+use starling::transport::lan::{Lan, LanConfig, LanHandle, PeerAddress};
+use starling::transport::{LinkIds, TransportEvent};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// How long the first address may take before the node is called ready without one.
+const BIND_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Run this node: find neighbours, pass envelopes on, receive and deliver.
+///
+/// It finds other nodes of the same Wi-Fi or LAN by itself, and other nodes of this machine even without
+/// any network. Ctrl-C ends it cleanly; what was accepted is safe in any case.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Args {
+    /// Listen on this address (again for more) [default: every address, any free port].
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<SocketAddr>,
+    /// Also link to this node, for ever (again for more): HOST:PORT or a multiaddress.
+    #[arg(long, value_name = "ADDR")]
+    peer: Vec<PeerAddress>,
+    /// Do not announce this node and do not look for others on the network (mDNS).
+    #[arg(long)]
+    no_mdns: bool,
+    /// Open no links over Wi-Fi and LAN at all.
+    #[arg(long, conflicts_with_all = ["listen", "peer"])]
+    no_lan: bool,
+    /// Change what neighbours can recognise this device by after this long, up to double [default: 12h].
+    #[arg(long, value_name = "DURATION", value_parser = rotation)]
+    rotate_every: Option<Duration>,
+    /// Serve the local API on this port of 127.0.0.1 [default: any free one].
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    api_port: u16,
+}
+
+pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
+    let opened = open(app).await?;
+    if let Some(path) = &opened.quarantined {
+        app.out.note(&t!("quarantined", path = path.display().to_string()));
+    }
+    let (events, transport_events) = mpsc::channel(MAX_TRANSPORT_EVENTS);
+    let switch = Switch::default();
+    let running = opened.home.start(transport_events, switch.clone())?;
+    let served = serve(app, &args, &running, &switch, events).await;
+    let result = match served {
+        Ok((server, lan)) => {
+            let result = until_stopped(app, &running, &server, lan.as_deref()).await;
+            app.out.note(&t!("run-stopping"));
+            server.stop().await;
+            if let Some(lan) = &lan {
+                lan.shutdown().await;
+            }
+            result
+        }
+        Err(error) => Err(error),
+    };
+    switch.set(None);
+    running.stop().await;
+    result
+}
+
+/// Opens the home; waits for a command that uses it, but not for another running node.
+async fn open(app: &App) -> anyhow::Result<Opened> {
+    let client = app.client();
+    let deadline = Instant::now() + RUN_PATIENCE;
+    loop {
+        let (data, secret) = (app.data.clone(), app.secret.clone());
+        match tokio::task::spawn_blocking(move || home::open(&data, &secret)).await? {
+            Err(HomeError::Locked { path }) => {
+                if client.running().await.is_some() {
+                    anyhow::bail!(t!("run-already", path = path.display().to_string()));
+                }
+                if Instant::now() >= deadline {
+                    return Err(HomeError::Locked { path }.into());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+async fn serve(
+    app: &App,
+    args: &Args,
+    running: &home::Running,
+    switch: &Switch,
+    events: mpsc::Sender<TransportEvent>,
+) -> anyhow::Result<(Server, Option<Arc<LanHandle>>)> {
+    let lan = if args.no_lan { None } else { Some(Arc::new(start_lan(args, events)?)) };
+    if let Some(lan) = &lan {
+        switch.set(Some(Arc::clone(lan) as _));
+    }
+    let server = Server::start(running.handle().clone(), &app.data, args.api_port).await;
+    let server = server.with_context(|| t!("run-no-api", path = app.data.path().display().to_string()))?;
+    take_up_spool(&app.client()).await;
+    Ok((server, lan))
+}
+
+fn start_lan(args: &Args, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<LanHandle> {
+    let usual = LanConfig::default();
+    let config = LanConfig {
+        listen: if args.listen.is_empty() { usual.listen.clone() } else { args.listen.clone() },
+        peers: args.peer.clone(),
+        mdns: !args.no_mdns,
+        rotate_every: args.rotate_every.unwrap_or(usual.rotate_every),
+        ..usual
+    };
+    Lan::start(config, LinkIds::default(), events)
+        .map_err(|e| anyhow::anyhow!(t!("run-no-lan", reason = e.to_string())))
+}
+
+/// A session with the node takes the spool up; what fails is kept for the next one.
+async fn take_up_spool(client: &Client) {
+    match client.session().await {
+        Ok(session) => session.close().await,
+        Err(error) => tracing::warn!(%error, "queued messages wait in the spool"),
+    }
+}
+
+async fn until_stopped(
+    app: &App,
+    running: &home::Running,
+    server: &Server,
+    lan: Option<&LanHandle>,
+) -> anyhow::Result<()> {
+    let mut stop = std::pin::pin!(stop_signal());
+    announce(app, running, server, lan).await?;
+    let mut notices = running.handle().events();
+    loop {
+        tokio::select! {
+            result = &mut stop => return result,
+            notice = notices.recv() => if let Ok(notice) = notice {
+                tell(app, &notice.event);
+            },
+        }
+    }
+}
+
+async fn announce(
+    app: &App,
+    running: &home::Running,
+    server: &Server,
+    lan: Option<&LanHandle>,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + BIND_PATIENCE;
+    while lan.is_some_and(|lan| lan.addresses().is_empty()) && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let addresses = lan.map(LanHandle::addresses).unwrap_or_default();
+    let address = server.address();
+    let identity = running.handle().read(|node, _| node.identity()).await?;
+    let value = json!({
+        "event": "ready", "port": address.port, "pid": address.pid,
+        "addresses": addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    let listed = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    app.out.value(&value, || {
+        t!("run-ready", name = clean_line(&identity.name), tag = identity.tag.as_str(), addresses = listed)
+    })
+}
+
+/// What a person at the terminal should see at once.
+fn tell(app: &App, event: &mesh_core::Event) {
+    match event {
+        mesh_core::Event::Beacon(beacon) if !beacon.own && !beacon.cancelled => {
+            let text = clean(&beacon.text);
+            app.out.note(&t!("run-beacon", kind = format!("{:?}", beacon.kind).to_uppercase(), text = text));
+        }
+        mesh_core::Event::Message(message) if message.from.is_some() => app.out.note(&t!("run-message")),
+        mesh_core::Event::AuthMismatch { account } => {
+            app.out.note(&t!("run-mismatch", account = account.to_text()));
+        }
+        _ => {}
+    }
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut hang_up = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result?,
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    Ok(tokio::signal::ctrl_c().await?)
+}
+
+fn rotation(text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text).map_err(|error| error.to_string())?;
+    if span < Duration::from_secs(1) { Err(t!("rotation-short")) } else { Ok(span) }
+}

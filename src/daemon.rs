@@ -1,0 +1,494 @@
+//! The daemon: the only loop around a node. One input, its outputs as one batch; then store, send,
+//! tell (ARCHITECTURE.md, law 3).
+//!
+//! Two threads. The *node* thread takes one input at a time, stages its writes and queues its
+//! effects. The *commit* thread makes durable whatever was staged while the previous commit ran, and
+//! only then transmits, answers and tells, in order: a group commit without a gather delay.
+
+use crate::config::{MAX_EVENT_LAG, MAX_TASKS, MAX_UNCOMMITTED};
+use crate::handle::{Answers, CommandError, Handle, Notice, Task};
+use crate::transport::{Transport, TransportEvent};
+use mesh_core::{
+    CloseReason, Command, CommandId, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Read,
+    StartError, StoreOp, Time, Wall,
+};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{broadcast, mpsc};
+
+/// What the daemon needs of storage.
+pub trait Storage: Send + Sync + 'static {
+    /// Reads that see everything staged.
+    fn reader(&self) -> Box<dyn Read>;
+
+    /// Takes one atomic batch in; readers see it at once.
+    fn stage(&self, ops: Vec<StoreOp>);
+
+    /// Makes everything staged so far durable. Blocks.
+    ///
+    /// # Errors
+    /// Where the disk did not take it; then only [`Storage::recover`] may follow.
+    fn commit(&self) -> Result<(), StorageError>;
+
+    /// Forgets everything that is not durable.
+    ///
+    /// # Errors
+    /// Where the disk cannot be read.
+    fn recover(&self) -> Result<(), StorageError>;
+
+    /// Ends the use of the storage; what was committed is safe without it.
+    fn close(&self) {}
+}
+
+/// The disk did not do its part.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct StorageError {
+    /// What went wrong, for people.
+    pub reason: String,
+}
+
+impl Storage for Memory {
+    fn reader(&self) -> Box<dyn Read> {
+        Box::new(self.clone())
+    }
+
+    fn stage(&self, ops: Vec<StoreOp>) {
+        self.apply(ops);
+    }
+
+    fn commit(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn recover(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+/// Reads both clocks. The monotonic one counts the time that the machine sleeps, where the system can tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock;
+
+impl Clock {
+    /// Now, on both clocks.
+    #[must_use]
+    pub fn now(self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { mono: Time(mono_ms()), wall: Wall(wall.as_secs()) }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn mono_ms() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(time.tv_sec).unwrap_or_default() * 1_000
+        + u64::try_from(time.tv_nsec).unwrap_or_default() / 1_000_000
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mono_ms() -> u64 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let start = START.get_or_init(std::time::Instant::now);
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The transport of a daemon, which may change while it runs.
+#[derive(Clone, Default)]
+pub struct Switch(Arc<RwLock<Option<Arc<dyn Transport>>>>);
+
+impl core::fmt::Debug for Switch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Switch(..)")
+    }
+}
+
+impl Switch {
+    /// Uses `transport` from now on; `None` is no transport.
+    pub fn set(&self, transport: Option<Arc<dyn Transport>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = transport;
+    }
+
+    fn with(&self, act: impl FnOnce(&dyn Transport)) {
+        if let Some(transport) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            act(&**transport);
+        }
+    }
+}
+
+/// What a daemon is made of.
+pub struct Parts {
+    /// The node, just created or restored from `storage`.
+    pub node: Node,
+    /// Its limits, for a rebuild after a failed commit.
+    pub config: Config,
+    /// Where it lives.
+    pub storage: Arc<dyn Storage>,
+    /// What its transports tell.
+    pub transport_events: mpsc::Receiver<TransportEvent>,
+    /// Its transport.
+    pub transport: Switch,
+    /// Its clocks.
+    pub clock: Clock,
+}
+
+impl core::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Daemon {
+    handle: Handle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Daemon {
+    /// Starts both threads. What the node wants done at birth is done first.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(parts: Parts) -> std::io::Result<Self> {
+        let (task_tx, tasks) = mpsc::channel(MAX_TASKS);
+        let (events, _) = broadcast::channel(MAX_EVENT_LAG);
+        let (batch_tx, batches) = sync_channel(MAX_UNCOMMITTED);
+        let answers = Answers::default();
+        let failed = Arc::new(Failed::default());
+        let streak = Arc::new(AtomicU32::new(0));
+        let committer = Committer {
+            storage: Arc::clone(&parts.storage),
+            transport: parts.transport.clone(),
+            events: events.clone(),
+            answers: answers.clone(),
+            failed: Arc::clone(&failed),
+            streak: Arc::clone(&streak),
+            epoch: 0,
+        };
+        let handle = Handle::new(task_tx, events, answers.clone());
+        let keeper = Keeper {
+            node: parts.node,
+            config: parts.config,
+            storage: parts.storage,
+            transport: parts.transport,
+            clock: parts.clock,
+            batches: batch_tx,
+            answers,
+            failed,
+            streak,
+            links: BTreeSet::new(),
+            epoch: 0,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let transport_events = parts.transport_events;
+        let node_thread = std::thread::Builder::new()
+            .name("node".into())
+            .spawn(move || runtime.block_on(keeper.run(tasks, transport_events)))?;
+        let commit_thread =
+            std::thread::Builder::new().name("commit".into()).spawn(move || committer.run(&batches))?;
+        Ok(Self { handle, threads: vec![node_thread, commit_thread] })
+    }
+
+    /// The door to the node.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Carries out what was asked before, makes it durable, and ends. The storage stays open.
+    pub async fn stop(self) {
+        self.handle.stop().await;
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in self.threads {
+                // A panic there has been printed already; the others are still waited for.
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+}
+
+/// The outputs of one input that wait for its writes to be durable.
+#[derive(Debug)]
+struct Batch {
+    epoch: u64,
+    writes: bool,
+    command: Option<CommandId>,
+    effects: Vec<Output>,
+}
+
+/// How the commit thread tells the node thread that a commit failed.
+#[derive(Debug, Default)]
+struct Failed {
+    set: AtomicBool,
+    wake: tokio::sync::Notify,
+}
+
+impl Failed {
+    fn set(&self) {
+        self.set.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
+    fn clear(&self) {
+        self.set.store(false, Ordering::Release);
+    }
+}
+
+/// The node thread: the only code that touches the node.
+struct Keeper {
+    node: Node,
+    config: Config,
+    storage: Arc<dyn Storage>,
+    transport: Switch,
+    clock: Clock,
+    batches: SyncSender<Batch>,
+    answers: Answers,
+    /// Set by the commit thread, cleared after a rebuild.
+    failed: Arc<Failed>,
+    /// Failures since the last success.
+    streak: Arc<AtomicU32>,
+    links: BTreeSet<LinkId>,
+    epoch: u64,
+}
+
+impl Keeper {
+    async fn run(mut self, mut tasks: mpsc::Receiver<Task>, mut events: mpsc::Receiver<TransportEvent>) {
+        self.drain(None);
+        let mut transports_live = true;
+        loop {
+            let due = self.node.next_wakeup();
+            tokio::select! {
+                task = tasks.recv() => match task {
+                    None | Some(Task::Stop) => break,
+                    Some(task) => self.on_task(task),
+                },
+                event = events.recv(), if transports_live => match event {
+                    Some(event) => self.on_transport(event),
+                    None => transports_live = false,
+                },
+                () = self.failed.wake.notified() => {}
+                () = sleep_until(self.clock, due) => {
+                    tracing::trace!(layer = due.map(|(_, layer)| layer), "tick");
+                    self.input(None, Input::Tick);
+                }
+            }
+            if self.failed.is_set() && !self.rebuild(&mut tasks).await {
+                break;
+            }
+        }
+        // First nothing more is accepted; then the committer sees its last batch and answers the rest.
+        drop(tasks);
+        drop(self.batches);
+    }
+
+    fn on_task(&mut self, task: Task) {
+        match task {
+            Task::Command(id, command) => self.on_command(id, command),
+            Task::Read(read) => read(&self.node, self.clock.now()),
+            Task::Stop => {}
+        }
+    }
+
+    fn on_command(&mut self, id: CommandId, command: Command) {
+        self.input(Some(id), Input::Command(id, command));
+    }
+
+    fn on_transport(&mut self, event: TransportEvent) {
+        match event {
+            TransportEvent::Up { link, role, binding, profile } => {
+                self.links.insert(link);
+                self.input(None, Input::LinkUp { link, role, binding, profile });
+            }
+            TransportEvent::Down { link } => {
+                if self.links.remove(&link) {
+                    self.input(None, Input::LinkDown { link });
+                }
+            }
+            TransportEvent::Ready { link, credit } => self.input(None, Input::LinkReady { link, credit }),
+            TransportEvent::Frame { link, bytes } => self.input(None, Input::Frame { link, bytes: &bytes }),
+        }
+    }
+
+    fn input(&mut self, command: Option<CommandId>, input: Input<'_>) {
+        self.node.handle(self.clock.now(), input);
+        self.drain(command);
+    }
+
+    /// Stages the writes of the input at work and queues the rest behind them.
+    fn drain(&mut self, command: Option<CommandId>) {
+        let mut ops = Vec::new();
+        let mut effects = Vec::new();
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Store(op) => ops.push(op),
+                effect => effects.push(effect),
+            }
+        }
+        if ops.is_empty() && effects.is_empty() {
+            return;
+        }
+        let writes = !ops.is_empty();
+        if writes {
+            self.storage.stage(ops);
+        }
+        let batch = Batch { epoch: self.epoch, writes, command, effects };
+        // A closed channel means that the committer is gone, and with it every effect.
+        let _ = self.batches.send(batch);
+    }
+
+    /// After a commit failed: forgets what is not durable and begins again from the disk.
+    ///
+    /// Nothing that was dropped had been sent or told, so nobody can miss it. While the disk keeps
+    /// failing, the pause grows from 0.1 s to 25 s. Returns whether to go on.
+    async fn rebuild(&mut self, tasks: &mut mpsc::Receiver<Task>) -> bool {
+        for link in std::mem::take(&mut self.links) {
+            // Sessions over it are lost; both ends meet again with a fresh hello.
+            self.transport.with(|transport| transport.close(link, CloseReason::Silent));
+        }
+        loop {
+            let failures = self.streak.fetch_add(1, Ordering::Relaxed);
+            if !self.pause(Duration::from_millis(100 << failures.min(8)), tasks).await {
+                return false;
+            }
+            match self.restore() {
+                Ok(node) => {
+                    self.node = node;
+                    break;
+                }
+                Err(reason) => tracing::error!(%reason, "the node cannot be rebuilt yet"),
+            }
+        }
+        self.epoch += 1;
+        self.failed.clear();
+        self.drain(None);
+        true
+    }
+
+    /// Lets `span` pass; meanwhile reads see what was known and commands are refused at once.
+    async fn pause(&self, span: Duration, tasks: &mut mpsc::Receiver<Task>) -> bool {
+        let mut end = std::pin::pin!(tokio::time::sleep(span));
+        loop {
+            tokio::select! {
+                () = &mut end => return true,
+                task = tasks.recv() => match task {
+                    None | Some(Task::Stop) => return false,
+                    Some(Task::Read(read)) => read(&self.node, self.clock.now()),
+                    Some(Task::Command(id, _)) => {
+                        let reason = "the disk does not take anything".to_owned();
+                        self.answers.give(id, Err(CommandError::Storage { reason }));
+                    }
+                },
+            }
+        }
+    }
+
+    fn restore(&self) -> Result<Node, String> {
+        self.storage.recover().map_err(|error| error.to_string())?;
+        let seed = random_seed().map_err(|error| error.to_string())?;
+        Node::restore(self.config.clone(), seed, self.clock.now(), self.storage.reader())
+            .map_err(|error: StartError| error.to_string())
+    }
+}
+
+/// 32 bytes of the system's randomness, for a node's generator.
+///
+/// # Errors
+/// Where the system has none.
+pub fn random_seed() -> std::io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+    Ok(seed)
+}
+
+async fn sleep_until(clock: Clock, due: Option<(Time, &'static str)>) {
+    match due {
+        Some((time, _)) => tokio::time::sleep(time.since(clock.now().mono)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The commit thread: makes durable, then sends and tells.
+struct Committer {
+    storage: Arc<dyn Storage>,
+    transport: Switch,
+    events: broadcast::Sender<Notice>,
+    answers: Answers,
+    failed: Arc<Failed>,
+    streak: Arc<AtomicU32>,
+    /// The oldest epoch whose batches still count.
+    epoch: u64,
+}
+
+impl Committer {
+    fn run(mut self, batches: &Receiver<Batch>) {
+        while let Ok(first) = batches.recv() {
+            let mut group = vec![first];
+            group.extend(batches.try_iter().take(MAX_UNCOMMITTED));
+            self.commit(group);
+        }
+        self.answers.end();
+    }
+
+    fn commit(&mut self, group: Vec<Batch>) {
+        let (live, dead): (Vec<_>, Vec<_>) = group.into_iter().partition(|batch| batch.epoch >= self.epoch);
+        self.refuse(dead, "an earlier write failed");
+        if live.iter().any(|batch| batch.writes) {
+            if let Err(error) = self.storage.commit() {
+                return self.fail(live, &error);
+            }
+            self.streak.store(0, Ordering::Relaxed);
+        }
+        for batch in live {
+            self.release(batch);
+        }
+    }
+
+    /// Drops what `batches` wanted done, and everything more until the node was rebuilt.
+    fn fail(&mut self, batches: Vec<Batch>, error: &StorageError) {
+        tracing::error!(%error, "nothing is stored, sent or told until the disk works again");
+        self.epoch = batches.iter().map(|batch| batch.epoch).max().unwrap_or(self.epoch) + 1;
+        self.failed.set();
+        self.refuse(batches, &error.reason);
+    }
+
+    fn release(&self, batch: Batch) {
+        for effect in batch.effects {
+            match effect {
+                Output::Send { link, lane, frame } => self.send(link, lane, frame),
+                Output::Close { link, why } => {
+                    tracing::debug!(?link, ?why, "closing");
+                    self.transport.with(|transport| transport.close(link, why));
+                }
+                Output::Notify(_, Event::Answered { command, result }) => {
+                    self.answers.give(command, result.map_err(CommandError::Refused));
+                }
+                Output::Notify(seq, event) => {
+                    // Without front ends nobody misses it: what matters is stored.
+                    let _ = self.events.send(Notice { seq, event: Arc::new(event) });
+                }
+                // No radio here advertises; writes were staged before.
+                Output::Advertise { .. } | Output::Store(_) => {}
+            }
+        }
+    }
+
+    fn send(&self, link: LinkId, lane: Lane, frame: Vec<u8>) {
+        self.transport.with(|transport| transport.send(link, lane, frame));
+    }
+
+    fn refuse(&self, batches: Vec<Batch>, reason: &str) {
+        for command in batches.into_iter().filter_map(|batch| batch.command) {
+            self.answers.give(command, Err(CommandError::Storage { reason: reason.to_owned() }));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The only way to a running node: commands and reads in, events out.
+
+use mesh_core::{AccountId, Command, CommandId, Event, Node, Now, Refusal, Reply, Seq};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// An event as front ends receive it.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// Its durable number: never repeats, never falls.
+    pub seq: Seq,
+    /// What happened.
+    pub event: Arc<Event>,
+}
+
+/// A command could not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The node refused it; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It could not be made durable; nothing changed.
+    #[error("it could not be stored: {reason}")]
+    Storage {
+        /// What the storage said.
+        reason: String,
+    },
+    /// The node is shutting down.
+    #[error("the node is shutting down")]
+    Stopped,
+}
+
+/// The node is shutting down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node is shutting down")]
+pub struct Stopped;
+
+/// A door to the node's thread. Clones lead to the same node.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    tasks: mpsc::Sender<Task>,
+    events: broadcast::Sender<Notice>,
+    answers: Answers,
+    next: Arc<AtomicU64>,
+}
+
+type ReadTask = Box<dyn FnOnce(&Node, Now) + Send>;
+
+/// What the daemon's loop is asked to do.
+pub(crate) enum Task {
+    Command(CommandId, Command),
+    Read(ReadTask),
+    Stop,
+}
+
+impl Handle {
+    pub(crate) fn new(
+        tasks: mpsc::Sender<Task>,
+        events: broadcast::Sender<Notice>,
+        answers: Answers,
+    ) -> Self {
+        Self { tasks, events, answers, next: Arc::default() }
+    }
+
+    /// Carries out `command`; returns once its effects are durable.
+    ///
+    /// # Errors
+    /// [`CommandError`]; in every case nothing changed.
+    pub async fn command(&self, command: Command) -> Result<Reply, CommandError> {
+        let id = CommandId(self.next.fetch_add(1, Ordering::Relaxed));
+        let answer = self.answers.expect(id);
+        if self.tasks.send(Task::Command(id, command)).await.is_err() {
+            self.answers.give(id, Err(CommandError::Stopped));
+        }
+        answer.await.unwrap_or(Err(CommandError::Stopped))
+    }
+
+    /// Runs `read` beside the node, between two inputs; it must be quick.
+    ///
+    /// # Errors
+    /// [`Stopped`] where the node is shutting down.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Node, Now) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (tx, rx) = oneshot::channel();
+        let task = Task::Read(Box::new(move |node, now| {
+            // The asker may have gone; then nobody misses the value.
+            let _ = tx.send(read(node, now));
+        }));
+        self.tasks.send(task).await.map_err(|_| Stopped)?;
+        rx.await.map_err(|_| Stopped)
+    }
+
+    /// Everything that happens from now on. A receiver that lags by more than
+    /// [`MAX_EVENT_LAG`](crate::config::MAX_EVENT_LAG) events is told so.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Notice> {
+        self.events.subscribe()
+    }
+
+    /// The account that `who` names, see [`resolve`].
+    ///
+    /// # Errors
+    /// [`WhoError`]; the outer error where the node is shutting down.
+    pub async fn resolve(&self, who: &str) -> Result<Result<AccountId, WhoError>, Stopped> {
+        let contacts = self.read(|node, _| node.contacts()).await?;
+        Ok(resolve(&contacts, who))
+    }
+
+    pub(crate) async fn stop(&self) {
+        // A closed channel means that the loop has ended already.
+        let _ = self.tasks.send(Task::Stop).await;
+    }
+}
+
+/// Commands that wait for their answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answers(Arc<Mutex<Waiting>>);
+
+type Waiting = BTreeMap<CommandId, oneshot::Sender<Result<Reply, CommandError>>>;
+
+impl Answers {
+    fn expect(&self, id: CommandId) -> oneshot::Receiver<Result<Reply, CommandError>> {
+        let (tx, rx) = oneshot::channel();
+        self.lock().insert(id, tx);
+        rx
+    }
+
+    /// Answers `id`; a command that nobody waits for is passed over.
+    pub(crate) fn give(&self, id: CommandId, result: Result<Reply, CommandError>) {
+        if let Some(waiting) = self.lock().remove(&id) {
+            // The asker may have gone.
+            let _ = waiting.send(result);
+        }
+    }
+
+    /// Ends every wait: no answer will come.
+    pub(crate) fn end(&self) {
+        for (_, waiting) in std::mem::take(&mut *self.lock()) {
+            let _ = waiting.send(Err(CommandError::Stopped));
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub use who::{Candidate, WhoError, resolve};
+
+mod who {
+    use mesh_core::AccountId;
+    use mesh_core::view::ContactView;
+
+    /// The most candidates that an error lists.
+    const MAX_CANDIDATES: usize = 10;
+
+    /// Somebody whom a text may have meant.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Candidate {
+        /// Petname, name or tag.
+        pub shown: String,
+        /// The three words.
+        pub tag: String,
+        /// The account's text form.
+        pub account: String,
+    }
+
+    /// A text names nobody, or several.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum WhoError {
+        /// Nobody is called so.
+        #[error("there is no contact `{who}`")]
+        NotFound {
+            /// What was given.
+            who: String,
+            /// Who could have been meant, at most 10.
+            candidates: Vec<Candidate>,
+        },
+        /// Several are called so.
+        #[error("`{who}` fits several contacts")]
+        Ambiguous {
+            /// What was given.
+            who: String,
+            /// Whom it fits, at most 10.
+            candidates: Vec<Candidate>,
+        },
+    }
+
+    /// The one contact that `who` names: by petname, else name, else tag (also as `name~tag`), else
+    /// account, else by the beginning of one of these that no other contact shares. Case does not count.
+    ///
+    /// # Errors
+    /// [`WhoError`] with those who could have been meant.
+    pub fn resolve(contacts: &[ContactView], who: &str) -> Result<AccountId, WhoError> {
+        let wanted = who.trim().to_lowercase();
+        let exact: [fn(&ContactView, &str) -> bool; 4] = [
+            |c, w| c.petname.as_deref().is_some_and(|petname| petname.to_lowercase() == w),
+            |c, w| c.name.to_lowercase() == w,
+            |c, w| c.tag == w || format!("{}~{}", c.name.to_lowercase(), c.tag) == w,
+            |c, w| c.account.to_text() == w,
+        ];
+        if !wanted.is_empty() {
+            for fits in exact {
+                let found: Vec<_> = contacts.iter().filter(|c| fits(c, &wanted)).collect();
+                match found[..] {
+                    [] => {}
+                    [one] => return Ok(one.account),
+                    _ => return Err(ambiguous(who, &found)),
+                }
+            }
+        }
+        let found: Vec<_> = contacts.iter().filter(|c| !wanted.is_empty() && begins(c, &wanted)).collect();
+        match found[..] {
+            [] => Err(not_found(contacts, who)),
+            [one] => Ok(one.account),
+            _ => Err(ambiguous(who, &found)),
+        }
+    }
+
+    fn begins(contact: &ContactView, wanted: &str) -> bool {
+        contact.petname.as_deref().is_some_and(|petname| petname.to_lowercase().starts_with(wanted))
+            || contact.name.to_lowercase().starts_with(wanted)
+            || contact.tag.starts_with(wanted)
+            || contact.account.to_text().starts_with(wanted)
+    }
+
+    fn ambiguous(who: &str, found: &[&ContactView]) -> WhoError {
+        let candidates = found.iter().take(MAX_CANDIDATES).map(|c| candidate(c)).collect();
+        WhoError::Ambiguous { who: who.to_owned(), candidates }
+    }
+
+    fn not_found(contacts: &[ContactView], who: &str) -> WhoError {
+        let candidates = contacts.iter().take(MAX_CANDIDATES).map(candidate).collect();
+        WhoError::NotFound { who: who.to_owned(), candidates }
+    }
+
+    fn candidate(contact: &ContactView) -> Candidate {
+        Candidate {
+            shown: contact.shown().to_owned(),
+            tag: contact.tag.clone(),
+            account: contact.account.to_text(),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use mesh_core::view::ContactState;
+
+        fn contact(byte: u8, name: &str, petname: Option<&str>, tag: &str) -> ContactView {
+            ContactView {
+                account: AccountId([byte; 20]),
+                name: name.into(),
+                petname: petname.map(Into::into),
+                tag: tag.into(),
+                state: ContactState::Introduced,
+                safety_number: String::new(),
+                confusable: false,
+            }
+        }
+
+        fn people() -> Vec<ContactView> {
+            vec![
+                contact(1, "Asha", None, "lamp-river-nine"),
+                contact(2, "Bo", Some("Asha"), "moon-stone-tree"),
+                contact(3, "Chen", None, "lamp-glass-over"),
+                contact(4, "Chen", None, "cat-dog-bird"),
+            ]
+        }
+
+        #[test]
+        fn a_petname_goes_before_a_name() {
+            assert_eq!(resolve(&people(), "asha"), Ok(AccountId([2; 20])));
+        }
+
+        #[test]
+        fn tags_accounts_and_names_with_tags_are_exact() {
+            assert_eq!(resolve(&people(), "lamp-river-nine"), Ok(AccountId([1; 20])));
+            assert_eq!(resolve(&people(), "chen~cat-dog-bird"), Ok(AccountId([4; 20])));
+            assert_eq!(resolve(&people(), &AccountId([3; 20]).to_text()), Ok(AccountId([3; 20])));
+        }
+
+        #[test]
+        fn a_beginning_that_only_one_has_is_enough() {
+            assert_eq!(resolve(&people(), "lamp-g"), Ok(AccountId([3; 20])));
+            assert_eq!(resolve(&people(), "bo"), Ok(AccountId([2; 20])));
+        }
+
+        #[test]
+        fn several_fitting_contacts_are_listed() {
+            let Err(WhoError::Ambiguous { candidates, .. }) = resolve(&people(), "chen") else {
+                panic!("two are called Chen");
+            };
+            assert_eq!(candidates.len(), 2);
+            assert!(matches!(resolve(&people(), "lamp"), Err(WhoError::Ambiguous { .. })));
+        }
+
+        #[test]
+        fn nobody_is_named_by_nothing() {
+            for who in ["", "  ", "zed"] {
+                assert!(matches!(resolve(&people(), who), Err(WhoError::NotFound { .. })), "{who}");
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A rig for tests of the command line: the built program, and data directories that go away.
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// One person's data directory.
+pub(crate) struct Person {
+    dir: tempfile::TempDir,
+    passphrase: Option<String>,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    fn new(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("no command is ended by a signal"),
+            stdout: String::from_utf8(output.stdout).expect("the program writes UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("the program writes UTF-8"),
+        }
+    }
+
+    /// Every line of standard output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Vec<Value> {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+    }
+
+    /// The one JSON object.
+    #[track_caller]
+    pub(crate) fn one(&self) -> Value {
+        let mut values = self.json();
+        assert_eq!(values.len(), 1, "{self:?}");
+        values.remove(0)
+    }
+
+    /// Asserts the exit code and that the complaint says each of `words`.
+    #[track_caller]
+    pub(crate) fn fails(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in {self:?}");
+        }
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+}
+
+impl Person {
+    /// An empty data directory.
+    pub(crate) fn nobody() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary directory"), passphrase: None }
+    }
+
+    /// A data directory with an identity.
+    pub(crate) fn new(name: &str) -> Self {
+        let person = Self::nobody();
+        person.run(&["init", "--name", name, "--json"]).json();
+        person
+    }
+
+    pub(crate) fn with_passphrase(mut self, passphrase: &str) -> Self {
+        self.passphrase = Some(passphrase.to_owned());
+        self
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_starling"));
+        command.env_clear().env("HOME", self.dir.path()).env("STARLING_DATA_DIR", self.path());
+        if let Some(passphrase) = &self.passphrase {
+            command.env("STARLING_PASSPHRASE", passphrase);
+        }
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        self.pipe(args, b"")
+    }
+
+    /// Runs with `input` on standard input.
+    pub(crate) fn pipe(&self, args: &[&str], input: &[u8]) -> Done {
+        let mut child = self
+            .command()
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || {
+            // A command that reads nothing closes the pipe.
+            let _ = stdin.write_all(&input);
+        });
+        let output = child.wait_with_output().expect("the program ends");
+        writer.join().expect("the writer does not panic");
+        Done::new(output)
+    }
+
+    /// Starts the node and waits until it is ready.
+    pub(crate) fn start(&self, args: &[&str]) -> Node {
+        let mut child = self
+            .command()
+            .args(["run", "--json", "--no-mdns"])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        stdout.read_line(&mut line).expect("the node says that it is ready");
+        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no ready line: {line:?}"));
+        Node { child, ready }
+    }
+
+    /// Their link.
+    pub(crate) fn link(&self) -> String {
+        self.run(&["id", "--json"]).one()["link"].as_str().expect("an id has a link").to_owned()
+    }
+}
+
+/// A running node; dropped, it is killed.
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) ready: Value,
+}
+
+impl Node {
+    /// Where it listens on the loopback.
+    pub(crate) fn address(&self) -> String {
+        let addresses = self.ready["addresses"].as_array().expect("a list");
+        let v4 = addresses.iter().filter_map(Value::as_str).find(|a| !a.starts_with('['));
+        let (_, port) = v4.expect("an IPv4 address").rsplit_once(':').expect("a port");
+        format!("127.0.0.1:{port}")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.ready["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port")
+    }
+
+    /// Sends SIGINT and returns the exit code.
+    pub(crate) fn interrupt(mut self) -> i32 {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is our child");
+        self.child.wait().expect("it ends").code().expect("it ends by itself")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks every 50 ms, for up to 20 s, until `look` finds something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..400 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("never: {what}");
+}

@@ -4,10 +4,9 @@
 //! record per item in memory and in storage; bodies are written once, read when they are served, and
 //! never read at a start. Nothing here walks the bag when an item comes or goes.
 //!
-//! Ages count in the bag's own clock, which is monotonic and goes on over restarts: the wall clock adds
-//! the downtime, bounded, and decides nothing else.
+//! Ages count in the monotonic time of the node's life, which goes on over restarts; the wall clock is not
+//! read.
 
-mod clock;
 mod parcel;
 mod record;
 mod shares;
@@ -24,18 +23,14 @@ use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::wire::frame::{Root, Set};
 use crate::wire::{Envelope, Lifetime, codec};
-use clock::{Age, Clock, millis};
 use core::time::Duration;
 use parcel::Cache;
 use record::{Ended, Proof, Record};
-use shares::{DEPARTED, Limits, Rank, Shares, Slot, Source};
+use shares::{Age, DEPARTED, Limits, Rank, Shares, Slot, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use sum::Sum;
 use tombstones::{Bounds, Tombstones};
 
-/// How often the clock is saved: the most age, in running time, that a crash with a broken wall clock
-/// can lose.
-const SAVE_CLOCK: Duration = Duration::from_secs(300);
 /// The most items that one tick ends; the rest follows in the next.
 const ENDS_PER_TICK: usize = 512;
 
@@ -201,8 +196,6 @@ struct Held {
 #[derive(Debug)]
 pub struct State {
     config: Config,
-    clock: Clock,
-    clock_due: Age,
     slots: Vec<Option<Held>>,
     free: Vec<Slot>,
     names: BTreeMap<EnvelopeId, Slot>,
@@ -219,17 +212,15 @@ pub struct State {
 }
 
 impl State {
-    /// The bag as storage has it; what is over has ended meanwhile. Bodies are not read.
+    /// The bag as storage has it; what is over ends with the first tick. Bodies are not read. The `now` of
+    /// all calls must go on from before the restart.
     ///
     /// # Errors
     /// Where a table cannot be read. Single records that make no sense are passed over.
-    pub fn restore(config: Config, now: Now, read: &dyn Read) -> Result<Self, ReadError> {
-        let clock = Clock::restore(now, read)?;
+    pub fn restore(config: Config, read: &dyn Read) -> Result<Self, ReadError> {
         let bounds = Bounds { ended: config.ended, known: config.receipts, unknown: config.unknown_receipts };
         let mut this = Self {
             cache: Cache::new(config.cache),
-            clock,
-            clock_due: clock.age(now.mono),
             slots: Vec::new(),
             free: Vec::new(),
             names: BTreeMap::new(),
@@ -261,7 +252,7 @@ impl State {
         if let Some(held) = self.find(parcel.id) {
             return if parcel.hops > held.hops { Ok(Kept::Raised) } else { Err(Refused::Known) };
         }
-        let age = self.clock.age(now.mono);
+        let age = now.mono.0;
         let over = |ended: Ended| age >= ended.reopens;
         if self.tombstones.proven(parcel.commit) || self.tombstones.ended(parcel.id.short()).is_some_and(over)
         {
@@ -290,7 +281,7 @@ impl State {
             self.raise(parcel.id, parcel.hops, out);
             return Ok(kept);
         }
-        let age = self.clock.age(now.mono);
+        let age = now.mono.0;
         let ends = age + millis(parcel.span) - u64::from(parcel.age_s) * 1000;
         // A copy that claims to be younger than the one that ended here gets what is left of that one's
         // life, counted from when it was first seen.
@@ -338,8 +329,8 @@ impl State {
         let slots = self.slots_by(&self.by_commit, &commit.0, |held| held.commit == commit);
         let spans = slots.iter().filter_map(|slot| self.held(*slot)).map(|held| held.span);
         let known = spans.chain(span.map(millis)).max();
-        let life = 2 * known.unwrap_or(millis(Lifetime::Fortnight.span()));
-        let proof = Proof { ack, until: self.clock.age(now.mono) + life, known: known.is_some() };
+        let life = 2 * known.unwrap_or_else(|| millis(Lifetime::Fortnight.span()));
+        let proof = Proof { ack, until: now.mono.0 + life, known: known.is_some() };
         self.tombstones.prove(commit, proof, settled, out);
         let ended = slots.into_iter().filter_map(|slot| self.drop_item(slot, out)).map(|held| held.id);
         Receipt::New { ended: ended.collect() }
@@ -355,7 +346,7 @@ impl State {
         let Some(held) = self.names.get(&id).copied().and_then(|slot| self.drop_item(slot, out)) else {
             return;
         };
-        let until = self.clock.age(now.mono) + 2 * held.span;
+        let until = now.mono.0 + 2 * held.span;
         self.tombstones.end(id.short(), Ended { reopens: 0, until }, out);
     }
 
@@ -380,7 +371,7 @@ impl State {
 
     /// Ends what is over, and saves the clock when it is time.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Vec<Expired> {
-        let age = self.clock.age(now.mono);
+        let age = now.mono.0;
         let mut expired = Vec::new();
         while let Some((ends, slot)) = self.by_end.first().copied() {
             if ends > age || expired.len() == ENDS_PER_TICK {
@@ -392,11 +383,6 @@ impl State {
             expired.push(Expired { id: held.id, own: held.source.rank == Rank::Own, kind: held.kind });
         }
         self.tombstones.expire(age, out);
-        if age >= self.clock_due && !self.is_empty() {
-            let (key, value) = self.clock.record(now);
-            out.put(Table::Meta, key, value);
-            self.clock_due = age + millis(SAVE_CLOCK);
-        }
         expired
     }
 
@@ -404,8 +390,7 @@ impl State {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
         let ends = self.by_end.first().map(|(ends, _)| *ends);
-        let save = (!self.is_empty()).then_some(self.clock_due);
-        [ends, save, self.tombstones.next_end()].into_iter().flatten().min().map(|age| self.clock.time(age))
+        [ends, self.tombstones.next_end()].into_iter().flatten().min().map(Time)
     }
 
     /// A held item by the name that frames use.
@@ -433,7 +418,7 @@ impl State {
     /// Whether a name has a tombstone that refuses it.
     #[must_use]
     pub fn is_ended(&self, now: Now, id: ShortId) -> bool {
-        self.tombstones.ended(id).is_some_and(|ended| self.clock.age(now.mono) >= ended.reopens)
+        self.tombstones.ended(id).is_some_and(|ended| now.mono.0 >= ended.reopens)
     }
 
     /// The held sealed items that carry `tag`.
@@ -456,7 +441,7 @@ impl State {
     /// Where its body cannot be read.
     pub fn load(&self, now: Now, id: EnvelopeId, read: &dyn Read) -> Result<Option<Parcel>, ReadError> {
         let Some(held) = self.find(id) else { return Ok(None) };
-        let left = held.ends.saturating_sub(self.clock.age(now.mono));
+        let left = held.ends.saturating_sub(now.mono.0);
         if left == 0 {
             return Ok(None);
         }
@@ -524,10 +509,6 @@ impl State {
     pub fn totals(&self) -> Load {
         let tombstones = self.tombstones.count();
         Load { count: self.names.len(), bytes: self.shares.bytes(), tombstones }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.tombstones.count() == 0
     }
 
     fn sum(&self, set: Set) -> &Sum {
@@ -693,6 +674,11 @@ fn source(origin: Origin) -> Source {
         Origin::Link { link, contact: true } => Source { rank: Rank::Contact, link: link.0 },
         Origin::Link { link, contact: false } => Source { rank: Rank::Other, link: link.0 },
     }
+}
+
+/// `span` in the unit of [`Age`].
+fn millis(span: Duration) -> Age {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn prefix(bytes: &[u8; 16]) -> [u8; 8] {

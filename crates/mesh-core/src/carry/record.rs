@@ -1,6 +1,6 @@
 //! What is stored of the bag: one small record per item beside its body, and tombstones.
 
-use super::clock::Age;
+use super::shares::Age;
 use crate::id::{AccountId, Ack, AckCommit, ShortId, Tag};
 use crate::wire::codec;
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,9 @@ pub(super) struct Record {
     pub(super) len: u32,
     /// Lifetime in milliseconds.
     pub(super) span: Age,
-    /// The bag's age when the item came.
+    /// The node's life when the item came.
     pub(super) came: Age,
-    /// The bag's age when the item ends.
+    /// The node's life when the item ends.
     pub(super) ends: Age,
     /// As in its header; zero for public things.
     pub(super) tag: Tag,
@@ -36,7 +36,7 @@ pub(super) struct Record {
 /// Of a name that ended, in [`Table::Tombstone`](crate::Table::Tombstone) under `e` and the short id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ended {
-    /// Until this age of the bag a younger copy is taken again: its first life here is not over.
+    /// Until this point of the node's life a younger copy is taken again: its first life here is not over.
     pub(super) reopens: Age,
     /// When the tombstone goes.
     pub(super) until: Age,
@@ -60,11 +60,11 @@ pub(super) enum Tombstone {
 }
 
 pub(super) fn ended_key(id: ShortId) -> Vec<u8> {
-    [&[b'e'], &id.0[..]].concat()
+    [b"e", &id.0[..]].concat()
 }
 
 pub(super) fn proof_key(commit: AckCommit) -> Vec<u8> {
-    [&[b'r'], &commit.0[..]].concat()
+    [b"r", &commit.0[..]].concat()
 }
 
 impl Tombstone {

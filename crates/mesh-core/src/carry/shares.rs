@@ -1,8 +1,9 @@
 //! Who takes how much of the bag, and what goes first when it is full.
 
-use super::clock::Age;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Milliseconds of the node's life.
+pub(super) type Age = u64;
 /// An item's place in the bag.
 pub(super) type Slot = u32;
 

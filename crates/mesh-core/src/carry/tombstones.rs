@@ -1,7 +1,7 @@
 //! What must not come back: names that ended here, and receipts.
 
-use super::clock::Age;
 use super::record::{Ended, Proof, Tombstone, ended_key, proof_key};
+use super::shares::Age;
 use super::sum::Sum;
 use crate::id::{Ack, AckCommit, ShortId};
 use crate::outbox::Outbox;

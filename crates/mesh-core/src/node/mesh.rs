@@ -146,14 +146,15 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// A neighbourhood over what storage holds (an empty store gives an empty bag).
+    /// A neighbourhood over what storage holds (an empty store gives an empty bag). The `now` of all calls is
+    /// the node's life, which goes on over restarts: ages count in it.
     ///
     /// # Errors
     /// Where the records cannot be read.
-    pub fn restore(config: MeshConfig, now: Now, mut rng: Rng, read: &dyn Read) -> Result<Self, ReadError> {
+    pub fn restore(config: MeshConfig, mut rng: Rng, read: &dyn Read) -> Result<Self, ReadError> {
         Ok(Self {
             link: link::State::new(config.link, rng.fork()),
-            carry: carry::State::restore(config.carry, now, read)?,
+            carry: carry::State::restore(config.carry, read)?,
             gossip: gossip::State::new(config.gossip, rng.fork()),
             events: VecDeque::new(),
         })

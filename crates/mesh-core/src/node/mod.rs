@@ -126,7 +126,7 @@ impl Node {
         let identity = OwnIdentity::create(&mut rng, &*ratchet, life, &mut outbox)?;
         let chat = chat::State::create(identity.account(), name, rng.fork(), &mut outbox);
         let sessions = Sessions::new(ratchet, rng.fork());
-        let mesh = Mesh::restore(config.mesh, life, rng.fork(), &*read)?;
+        let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::default();
         clock.save(life, &mut outbox);
         let parts = Self {
@@ -177,7 +177,7 @@ impl Node {
         let identity = OwnIdentity::restore(&*ratchet, life, &*read)?.ok_or(StartError::NoIdentity)?;
         let chat = chat::State::restore(identity.account(), rng.fork(), &*read)?;
         let sessions = Sessions::restore(ratchet, rng.fork(), &*read)?;
-        let mesh = Mesh::restore(config.mesh, life, rng.fork(), &*read)?;
+        let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::restore(&*read)?;
         let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
         let reserved = reserved.unwrap_or_default();

@@ -82,7 +82,7 @@ impl Net {
         };
         for _ in 0..count {
             let store = Memory::default();
-            let mesh = Mesh::restore(config.clone(), at(0), net.rng.fork(), &store).unwrap();
+            let mesh = Mesh::restore(config.clone(), net.rng.fork(), &store).unwrap();
             net.peers.push(Peer::new(mesh, store));
         }
         net
@@ -196,7 +196,7 @@ impl Net {
         }
         self.now += down;
         let store = self.peers[index].store.snapshot();
-        let mesh = Mesh::restore(MeshConfig::default(), at(self.now), self.rng.fork(), &store).unwrap();
+        let mesh = Mesh::restore(MeshConfig::default(), self.rng.fork(), &store).unwrap();
         self.peers[index] = Peer::new(mesh, store);
     }
 }
@@ -476,8 +476,14 @@ fn a_hundred_thousand_names_are_restored_without_their_bodies() {
     let store = net.peers[0].store.snapshot();
     let bodies: Vec<_> = net.holds(0).into_iter().collect();
     store.apply(bodies.iter().map(|id| crate::store::StoreOp::delete(Table::Body, *id)));
-    let mesh = Mesh::restore(MeshConfig::default(), at(0), Rng::new([1; 32]), &store).unwrap();
+    let mesh = Mesh::restore(MeshConfig::default(), Rng::new([1; 32]), &store).unwrap();
     assert_eq!(mesh.load().count, 2_000);
+}
+
+#[test]
+fn a_commitment_is_the_derivation_that_the_seals_use() {
+    let ack = Ack([7; 16]);
+    assert_eq!(ack.commit().0, crate::crypto::kdf16("commit", &[&ack.0]));
 }
 
 #[test]

@@ -334,6 +334,12 @@ impl World {
         self.transmit(raw.0, Lane::Control, frame);
     }
 
+    /// Ends the pipe of a raw end.
+    pub fn hang(&mut self, raw: Raw) {
+        self.answers.remove(&raw.0);
+        self.hang_up(raw.0);
+    }
+
     /// What came to a raw end, oldest first, once.
     pub fn heard(&mut self, raw: Raw) -> Vec<Vec<u8>> {
         self.heard.remove(&raw.0).unwrap_or_default()

@@ -197,8 +197,8 @@ fn attack_06_the_author_shown_is_the_key_that_sealed_in_every_order_of_two_racin
         sealed.push(envelopes(&world, ix));
     }
     // Ben's own link brings Mallory's envelope, Mallory's link brings Ben's and claims to be Ben's.
-    let hello_of = |ix, link| {
-        let mut bench = Bench::of(world.store(ix), 9);
+    let hello_of = |ix, link: u64| {
+        let mut bench = Bench::of(world.store(ix), 100 + u8::try_from(link).unwrap());
         bench.up(link, Role::Dialer);
         bench.sent.remove(0)
     };

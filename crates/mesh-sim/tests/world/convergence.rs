@@ -3,7 +3,7 @@
 use crate::rig::*;
 use mesh_core::rng::Rng;
 use mesh_core::view::MessageState;
-use mesh_core::MessageId;
+use mesh_core::{Command, MessageId, Reply};
 use mesh_sim::{NodeIx, Pipe, World};
 
 struct Run {
@@ -42,7 +42,7 @@ impl Run {
         match self.rng.below(10) {
             0..=4 if a != b && !self.down[a] && !self.down[b] => {
                 let text = format!("{a} to {b}, number {}", self.sent.len());
-                let id = send(&mut self.world, self.people[a], self.people[b], &text);
+                let id = self.send(a, b, &text);
                 self.sent.push((a, b, id, text));
             }
             5 => {
@@ -61,6 +61,18 @@ impl Run {
         }
         let pause = u32::try_from(self.rng.below(30)).unwrap();
         self.world.run_for(pause * SECOND);
+    }
+
+    /// As a front end does: again, under the same id, where the node died before it answered.
+    fn send(&mut self, a: usize, b: usize, text: &str) -> MessageId {
+        let (to, id) = (account(&self.world, self.people[b]), MessageId(self.rng.bytes()));
+        loop {
+            let command = Command::Send { to, text: text.to_owned(), message: Some(id) };
+            if let Some(answer) = self.world.try_command(self.people[a], command) {
+                assert_eq!(answer, Ok(Reply::Sent(id)));
+                return id;
+            }
+        }
     }
 
     fn wake(&mut self) {

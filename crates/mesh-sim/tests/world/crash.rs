@@ -9,6 +9,9 @@ use mesh_sim::{NodeIx, World};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+/// Messages of the conversation, in turns.
+const MESSAGES: u8 = 4;
+
 #[derive(Clone, Copy, Debug)]
 enum Death {
     BeforeCommit,
@@ -32,12 +35,9 @@ fn persist(world: &mut World, from: NodeIx, to: NodeIx, n: u8) -> MessageId {
     let (to, id) = (account(world, to), MessageId([n; 16]));
     loop {
         let command = Command::Send { to, text: format!("number {n:02}"), message: Some(id) };
-        match world.try_command(from, command) {
-            Some(answer) => {
-                assert_eq!(answer, Ok(Reply::Sent(id)));
-                return id;
-            }
-            None => continue,
+        if let Some(answer) = world.try_command(from, command) {
+            assert_eq!(answer, Ok(Reply::Sent(id)));
+            return id;
         }
     }
 }
@@ -52,14 +52,14 @@ fn converse(ratchet: fn() -> Box<dyn Ratchet>, victim: usize, step: usize, death
     world.connect(people[0], people[1]);
     let mut ids = Vec::new();
     let (mut died, steps) = (false, Cell::new(0));
-    for n in 0..6u8 {
+    for n in 0..MESSAGES {
         let from = usize::from(n % 2);
         ids.push((people[from], persist(&mut world, people[from], people[1 - from], n)));
         let until = |_: &World| {
             steps.set(steps.get() + 1);
             !died && steps.get() >= step
         };
-        if world.run_until(15 * SECOND, until) && !died {
+        if world.run_until(12 * SECOND, until) && !died {
             died = true;
             match death {
                 Death::BeforeCommit => world.lose_next_commit(people[victim]),
@@ -69,7 +69,7 @@ fn converse(ratchet: fn() -> Box<dyn Ratchet>, victim: usize, step: usize, death
                     world.restart(people[victim]);
                 }
             }
-            world.run_for(15 * SECOND);
+            world.run_for(12 * SECOND);
         }
     }
     world.run_for(2 * MINUTE);
@@ -77,7 +77,7 @@ fn converse(ratchet: fn() -> Box<dyn Ratchet>, victim: usize, step: usize, death
         assert_eq!(state(&world, at, id), MessageState::Delivered, "{context}");
     }
     for (at, own) in [(0, 1), (1, 0)] {
-        let expected: Vec<_> = (0..6).filter(|n| n % 2 == own).map(|n| format!("number {n:02}")).collect();
+        let expected: Vec<_> = (0..MESSAGES).filter(|n| n % 2 == own).map(|n| format!("number {n:02}")).collect();
         assert_eq!(texts(&world, people[at]), expected, "{context}");
     }
     assert_no_key_twice(&world, &people, &context);

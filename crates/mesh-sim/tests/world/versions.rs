@@ -41,6 +41,7 @@ fn an_envelope_of_a_newer_version_is_carried_byte_for_byte() {
 #[test]
 fn frames_of_a_newer_version_are_skipped_on_a_link_that_goes_on() {
     let (mut world, a, b) = pair(2);
+    world.run_for(5 * MINUTE);
     let feeder = Feeder::new(&mut world, a, 7);
     let before = world.events(a).len();
     for kind in 12..=255 {

@@ -147,7 +147,9 @@ impl Sessions {
     }
 
     fn acked(&mut self, sid: Sid, next: u32, out: &mut Outbox) {
-        let Some((_, live)) = self.outbound.get_mut(&sid).filter(|(_, live)| live.acked < next) else { return };
+        let Some((_, live)) = self.outbound.get_mut(&sid).filter(|(_, live)| live.acked < next) else {
+            return;
+        };
         live.acked = next;
         self.records.put(out, records::hot(sid), &live.to_record());
         self.drop_pending(|pending| pending.session == sid && pending.next < next, out);

@@ -127,7 +127,8 @@ impl Payload {
     }
 }
 
-/// What one content adds to the room that several share: its length, as varint.
+/// What one content adds to the room that several share, in bytes: its length, as varint
+/// (PROTOCOL.md section 6).
 pub const PER_CONTENT: usize = 3;
 
 /// The room that contents need: their bytes, and a length each.

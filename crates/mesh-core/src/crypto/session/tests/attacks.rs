@@ -13,8 +13,7 @@ use payload::{First, Full, Parcel, Payload};
 
 /// A first contact to `to` as somebody with this Noise key can make it, around any payload.
 fn forged(to: &Device, noise: &X25519Secret, payload: &[u8]) -> Envelope {
-    let header =
-        Envelope::header(FIRST_CLASS, Lifetime::Fortnight, Tag([5; 16]), AckCommit([6; 16]));
+    let header = Envelope::header(FIRST_CLASS, Lifetime::Fortnight, Tag([5; 16]), AckCommit([6; 16]));
     let prekey = to.own.intro().bundle().prekey;
     let seal = FirstSeal {
         header: &header,
@@ -68,7 +67,8 @@ fn say(from: &mut Device, to: &mut Device) -> SealedEnvelope {
 
 #[test]
 fn attack_13_a_first_contact_through_repackaged_keys_does_not_reach_their_owner() {
-    let (mut a, mut b, m) = (Device::new(Kind::Real, 1), Device::new(Kind::Real, 2), Device::new(Kind::Real, 3));
+    let (mut a, mut b, m) =
+        (Device::new(Kind::Real, 1), Device::new(Kind::Real, 2), Device::new(Kind::Real, 3));
     a.add(&m);
     // M publishes B's prekey and fallback key under its own name.
     let bundle = &mut a.sessions.peers.get_mut(&m.own.device_id()).unwrap().bundle;

@@ -220,6 +220,8 @@ struct Batch {
     writes: bool,
     command: Option<CommandId>,
     effects: Vec<Output>,
+    /// Told once everything before is durable, or refused.
+    passed: Option<SyncSender<()>>,
 }
 
 /// How the commit thread tells the node thread that a commit failed.
@@ -328,11 +330,16 @@ impl Keeper {
     fn drain(&mut self, command: Option<CommandId>) {
         let mut ops = Vec::new();
         let mut effects = Vec::new();
+        let mut broken = None;
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Store(op) => ops.push(op),
+                Output::Notify(_, Event::StorageFailed(error)) => broken = Some(error.to_string()),
                 effect => effects.push(effect),
             }
+        }
+        if let Some(reason) = broken {
+            return self.give_up(command, reason);
         }
         if ops.is_empty() && effects.is_empty() {
             return;
@@ -341,9 +348,25 @@ impl Keeper {
         if writes {
             self.storage.stage(ops);
         }
-        let batch = Batch { epoch: self.epoch, writes, command, effects };
+        let batch = Batch { epoch: self.epoch, writes, command, effects, passed: None };
         // A closed channel means that the committer is gone, and with it every effect.
         let _ = self.batches.send(batch);
+    }
+
+    /// The node could not read its storage: nothing of this input counts, everything before it does.
+    fn give_up(&self, command: Option<CommandId>, reason: String) {
+        tracing::error!(%reason, "the storage cannot be read; the node is rebuilt");
+        if let Some(command) = command {
+            self.answers.give(command, Err(CommandError::Storage { reason }));
+        }
+        let (passed, wait) = sync_channel(1);
+        let (epoch, effects) = (self.epoch, Vec::new());
+        let barrier = Batch { epoch, writes: false, command: None, effects, passed: Some(passed) };
+        if self.batches.send(barrier).is_ok() {
+            // An error means that the committer is gone, and with it what waited.
+            let _ = wait.recv();
+        }
+        self.failed.set();
     }
 
     /// After a commit failed: forgets what is not durable and begins again from the disk.
@@ -440,6 +463,15 @@ impl Committer {
     }
 
     fn commit(&mut self, group: Vec<Batch>) {
+        let waiting: Vec<_> = group.iter().filter_map(|batch| batch.passed.clone()).collect();
+        self.commit_group(group);
+        for waiting in waiting {
+            // The asker waits for this alone.
+            let _ = waiting.send(());
+        }
+    }
+
+    fn commit_group(&mut self, group: Vec<Batch>) {
         let (live, dead): (Vec<_>, Vec<_>) = group.into_iter().partition(|batch| batch.epoch >= self.epoch);
         self.refuse(dead, "an earlier write failed");
         if live.iter().any(|batch| batch.writes) {

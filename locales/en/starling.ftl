@@ -55,6 +55,7 @@ refused-full = There are at most { $limit } { $what } at a time. Take one back f
 refused-key-changed =
     The safety number of this contact has changed since you compared it: somebody may stand between you.
     Compare it again with: starling verify WHO
+refused-beacon = The beacon cannot be published: { $reason }
 who-nobody = There is no contact “{ $who }”. Add somebody with: starling add LINK
 who-not-found =
     There is no contact “{ $who }”. You know:
@@ -213,7 +214,7 @@ demo-intro =
     Below: who stands where, and in brackets how many sealed envelopes each one carries.
 demo-interrupted = The demonstration was interrupted.
 demo-stuck = The demonstration is stuck at { $name }. Try again; if it stays so, please report it.
-demo-born = { $name } starts a node and makes a key.
+demo-born = { $name }: a new node with a key of its own.
 demo-west = West: You and Dina find each other.
 demo-east = East: Asha and Emil find each other.
 demo-arrives = Bo comes to { $first } and { $second }.
@@ -223,14 +224,15 @@ demo-walks = Bo walks away with { $carried ->
    *[other] { $carried } sealed envelopes
   }. Nobody here is linked to the other side.
 demo-added = You have Asha’s link from a slip of paper and add her: no network needed.
-demo-wrote = { $name } to { $to }: “{ $text }”
+demo-wrote = { $name } → { $to }: “{ $text }”
 demo-handed-on = Handed on: { $carriers ->
     [one] one neighbour holds
    *[other] { $carriers } neighbours hold
   } it safely on disk, sealed.
-demo-received = { $name } opens it, from { $from }: “{ $text }”
+demo-received = Arrived and opened: { $from } → { $name }: “{ $text }”
+demo-jitter = Bo stays a moment with { $name }. Receipts leave some seconds later, at random: the time must not tell whose they are.
 demo-accepted = Asha accepts you as a contact.
-demo-receipt = The receipt is home. { $name }’s message is { $state }, and carriers may forget it.
+demo-receipt = A receipt is home at { $name }: the message is { $state }, and all carriers forget it.
 demo-ask = Now you. Type a message to Asha, who is on the other side (Enter for a ready one):
 demo-text-first = Asha, are you all right over there?
 demo-text-reply = We are safe. The hill road is open, tell Dina.

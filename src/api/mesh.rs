@@ -21,7 +21,7 @@ pub(super) async fn peers(State(handle): State<Handle>) -> Result<Json<Vec<Peer>
 /// How the node is.
 #[utoipa::path(get, path = "/v1/status", tag = "mesh", responses((status = 200, body = Status)))]
 pub(super) async fn status(State(handle): State<Handle>) -> Result<Json<Status>, ApiError> {
-    Ok(Json(handle.read(|node, _| node.status()).await?.into()))
+    Ok(Json(handle.read(|node, now| node.status(now)).await?.into()))
 }
 
 /// The beacons that live, newest first.

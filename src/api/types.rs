@@ -66,7 +66,11 @@ pub struct ContactDetail {
 
 impl From<&ContactView> for ContactDetail {
     fn from(view: &ContactView) -> Self {
-        Self { contact: view.into(), safety_number: view.safety_number.clone(), confusable: view.confusable }
+        Self {
+            contact: view.into(),
+            safety_number: view.safety_number.chars().filter(char::is_ascii_digit).collect(),
+            confusable: view.confusable,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use starling::daemon::Switch;
 use starling::home::{self, HomeError, Opened};
 use starling::strings::{clean, clean_line};
 use starling::t;
-use starling::transport::lan::{Lan, LanConfig, LanHandle, PeerAddress};
+use starling::transport::lan::{BEACON_PORT, Lan, LanConfig, LanHandle, PeerAddress};
 use starling::transport::{LinkIds, TransportEvent};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const BIND_PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// It finds other nodes of the same Wi-Fi or LAN by itself, and other nodes of this machine even without
 /// any network. Ctrl-C ends it cleanly; what was accepted is safe in any case.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Listen on this address (again for more) [default: every address, any free port].
     #[arg(long, value_name = "ADDR")]
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Do not announce this node and do not look for others on the network (mDNS).
     #[arg(long)]
     no_mdns: bool,
+    /// The UDP port at which the nodes of this machine find each other [default: 28517].
+    #[arg(long, value_name = "PORT", default_value_t = BEACON_PORT, hide_default_value = true)]
+    beacon_port: u16,
     /// Open no links over Wi-Fi and LAN at all.
     #[arg(long, conflicts_with_all = ["listen", "peer"])]
     no_lan: bool,
@@ -46,18 +49,33 @@ pub(super) struct Args {
     api_port: u16,
 }
 
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            peer: Vec::new(),
+            no_mdns: false,
+            beacon_port: BEACON_PORT,
+            no_lan: false,
+            rotate_every: None,
+            api_port: 0,
+        }
+    }
+}
+
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let opened = open(app).await?;
     if let Some(path) = &opened.quarantined {
         app.out.note(&t!("quarantined", path = path.display().to_string()));
     }
+    let stop = Stop::listen()?;
     let (events, transport_events) = mpsc::channel(MAX_TRANSPORT_EVENTS);
     let switch = Switch::default();
     let running = opened.home.start(transport_events, switch.clone())?;
     let served = serve(app, &args, &running, &switch, events).await;
     let result = match served {
         Ok((server, lan)) => {
-            let result = until_stopped(app, &running, &server, lan.as_deref()).await;
+            let result = until_stopped(app, stop, &running, &server, lan.as_deref()).await;
             app.out.note(&t!("run-stopping"));
             server.stop().await;
             if let Some(lan) = &lan {
@@ -116,6 +134,7 @@ fn start_lan(args: &Args, events: mpsc::Sender<TransportEvent>) -> anyhow::Resul
         listen: if args.listen.is_empty() { usual.listen.clone() } else { args.listen.clone() },
         peers: args.peer.clone(),
         mdns: !args.no_mdns,
+        beacon_port: args.beacon_port,
         rotate_every: args.rotate_every.unwrap_or(usual.rotate_every),
         ..usual
     };
@@ -133,16 +152,16 @@ async fn take_up_spool(client: &Client) {
 
 async fn until_stopped(
     app: &App,
+    mut stop: Stop,
     running: &home::Running,
     server: &Server,
     lan: Option<&LanHandle>,
 ) -> anyhow::Result<()> {
-    let mut stop = std::pin::pin!(stop_signal());
     announce(app, running, server, lan).await?;
     let mut notices = running.handle().events();
     loop {
         tokio::select! {
-            result = &mut stop => return result,
+            () = stop.wait() => return Ok(()),
             notice = notices.recv() => if let Ok(notice) = notice {
                 tell(app, &notice.event);
             },
@@ -188,20 +207,41 @@ fn tell(app: &App, event: &mesh_core::Event) {
     }
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// The signals that end a node. They count from the moment that this exists.
+struct Stop {
     #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let mut hang_up = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result?,
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
+    signals: [tokio::signal::unix::Signal; 3],
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+            let [interrupt, terminate, hang_up] = kinds.map(signal);
+            Ok(Self { signals: [interrupt?, terminate?, hang_up?] })
         }
-        Ok(())
+        #[cfg(not(unix))]
+        Ok(Self {})
     }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c().await?)
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate, hang_up] = &mut self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        // Without signals to listen to, the system ends the program.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 fn rotation(text: &str) -> Result<Duration, String> {

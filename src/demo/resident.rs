@@ -73,7 +73,7 @@ impl Resident {
     }
 
     pub(super) async fn status(&self) -> anyhow::Result<StatusView> {
-        Ok(self.running.handle().read(|node, _| node.status()).await?)
+        Ok(self.running.handle().read(|node, now| node.status(now)).await?)
     }
 
     pub(super) async fn account(&self) -> anyhow::Result<AccountId> {
@@ -126,6 +126,13 @@ impl Resident {
     pub(super) async fn wait_for_carried(&self, count: usize) -> anyhow::Result<()> {
         let carried = until(|| async { Ok((self.status().await?.carried_envelopes >= count).then_some(())) });
         carried.await?.with_context(|| t!("demo-stuck", name = self.name))
+    }
+
+    /// Waits until nothing is carried here any more, or for `longest`.
+    pub(super) async fn linger(&self, longest: Duration) -> anyhow::Result<()> {
+        let gone = until(|| async { Ok((self.status().await?.carried_envelopes == 0).then_some(())) });
+        // Who has more to carry walks on with it.
+        tokio::time::timeout(longest, gone).await.map_or(Ok(()), |gone| gone.map(|_| ()))
     }
 
     pub(super) async fn stop(mut self) {

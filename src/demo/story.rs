@@ -9,9 +9,14 @@ use starling::strings::clean;
 use starling::t;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// The longest text that the newcomer may type, in bytes.
 const MAX_TYPED: usize = 1000;
+
+/// Receipts leave within 10 s, at random, so that their time does not tell whose they are
+/// (PROTOCOL.md section 9).
+const JITTER: Duration = Duration::from_secs(11);
 
 /// Tells the story with nodes that live below `place`.
 pub(super) async fn tell(place: &Path, view: View, interactive: bool) -> anyhow::Result<()> {
@@ -80,13 +85,18 @@ impl Story {
         self.carry(first, YOU, ASHA).await?;
         self.people[ASHA].command(Command::Accept { account: you }).await?;
         self.happened("accepted", ASHA, Some(YOU), None, t!("demo-accepted")).await?;
+        self.bo_stays(ASHA).await?;
         let reply = self.write(ASHA, YOU, you, &t!("demo-text-reply")).await?;
         self.carry(reply, ASHA, YOU).await?;
+        self.bo_stays(YOU).await?;
         self.home_comes(first, YOU).await?;
         let typed = self.newcomers_text(interactive).await?;
         let last = self.write(YOU, ASHA, asha, &typed).await?;
         self.carry(last, YOU, ASHA).await?;
+        self.bo_stays(ASHA).await?;
         self.people[ASHA].command(Command::MarkRead { from: you }).await?;
+        // That she has read it travels sealed, like a message.
+        self.people[BO].wait_for_carried(1).await?;
         self.bo_walks().await?;
         self.home_comes(last, YOU).await?;
         self.home_comes(reply, ASHA).await
@@ -127,6 +137,13 @@ impl Story {
         let (name, from) = (self.people[to].name, self.people[by].name);
         let detail = t!("demo-received", name = name, from = from, text = message.text);
         self.happened("received", to, Some(by), Some(id), detail).await
+    }
+
+    /// Bo stays until he has the receipt that `to` owes.
+    async fn bo_stays(&self, to: usize) -> anyhow::Result<()> {
+        let detail = t!("demo-jitter", name = self.people[to].name);
+        self.happened("waits", BO, Some(to), None, detail).await?;
+        self.people[BO].linger(JITTER).await
     }
 
     /// The receipt is back at the writer.

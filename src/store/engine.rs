@@ -11,6 +11,8 @@ use super::index::Found;
 use super::mark::Mark;
 use super::record::Entry;
 use mesh_core::Table;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +26,8 @@ use zeroize::Zeroizing;
 const MARKER: &[u8] = b"\0marker";
 /// How many quarantined directories are kept.
 const QUARANTINED: usize = 2;
+/// How long sled may take to close, and to give a lock back.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A smaller database is never rewritten for its size.
 const BLOAT_FLOOR: u64 = 32 << 20;
 
@@ -46,6 +50,9 @@ struct Opened {
     /// A second descriptor of the data file: sled's own flush does not sync (rule: flush, then
     /// `fdatasync`).
     sync: File,
+    /// Where sled puts what is too long for its pages, and what of it is durable.
+    blobs: PathBuf,
+    synced: Mutex<BTreeSet<OsString>>,
 }
 
 /// What was found when the engine was first opened.
@@ -62,7 +69,12 @@ pub(super) struct Discovery {
 impl Engine {
     /// Opens the database that the mark in `dir` names; puts one that cannot be opened, or lacks
     /// what the mark promises, aside and begins anew.
-    pub(super) fn open(dir: &Path, keys: Arc<Keys>, cache: u64, faults: Faults) -> io::Result<(Self, Discovery)> {
+    pub(super) fn open(
+        dir: &Path,
+        keys: Arc<Keys>,
+        cache: u64,
+        faults: Faults,
+    ) -> io::Result<(Self, Discovery)> {
         let mark = Mark::load(dir, &keys)?;
         let engine = Self {
             dir: dir.to_path_buf(),
@@ -82,6 +94,8 @@ impl Engine {
         engine.remove_strays(mark.number)?;
         let applied = engine.database().and_then(|open| engine.marker(&open));
         match applied {
+            // Healthy, but in use by what an earlier failure left in this process.
+            Err(reason) if reason.contains("lock") => Err(io::Error::other(reason)),
             Ok(Some(seq)) if seq >= mark.seq => {
                 Ok((engine, Discovery { applied: mark.seq, ..Discovery::default() }))
             }
@@ -111,11 +125,7 @@ impl Engine {
     }
 
     /// Calls `visit` with every record of `table`.
-    pub(super) fn scan(
-        &self,
-        table: Table,
-        visit: &mut dyn FnMut(Name, Found),
-    ) -> Result<(), String> {
+    pub(super) fn scan(&self, table: Table, visit: &mut dyn FnMut(Name, Found)) -> Result<(), String> {
         let open = self.database()?;
         let mut records = guarded(|| Ok(open.db.scan_prefix([table as u8])))?;
         while let Some((name, value)) = guarded(|| records.next().transpose())? {
@@ -188,10 +198,7 @@ impl Engine {
     /// Closes the database as it is.
     pub(super) fn abandon(&self) {
         let open = self.slot().take();
-        drop(guarded(|| {
-            drop(open);
-            Ok(())
-        }));
+        open.into_iter().for_each(let_go);
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -238,15 +245,16 @@ impl Engine {
     pub(super) fn quarantine(&self) -> io::Result<Discovery> {
         let old = self.slot().take();
         let (path, fresh) = (self.path(), self.begin_next()?);
-        let salvaged = old.map_or(0, |old| self.copy(&old, &fresh));
-        *self.slot() = None;
+        let (salvaged, bytes) = old.as_ref().map_or((0, 0), |old| self.copy(old, &fresh));
+        self.count.store(salvaged, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        old.into_iter().for_each(let_go);
         let aside = self.aside();
         if path.exists() {
             fs::rename(&path, &aside)?;
             files::sync_dir(&self.dir)?;
         }
         self.adopt(fresh, 0).map_err(io::Error::other)?;
-        self.recount(0).map_err(io::Error::other)?;
         self.forget_quarantined()?;
         Ok(Discovery { applied: 0, quarantined: Some(aside), salvaged })
     }
@@ -262,12 +270,12 @@ impl Engine {
     pub(super) fn rewrite(&self, seq: u64) -> Result<(), String> {
         let (old, path) = (self.database()?, self.path());
         let fresh = self.begin_next().map_err(|e| e.to_string())?;
-        let copied = self.copy(&old, &fresh);
+        let (copied, _) = self.copy(&old, &fresh);
         if copied != self.live().0 {
             return Err(format!("{copied} of {} records could be copied", self.live().0));
         }
         self.adopt(fresh, seq)?;
-        drop(old);
+        let_go(old);
         fs::remove_dir_all(path).map_err(|e| e.to_string())
     }
 
@@ -315,15 +323,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Copies every record whose seal fits, up to the first error of sled. Returns how many.
-    fn copy(&self, from: &Opened, to: &Opened) -> u64 {
-        let mut copied = 0;
+    /// Copies every record whose seal fits, up to the first error of sled. Returns how many, and
+    /// their bytes.
+    fn copy(&self, from: &Opened, to: &Opened) -> (u64, u64) {
+        let (mut copied, mut bytes) = (0, 0);
         let end = guarded(|| {
             for pair in from.db.iter() {
                 let (name, value) = pair?;
                 if name.as_ref() != MARKER && unseal(&self.keys.records, &name, &value).is_ok() {
-                    to.db.insert(name, value)?;
                     copied += 1;
+                    bytes += (name.len() + value.len()) as u64;
+                    to.db.insert(name, value)?;
                 }
             }
             Ok(())
@@ -331,7 +341,7 @@ impl Engine {
         if let Err(error) = end {
             tracing::warn!(%error, copied, "a database could be read only in part");
         }
-        copied
+        (copied, bytes)
     }
 
     fn marker(&self, open: &Opened) -> Result<Option<u64>, String> {
@@ -410,7 +420,7 @@ impl Opened {
             match guarded(|| config.open()) {
                 Ok(db) => break db,
                 // A database that was just closed gives its lock back a moment later.
-                Err(e) if e.contains("lock") && began.elapsed() < Duration::from_secs(2) => {
+                Err(e) if e.contains("lock") && began.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(e) => return Err(e),
@@ -418,7 +428,10 @@ impl Opened {
         };
         let sync = File::open(path.join("db")).map_err(|e| e.to_string())?;
         files::sync_dir(path).map_err(|e| e.to_string())?;
-        Ok(Self { db, sync })
+        let blobs = path.join("blobs");
+        let synced = fs::read_dir(&blobs).map_err(|e| e.to_string())?.flatten().map(|e| e.file_name());
+        let synced = Mutex::new(synced.collect());
+        Ok(Self { db, sync, blobs, synced })
     }
 
     fn put_marker(&self, key: &Key, seq: u64) -> io::Result<()> {
@@ -429,7 +442,44 @@ impl Opened {
 
     fn sync(&self) -> Result<(), String> {
         guarded(|| self.db.flush())?;
-        self.sync.sync_data().map_err(|e| e.to_string())
+        self.sync_blobs().and_then(|()| self.sync.sync_data()).map_err(|e| e.to_string())
+    }
+
+    /// sled syncs neither these files nor their directory.
+    fn sync_blobs(&self) -> io::Result<()> {
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let there: BTreeSet<_> = fs::read_dir(&self.blobs)?.flatten().map(|e| e.file_name()).collect();
+        let fresh: Vec<_> = there.difference(&synced).collect();
+        for name in &fresh {
+            match File::open(self.blobs.join(name)) {
+                Ok(file) => file.sync_all()?,
+                // Removed meanwhile: what it held was replaced.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        if !fresh.is_empty() {
+            files::sync_dir(&self.blobs)?;
+        }
+        *synced = there;
+        Ok(())
+    }
+}
+
+/// Closes a database. sled waits for ever for writes that failed, so this does not wait for sled
+/// longer than a moment.
+fn let_go(open: Arc<Opened>) {
+    let (done, wait) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name("store-close".to_owned()).spawn(move || {
+        let closed = guarded(|| {
+            drop(open);
+            Ok(())
+        });
+        // Nobody waits any more where it took too long.
+        drop(done.send(closed));
+    });
+    if thread.is_err() || wait.recv_timeout(PATIENCE).is_err() {
+        tracing::error!("a database could not be closed; its files stay locked until this process ends");
     }
 }
 

@@ -43,7 +43,7 @@ impl Step {
 /// Outside of tests nothing fails by order.
 #[cfg(not(test))]
 #[derive(Clone, Debug, Default)]
-pub(super) struct Faults;
+pub(super) struct Faults(());
 
 #[cfg(not(test))]
 impl Faults {

@@ -157,9 +157,7 @@ impl Inner {
             return CommitError::Broken { reason };
         }
         match source.kind() {
-            StorageFull | QuotaExceeded => {
-                CommitError::Full { free: 0, reserve: self.config.reserve_bytes }
-            }
+            StorageFull | QuotaExceeded => CommitError::Full { free: 0, reserve: self.config.reserve_bytes },
             _ => CommitError::Io { step, source },
         }
     }

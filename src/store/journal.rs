@@ -185,7 +185,18 @@ impl Journal {
         // What an earlier run deleted may stand in here.
         let stale_secrets = next_seq > epoch.first_seq + 1;
         let began = Instant::now();
-        Ok(Self { files, epoch, at, next_seq, began, stale_secrets, sizes, nonces, buffer: Vec::new(), faults })
+        Ok(Self {
+            files,
+            epoch,
+            at,
+            next_seq,
+            began,
+            stale_secrets,
+            sizes,
+            nonces,
+            buffer: Vec::new(),
+            faults,
+        })
     }
 
     /// The sequence number of the last record.
@@ -251,7 +262,12 @@ impl Journal {
     /// Begins the next generation in the other file, which nothing may need any more, with room
     /// for at least `need` bytes. Returns the ended generation; its key still stands in the
     /// keyfile until sled holds everything up to its last record.
-    pub(super) fn switch(&mut self, index: &Index, keyring: &Keyring, need: usize) -> Result<u64, WriteError> {
+    pub(super) fn switch(
+        &mut self,
+        index: &Index,
+        keyring: &Keyring,
+        need: usize,
+    ) -> Result<u64, WriteError> {
         let clean = |step| move |source| WriteError { step, source, clean: true };
         let key = Key::random().map_err(clean("make a key"))?;
         let (generation, slot) = (self.epoch.generation + 1, self.next_slot());
@@ -308,8 +324,7 @@ impl Journal {
             rest = &rest[taken..];
             self.buffer.clear();
             let head = (Kind::Snapshot, epoch.generation, seq);
-            let spans =
-                record::encode(&mut self.buffer, head, entries.iter(), &epoch.key, &mut self.nonces);
+            let spans = record::encode(&mut self.buffer, head, entries.iter(), &epoch.key, &mut self.nonces);
             places.extend(entries.iter().zip(spans).map(|(e, span)| (e.name, place(at, span))));
             file.write_all_at(&self.buffer, at)?;
             (at, seq) = (at + self.buffer.len() as u64, seq + 1);

@@ -224,7 +224,10 @@ fn stretch(
         argon2::Params::new(memory, passes, lanes, Some(32)).map_err(|_| damaged("the keyfile's costs"))?;
     argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
         .hash_password_into(given.as_bytes(), salt, out)
-        .map_err(|e| OpenError::Io { step: "stretch the passphrase", source: io::Error::other(e.to_string()) })
+        .map_err(|e| OpenError::Io {
+            step: "stretch the passphrase",
+            source: io::Error::other(e.to_string()),
+        })
 }
 
 fn write_epoch(out: &mut Vec<u8>, epoch: &Epoch) {
@@ -239,8 +242,7 @@ fn read_payload(bytes: &[u8]) -> Option<(Key, Epochs)> {
     let (current, rest) = rest.split_first_chunk::<EPOCH>()?;
     let (has_previous, rest) = rest.split_first()?;
     let previous = read_epoch(rest.first_chunk()?)?;
-    let epochs =
-        Epochs { current: read_epoch(current)?, previous: (*has_previous == 1).then_some(previous) };
+    let epochs = Epochs { current: read_epoch(current)?, previous: (*has_previous == 1).then_some(previous) };
     Some((Key::new(*data), epochs))
 }
 
@@ -306,7 +308,10 @@ mod tests {
             bent[at] ^= 1;
             fs::write(&path, &bent).unwrap();
             let error = Keyring::open(dir.path(), &Passphrase::None).err();
-            assert!(matches!(error, Some(OpenError::Damaged { .. } | OpenError::Version { .. })), "byte {at}");
+            assert!(
+                matches!(error, Some(OpenError::Damaged { .. } | OpenError::Version { .. })),
+                "byte {at}"
+            );
         }
         for len in 0..HEADER + BODY + SUM {
             fs::write(&path, &intact[..len]).unwrap();

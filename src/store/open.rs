@@ -58,7 +58,15 @@ pub(super) fn open(
     let file = Arc::clone(&journals[usize::from(epochs.current.slot)]);
     let index = Index::new(Arc::clone(&file), epochs.current.key.clone());
     let mut report = OpenReport { unprotected: keyring.is_unprotected(), ..OpenReport::default() };
-    let restore = Restore { dir, journals: &journals, epochs: &epochs, index: &index, keys: &keys, engine: &engine, identity: &identity };
+    let restore = Restore {
+        dir,
+        journals: &journals,
+        epochs: &epochs,
+        index: &index,
+        keys: &keys,
+        engine: &engine,
+        identity: &identity,
+    };
     let replay = restore.run(discovery, &mut report)?;
     let journal = Journal::new(journals, epochs.current, &replay, sizes(&config), faults.clone())
         .map_err(io("open the journal"))?;
@@ -135,16 +143,17 @@ impl Restore<'_> {
         report.quarantined = discovery.quarantined;
         report.salvaged = discovery.salvaged;
         let promised = self.engine.live().0;
-        let result = self.pass(discovery.applied).and_then(|(replay, done)| {
-            if done.puts + done.deletes == 0 {
-                return Ok((replay, done, true));
-            }
-            let whole = self.engine.recount(promised.saturating_sub(done.deletes));
-            Ok((replay, done, whole.unwrap_or(false)))
+        let result = self.pass(discovery.applied).map(|(replay, done)| {
+            let unclean = done.puts + done.deletes > 0;
+            let at_least = promised.saturating_sub(done.deletes);
+            let whole = !unclean || self.engine.recount(at_least).unwrap_or(false);
+            (replay, done, whole)
         });
         let (replay, done) = match result {
             Ok((replay, done, true)) => (replay, done),
-            Err(error @ (OpenError::Damaged { .. } | OpenError::Full { .. } | OpenError::ReadOnly { .. })) => {
+            Err(
+                error @ (OpenError::Damaged { .. } | OpenError::Full { .. } | OpenError::ReadOnly { .. }),
+            ) => {
                 return Err(error);
             }
             Ok(_) | Err(_) if report.quarantined.is_none() => {
@@ -183,7 +192,8 @@ impl Restore<'_> {
         journal::replay(file, epoch, &mut |seq, at, ops| {
             let (resident, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(|op| is_resident(op.table));
             if current {
-                let places = resident.iter().map(|op| (self.keys.name(op.table, &op.key), journal::op_place(at, op)));
+                let places =
+                    resident.iter().map(|op| (self.keys.name(op.table, &op.key), journal::op_place(at, op)));
                 self.index.update(places);
             }
             if seq > applied { self.apply(rest, done) } else { Ok(()) }

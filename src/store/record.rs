@@ -132,9 +132,7 @@ impl Header {
 
 /// Bytes that `entries` take as one record at most.
 pub(super) fn bound<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> usize {
-    let ops = entries.into_iter().map(|e| {
-        64 + 2 * e.key.len() + e.value.as_ref().map_or(0, |v| v.len())
-    });
+    let ops = entries.into_iter().map(|e| 64 + 2 * e.key.len() + e.value.as_ref().map_or(0, |v| v.len()));
     (HEADER + TAG + ops.sum::<usize>()).next_multiple_of(PAGE)
 }
 
@@ -210,7 +208,9 @@ pub(super) fn open_cell(
 }
 
 fn write_op(out: &mut Vec<u8>, entry: &Entry) {
-    let Ok(len) = u8::try_from(entry.key.len()) else { unreachable!("keys are checked when they are staged") };
+    let Ok(len) = u8::try_from(entry.key.len()) else {
+        unreachable!("keys are checked when they are staged")
+    };
     let deleted = if entry.value.is_none() { DELETED } else { 0 };
     out.extend_from_slice(&[entry.table as u8 | deleted, len]);
     out.extend_from_slice(&entry.key);
@@ -305,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_resident_value_can_be_read_back_alone() {
-        let entries = [entry(Table::Body, b"b", Some(&[9; 5000])), entry(Table::Session, b"k", Some(b"secret"))];
+        let entries =
+            [entry(Table::Body, b"b", Some(&[9; 5000])), entry(Table::Session, b"k", Some(b"secret"))];
         let (bytes, spans) = record(&entries);
         let cell = &bytes[spans[0].offset as usize..][..spans[0].len as usize];
         let (key, value) = open_cell(cell, Table::Session, &Key::new([2; 32])).unwrap();
@@ -315,7 +316,8 @@ mod tests {
 
     #[test]
     fn a_record_opens_only_whole_and_unchanged() {
-        let (bytes, _) = record(&[entry(Table::Session, b"k", Some(b"v")), entry(Table::Body, b"b", Some(b"w"))]);
+        let (bytes, _) =
+            record(&[entry(Table::Session, b"k", Some(b"v")), entry(Table::Body, b"b", Some(b"w"))]);
         let total = head(&bytes).unwrap().total as usize;
         for at in 0..total {
             let mut bent = bytes[..total].to_vec();

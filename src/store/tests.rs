@@ -19,8 +19,9 @@ fn small() -> Config {
 }
 
 struct Rig {
-    dir: tempfile::TempDir,
+    // Dropped, and so closed, before its directory goes.
     store: Store,
+    dir: tempfile::TempDir,
     faults: Faults,
 }
 
@@ -55,7 +56,10 @@ fn all(read: &dyn Read) -> BTreeMap<(Table, Vec<u8>), Vec<u8>> {
     let mut found = BTreeMap::new();
     for table in Table::ALL {
         read.scan(table, &mut |k, v| {
-            assert!(found.insert((table, k.to_vec()), v.to_vec()).is_none(), "{table:?} {k:?} was seen twice");
+            assert!(
+                found.insert((table, k.to_vec()), v.to_vec()).is_none(),
+                "{table:?} {k:?} was seen twice"
+            );
         })
         .unwrap();
     }
@@ -197,7 +201,8 @@ fn what_came_and_went_is_counted_out_again() {
         rig.put(Table::Body, &[n], &[n; 1000]);
         rig.put(Table::Session, &[n], &[n; 100]);
         rig.store.commit().unwrap();
-        rig.store.stage(vec![StoreOp::delete(Table::Body, vec![n]), StoreOp::delete(Table::Session, vec![n])]);
+        rig.store
+            .stage(vec![StoreOp::delete(Table::Body, vec![n]), StoreOp::delete(Table::Session, vec![n])]);
         rig.put(Table::Body, b"kept", &[n; 100]);
         rig.store.commit().unwrap();
     }
@@ -234,7 +239,10 @@ fn a_lost_or_unreadable_database_is_put_aside_and_the_rest_survives() {
         let after = all(&*rig.store.reader());
         for table in Table::ALL.into_iter().filter(|t| record::is_resident(*t) || *t == Table::Identity) {
             let of = |all: &BTreeMap<(Table, Vec<u8>), Vec<u8>>| {
-                all.iter().filter(|((t, _), _)| *t == table).map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>()
+                all.iter()
+                    .filter(|((t, _), _)| *t == table)
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect::<Vec<_>>()
             };
             assert_eq!(of(&after), of(&before), "{damage}");
         }
@@ -365,13 +373,19 @@ fn attack_75_after_a_fault_at_any_step_all_that_was_acknowledged_is_there_and_no
             let (acknowledged, tried) = write_until_it_fails(&rig);
             let report = rig.reopen();
             assert!(report.quarantined.is_none(), "{step:?} {passes}: {report:?}");
-            let [session, body, identity] = [Table::Session, Table::Body, Table::Identity].map(|t| {
-                rig.load(t, b"floor").map_or(0, |v| u32::from_le_bytes(v.try_into().unwrap()))
-            });
-            assert!((acknowledged..=tried).contains(&session), "{step:?} {passes}: {session} of {acknowledged}");
+            let [session, body, identity] = [Table::Session, Table::Body, Table::Identity]
+                .map(|t| rig.load(t, b"floor").map_or(0, |v| u32::from_le_bytes(v.try_into().unwrap())));
+            assert!(
+                (acknowledged..=tried).contains(&session),
+                "{step:?} {passes}: {session} of {acknowledged}"
+            );
             assert_eq!((session, session), (body, identity), "{step:?} {passes}");
             for n in session.saturating_sub(2).max(1)..=session {
-                assert_eq!(rig.load(Table::Session, &n.to_le_bytes()).map(|v| v.len()), Some(500), "{step:?}");
+                assert_eq!(
+                    rig.load(Table::Session, &n.to_le_bytes()).map(|v| v.len()),
+                    Some(500),
+                    "{step:?}"
+                );
             }
             assert_eq!(all(&*rig.store.reader()).len(), 3 + 3.min(session as usize), "{step:?} {passes}");
             rig.put(Table::Session, b"floor", b"goes on");

@@ -1,4 +1,7 @@
 //! Tests that need sockets, files or processes, in one binary: linking is what costs.
+//!
+//! Where a test needs another process of its own making, this binary starts itself again with
+//! [`ROLE`] set.
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only marked functions for tests; these are all tests")]
 
@@ -10,3 +13,9 @@ mod lan_links;
 mod lan_network;
 mod lan_rig;
 mod lan_speed;
+mod store_crash;
+mod store_disk;
+mod support;
+
+/// Names the part that a restarted copy of this binary plays.
+const ROLE: &str = "STARLING_TEST_ROLE";

@@ -4,8 +4,8 @@ use crate::pipe::{End, Line, Pipe, Raw};
 use core::time::Duration;
 use mesh_core::rng::Rng;
 use mesh_core::{
-    CloseReason, Command, CommandId, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Refusal, Reply, Role,
-    Time, Wall,
+    CloseReason, Command, CommandId, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Refusal,
+    Reply, Role, Time, Wall,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,11 @@ enum Fate {
 }
 
 enum Happening {
-    Frame { to: LinkId, lane: Lane, bytes: Vec<u8> },
+    Frame {
+        to: LinkId,
+        lane: Lane,
+        bytes: Vec<u8>,
+    },
     Tick(usize),
     /// A node closed its end; the other end learns it after what was on its way.
     HangUp(LinkId),

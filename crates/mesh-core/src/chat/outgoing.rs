@@ -149,7 +149,7 @@ impl Outgoing {
     fn index_part(&mut self, key: PartKey, pending: &Pending, sealing: Option<&Sealing>) {
         if pending.is_open() {
             let end = pending.created + CUSTODY;
-            self.schedule(key, Some(sealing.map_or(Time::default(), |s| s.expires.min(end))));
+            self.schedule(key, Some(sealing.map_or_else(Time::default, |s| s.expires.min(end))));
         }
         if let Some(sealing) = sealing {
             self.by_commit.insert(sealing.commit, key);

@@ -34,8 +34,7 @@ fn sealed(psk: &[u8; 32], payload: &[u8]) -> (Pair, Header, Vec<u8>) {
     };
     let header = header(FIRST_CLASS);
     let prekey = pair.prekey.public();
-    let seal =
-        FirstSeal { header: &header, from: pair.from.private(), to: &pair.to, prekey: &prekey, psk };
+    let seal = FirstSeal { header: &header, from: pair.from.private(), to: &pair.to, prekey: &prekey, psk };
     let body = Noise.seal_first(&seal, payload, &mut rng()).unwrap();
     (pair, header, body)
 }
@@ -88,12 +87,8 @@ fn attack_20_every_header_bit_is_bound() {
     for bit in (0..HEADER_LEN * 8).step_by(17) {
         let mut changed = first_header;
         changed[bit / 8] ^= 1 << (bit % 8);
-        let open = FirstOpen {
-            header: &changed,
-            body: &first_body,
-            to: &pair.to,
-            prekey: pair.prekey.private(),
-        };
+        let open =
+            FirstOpen { header: &changed, body: &first_body, to: &pair.to, prekey: pair.prekey.private() };
         assert_eq!(Noise.open_first(&open, &psks(&[[9; 32]])), FirstOpened::Foreign);
     }
 }

@@ -34,7 +34,8 @@ fn a_hundred_messages_each_way_cross_by_a_courier_who_learns_nothing() {
     let home = |(at, id)| state(&world, at, id) == MessageState::Delivered;
     assert!(ids.into_iter().all(home), "every receipt came home");
     let memory = bytes_of(world.store(b), &Table::ALL);
-    let traffic: Vec<u8> = [a, b, c].iter().flat_map(|ix| world.frames(*ix)).flat_map(|s| s.frame.clone()).collect();
+    let traffic: Vec<u8> =
+        [a, b, c].iter().flat_map(|ix| world.frames(*ix)).flat_map(|s| s.frame.clone()).collect();
     assert!(memory.len() > 1_000 && traffic.len() > 50_000, "{} {}", memory.len(), traffic.len());
     for ix in [a, c] {
         let (identity, link) = (world.node(ix).identity(), link(&world, ix));

@@ -77,7 +77,8 @@ fn converse(ratchet: fn() -> Box<dyn Ratchet>, victim: usize, step: usize, death
         assert_eq!(state(&world, at, id), MessageState::Delivered, "{context}");
     }
     for (at, own) in [(0, 1), (1, 0)] {
-        let expected: Vec<_> = (0..MESSAGES).filter(|n| n % 2 == own).map(|n| format!("number {n:02}")).collect();
+        let expected: Vec<_> =
+            (0..MESSAGES).filter(|n| n % 2 == own).map(|n| format!("number {n:02}")).collect();
         assert_eq!(texts(&world, people[at]), expected, "{context}");
     }
     assert_no_key_twice(&world, &people, &context);

@@ -60,7 +60,8 @@ fn attack_37_half_open_and_contradicting_parts_are_bounded_and_a_friends_long_te
     let feeder = Feeder::new(&mut world, a, 7);
     let part = |whole: [u8; 16], index, count, fill: u8| {
         let body = Body::Segment { whole: MessageId(whole), index, count, bytes: vec![fill; 900] };
-        mesh_core::wire::Message { id: MessageId([fill; 16]), when: 0, lamport: 1, parents: vec![], body }.to_bytes()
+        mesh_core::wire::Message { id: MessageId([fill; 16]), when: 0, lamport: 1, parents: vec![], body }
+            .to_bytes()
     };
     let first = mallory.seal(to, message(1, Body::Text { text: "good day".into() }));
     feeder.offer(&mut world, [first]);
@@ -181,7 +182,8 @@ fn attack_44_a_squatted_name_and_invented_receipts_neither_hide_nor_end_a_messag
         let mut squat = genuine[0].to_bytes();
         squat[100] ^= 1;
         feeder.say(&mut world, Frame::Envelope(squat).to_bytes());
-        let seen = |e: &Envelope| [Ack(e.ack_commit().0), Ack(e.tag().0), Ack(e.id().short().0), Ack([0; 16])];
+        let seen =
+            |e: &Envelope| [Ack(e.ack_commit().0), Ack(e.tag().0), Ack(e.id().short().0), Ack([0; 16])];
         let acks = genuine.iter().flat_map(seen).collect();
         feeder.say(&mut world, Frame::Receipts(acks).to_bytes());
         world.run_for(30 * SECOND);

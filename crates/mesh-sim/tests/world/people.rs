@@ -5,7 +5,8 @@ use mesh_core::crypto::ratchet::{Fake, Vodozemac};
 use mesh_core::view::ContactState;
 use mesh_core::wire::{Body, Envelope, Frame};
 use mesh_core::{
-    AccountId, Command, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Profile, Role, Time, Wall,
+    AccountId, Command, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Profile, Role, Time,
+    Wall,
 };
 use mesh_sim::World;
 
@@ -260,8 +261,8 @@ fn attack_14_contents_name_no_author_and_a_borrowed_name_changes_nothing() {
     mallory.learn(&link(&world, a));
     let to = account(&world, a);
     let profile = Body::Profile { name: "Ben".into(), about: String::new(), profile_key: [1; 32] };
-    let sealed =
-        [message(1, profile), message(2, Body::Text { text: "from: Ben".into() })].map(|m| mallory.seal(to, m));
+    let sealed = [message(1, profile), message(2, Body::Text { text: "from: Ben".into() })]
+        .map(|m| mallory.seal(to, m));
     let feeder = Feeder::new(&mut world, a, 7);
     feeder.offer(&mut world, sealed);
     world.run_for(MINUTE);

@@ -38,7 +38,8 @@ fn attack_27_everything_replayed_within_its_life_and_after_it_and_after_restarts
         send(&mut world, b, a, &format!("to Ada {n}"));
         world.run_for(MINUTE);
     }
-    let recorded: Vec<_> = [a, b].iter().flat_map(|ix| envelopes(&world, *ix)).map(|e| e.to_bytes()).collect();
+    let recorded: Vec<_> =
+        [a, b].iter().flat_map(|ix| envelopes(&world, *ix)).map(|e| e.to_bytes()).collect();
     assert!(recorded.len() >= 40);
     world.disconnect(a, b);
     for (instance, pause) in [(1, MINUTE), (2, MINUTE), (3, 15 * DAY)] {
@@ -155,7 +156,8 @@ fn attack_32_a_beacon_that_was_taken_back_does_not_come_back() {
     world.run_for(MINUTE);
     world.command(a, Command::BeaconCancel { id: view.id }).unwrap();
     world.run_for(MINUTE);
-    let public = |sent: &mesh_sim::Sent| Frame::from_bytes(&sent.frame).is_ok_and(|f| matches!(f, Frame::Public(_)));
+    let public =
+        |sent: &mesh_sim::Sent| Frame::from_bytes(&sent.frame).is_ok_and(|f| matches!(f, Frame::Public(_)));
     let recorded: Vec<_> = world.frames(a).iter().filter(|s| public(s)).map(|s| s.frame.clone()).collect();
     assert_eq!(recorded.len(), 2);
     world.disconnect(a, b);

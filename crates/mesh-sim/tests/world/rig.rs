@@ -10,8 +10,8 @@ use mesh_core::view::{ContactState, ContactView, MessageState};
 use mesh_core::wire::frame::{Hello, MAX_NAMES, TOKENS};
 use mesh_core::wire::{Body, Envelope, Frame, Lifetime, Message, codec};
 use mesh_core::{
-    AccountId, Ack, AckCommit, Command, EnvelopeId, Event, Memory, MessageId, Node, Now, Outbox, Output, Read,
-    Reply, Role, StoreOp, Table, Tag, Time, Wall,
+    AccountId, Ack, AckCommit, Command, EnvelopeId, Event, Memory, MessageId, Node, Now, Outbox, Output,
+    Read, Reply, Role, StoreOp, Table, Tag, Time, Wall,
 };
 use mesh_sim::{NodeIx, Raw, World};
 use std::cell::RefCell;
@@ -119,7 +119,10 @@ pub(crate) fn all_delivered(world: &World, at: NodeIx, ids: &[MessageId]) -> boo
 /// Events of a node since `from` that show something to a person.
 pub(crate) fn shown(world: &World, ix: NodeIx, from: usize) -> Vec<Event> {
     let is_shown = |event: &&Event| {
-        matches!(event, Event::Message(_) | Event::Contact { .. } | Event::Beacon(_) | Event::MessageState { .. })
+        matches!(
+            event,
+            Event::Message(_) | Event::Contact { .. } | Event::Beacon(_) | Event::MessageState { .. }
+        )
     };
     world.events(ix)[from..].iter().map(|(_, event)| event).filter(is_shown).cloned().collect()
 }

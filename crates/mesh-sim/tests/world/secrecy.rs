@@ -86,7 +86,11 @@ fn attack_22_what_is_on_the_air_has_the_length_of_a_class_and_nothing_finer() {
     let mut lengths = std::collections::BTreeMap::new();
     for len in (1..=100).chain([500, 501, 1_000, 1_001, 3_000, 16_000, 16_001, 65_536]) {
         let before = envelopes(&world, a).len();
-        let text = if len % 2 == 0 { "a".repeat(len) } else { "0 1 2 3 4 5 6 7 8 9 ".repeat(len / 20 + 1)[..len].into() };
+        let text = if len % 2 == 0 {
+            "a".repeat(len)
+        } else {
+            "0 1 2 3 4 5 6 7 8 9 ".repeat(len / 20 + 1)[..len].into()
+        };
         send(&mut world, a, b, &text);
         world.run_for(SECOND / 2);
         let bodies: Vec<_> = envelopes(&world, a)[before..].iter().map(|e| e.body().len()).collect();

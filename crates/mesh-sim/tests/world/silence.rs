@@ -1,8 +1,8 @@
 //! Long silences and what was written into them.
 
 use crate::rig::*;
-use mesh_core::{MessageId, Table};
 use mesh_core::view::MessageState;
+use mesh_core::{MessageId, Table};
 use mesh_sim::{NodeIx, World};
 
 fn expected(count: usize) -> Vec<String> {

@@ -254,11 +254,7 @@ fn build(parts: &Parts) -> Vec<u8> {
 fn parse(message: &[u8]) -> Result<Parts, RatchetError> {
     let (kind, mut rest) = message.split_first().ok_or(MALFORMED)?;
     let prekey = match kind {
-        0 => Some(Keys {
-            identity: take(&mut rest)?,
-            fallback: take(&mut rest)?,
-            base: take(&mut rest)?,
-        }),
+        0 => Some(Keys { identity: take(&mut rest)?, fallback: take(&mut rest)?, base: take(&mut rest)? }),
         1 => None,
         _ => return Err(MALFORMED),
     };

@@ -150,7 +150,8 @@ fn lengths_are_those_that_were_computed() {
         let (a, b) = pair(r);
         let mut ours = r.olm_start(&a, r.account_keys(&b).unwrap(), &mut rng()).unwrap();
         let mut writer = r.megolm_new(&mut rng());
-        for (index, len) in (0..300u32).zip([0usize, 15, 16, 127, 128, 206, 207, 1000, 9000].into_iter().cycle())
+        for (index, len) in
+            (0..300u32).zip([0usize, 15, 16, 127, 128, 206, 207, 1000, 9000].into_iter().cycle())
         {
             assert_eq!(sent(r, &mut ours, &vec![7; len]).len(), olm_len(true, index, len));
             assert_eq!(writer.encrypt(&vec![7; len]).len(), megolm_len(index, len));

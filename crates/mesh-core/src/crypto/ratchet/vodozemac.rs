@@ -104,8 +104,7 @@ impl Ratchet for Vodozemac {
     fn olm_decrypt(&self, session: &mut OlmState, message: &[u8]) -> Result<Vec<u8>, RatchetError> {
         let message = olm_message(message)?;
         let mut live = olm_of(session)?;
-        let plaintext =
-            live.decrypt(&message).map_err(|_| RatchetError::Refused { what: "Olm message" })?;
+        let plaintext = live.decrypt(&message).map_err(|_| RatchetError::Refused { what: "Olm message" })?;
         *session = olm_state(&live);
         Ok(plaintext)
     }

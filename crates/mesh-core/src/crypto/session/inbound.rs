@@ -3,7 +3,7 @@
 use super::chain::{CONTROL_ITEMS, Item, Link, ahead_of};
 use super::records::{self, Sid};
 use super::share::Share;
-use super::state::{Inbound, Seed, SEEDS, control_name, keep_newest, prefix, session_name};
+use super::state::{Inbound, SEEDS, Seed, control_name, keep_newest, prefix, session_name};
 use super::{Sessions, TOMBSTONE_S};
 use crate::crypto::kdf;
 use crate::crypto::ratchet::{Decrypted, Export, RatchetError};
@@ -200,12 +200,7 @@ impl Sessions {
     }
 
     /// The unused item at `index`.
-    pub(super) fn item(
-        &self,
-        read: &dyn Read,
-        sid: Sid,
-        index: u32,
-    ) -> Result<Option<Item>, ReadError> {
+    pub(super) fn item(&self, read: &dyn Read, sid: Sid, index: u32) -> Result<Option<Item>, ReadError> {
         if !self.inbound.get(&sid).is_some_and(|inbound| inbound.left.contains(&index)) {
             return Ok(None);
         }

@@ -201,7 +201,13 @@ pub struct FirstContact {
 impl fmt::Debug for Delivery {
     /// Shows who and how much, never the contents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Delivery({:?}, {} contents, {} new tags)", self.account, self.contents.len(), self.new_tags.len())
+        write!(
+            f,
+            "Delivery({:?}, {} contents, {} new tags)",
+            self.account,
+            self.contents.len(),
+            self.new_tags.len()
+        )
     }
 }
 

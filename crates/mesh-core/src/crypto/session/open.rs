@@ -14,8 +14,8 @@ use crate::id::{AccountId, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
 use crate::time::{Now, Time};
-use crate::wire::codec;
 use crate::wire::Envelope;
+use crate::wire::codec;
 use zeroize::Zeroizing;
 
 /// A device's first contact is owed at most once in this time, in seconds: 10 minutes.
@@ -66,12 +66,18 @@ impl Sessions {
         let found = self.tags.get(&prefix(&envelope.tag().0)).copied();
         if let Some((sid, index)) = found.and_then(|(slot, index)| Some((*self.slots.get(&slot)?, index))) {
             match self.item(read, sid, index) {
-                Ok(Some(item)) if item.tag == envelope.tag() => return self.open_item(&work, sid, index, out),
+                Ok(Some(item)) if item.tag == envelope.tag() => {
+                    return self.open_item(&work, sid, index, out);
+                }
                 Ok(_) => {}
                 Err(_) => return Opened::Rejected("the key of its tag cannot be read"),
             }
         }
-        if envelope.size() == Some(FIRST_CLASS) { self.open_first(now.mono, &work, out) } else { Opened::Foreign }
+        if envelope.size() == Some(FIRST_CLASS) {
+            self.open_first(now.mono, &work, out)
+        } else {
+            Opened::Foreign
+        }
     }
 
     fn open_item(&mut self, work: &Work<'_>, sid: Sid, index: u32, out: &mut Outbox) -> Opened {
@@ -557,10 +563,7 @@ fn reason(error: OpenError) -> &'static str {
 }
 
 /// The secret of this name; zeros for the name that means none.
-fn find<'a>(
-    id: &KemId,
-    mut held: impl Iterator<Item = (&'a KemId, &'a KemSecret)>,
-) -> Option<KemSecret> {
+fn find<'a>(id: &KemId, mut held: impl Iterator<Item = (&'a KemId, &'a KemSecret)>) -> Option<KemSecret> {
     if *id == [0; 8] {
         return Some([0; 32]);
     }

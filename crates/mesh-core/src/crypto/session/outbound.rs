@@ -9,10 +9,10 @@ use super::state::{
     Started, keep_newest, prefix, session_name,
 };
 use super::{SealError, SealedEnvelope, Sessions};
-use crate::crypto::{OwnIdentity, kdf};
 use crate::crypto::kem::kem_id;
 use crate::crypto::ratchet::{AccountKeys, OlmId, OlmState, RatchetError};
 use crate::crypto::seal::{FIRST_CLASS, FirstSeal, Header, SESSION_OVERHEAD};
+use crate::crypto::{OwnIdentity, kdf};
 use crate::id::{AccountId, Ack, AckCommit, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
@@ -442,7 +442,14 @@ impl Sessions {
         current.ok_or(SealError::UnknownPeer { account: to })
     }
 
-    pub(super) fn share_of(&mut self, sid: Sid, device: DeviceId, to: AccountId, tell: bool, olm: &OlmRef) -> Share {
+    pub(super) fn share_of(
+        &mut self,
+        sid: Sid,
+        device: DeviceId,
+        to: AccountId,
+        tell: bool,
+        olm: &OlmRef,
+    ) -> Share {
         let (outbound, live) = &self.outbound[&sid];
         let from_start = outbound.origin.as_ref().and_then(|o| Some((o.export()?, Link::new(o.link))));
         let from_here = || {
@@ -471,7 +478,8 @@ impl Sessions {
             Full { several: true, megolm, ..Full::default() }.to_bytes()
         };
         let (outbound, _) = &self.outbound[&sid];
-        let only = if let [member] = &outbound.members[..] { Some((member.device, member.known)) } else { None };
+        let only =
+            if let [member] = &outbound.members[..] { Some((member.device, member.known)) } else { None };
         let commit = match only {
             Some(_) => commitment(item.ack),
             None => AckCommit(self.rng.bytes()),
@@ -545,8 +553,7 @@ impl Sessions {
         let peer = self.peers.get_mut(&device);
         let (told, failed) = peer.map_or((0, Vec::new()), |p| (p.told, core::mem::take(&mut p.failed)));
         let news = told < own.generation().seq();
-        let refresh =
-            news.then(|| Refresh { intro: own.intro().to_intro(), kem: own.kem_key().clone() });
+        let refresh = news.then(|| Refresh { intro: own.intro().to_intro(), kem: own.kem_key().clone() });
         let secret = packed.kem.unconfirmed.clone();
         Full { parcels: vec![parcel], secret, refresh, failed, several: false, megolm: Vec::new() }
     }
@@ -584,8 +591,7 @@ impl Sessions {
         let (sid, own) = (self.current(letter.to)?, letter.own);
         let ack = Ack(self.rng.bytes());
         let commit = commitment(ack);
-        let header =
-            Envelope::header(FIRST_CLASS, letter.lifetime, Tag(self.rng.bytes()), commit);
+        let header = Envelope::header(FIRST_CLASS, letter.lifetime, Tag(self.rng.bytes()), commit);
         let wrapped = self.wrap(letter, device, &packed, &header)?;
         let (several, mut megolm) = (letter.contents.len() > 1, Vec::new());
         if !letter.contents.is_empty() {

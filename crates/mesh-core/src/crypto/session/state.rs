@@ -4,8 +4,8 @@ use super::chain::{CONTROL_ITEMS, Link};
 use super::payload::Encapsulated;
 use super::records::Sid;
 use super::share::{KemId, KemSecret};
-use crate::crypto::kem::KemKey;
 use crate::crypto::kdf16;
+use crate::crypto::kem::KemKey;
 use crate::crypto::ratchet::{Export, MegolmReader, MegolmWriter, OlmId};
 use crate::crypto::{Bundle, Cert};
 use crate::id::{AccountId, DeviceId, EnvelopeId};
@@ -356,7 +356,8 @@ impl Uptime {
         let unsaved = self.base_s.saturating_sub(self.saved_s);
         self.start.map(|start| {
             let saved_after = self.saved_s.saturating_sub(self.base_s);
-            start + (SAVE_EVERY + Duration::from_secs(saved_after)).saturating_sub(Duration::from_secs(unsaved))
+            start
+                + (SAVE_EVERY + Duration::from_secs(saved_after)).saturating_sub(Duration::from_secs(unsaved))
         })
     }
 }

@@ -206,8 +206,7 @@ fn contents_up_to_the_room_fit_and_longer_ones_are_refused() {
         let room = a.sessions.room(b.id());
         let mut out = Outbox::new(Seq(0));
         let long = vec![vec![7; room - 2]];
-        let refused =
-            a.sessions.seal(a.now, &a.own, &a.memory, b.id(), Lifetime::Hour, &long, &mut out);
+        let refused = a.sessions.seal(a.now, &a.own, &a.memory, b.id(), Lifetime::Hour, &long, &mut out);
         assert_eq!(refused, Err(SealError::TooLong { got: room + 1, limit: room }));
         let sealed = a.seal_all(b.id(), &[vec![7; room - 3]]);
         assert_eq!(b.delivered(&sealed).contents, [vec![7; room - 3]], "round {round}");

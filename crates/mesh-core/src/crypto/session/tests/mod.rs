@@ -6,9 +6,9 @@ mod renewal;
 mod silence;
 
 use super::*;
+use crate::border::Output;
 use crate::crypto::ratchet::{Fake, Vodozemac};
 use crate::crypto::{ContactLink, OwnIdentity};
-use crate::border::Output;
 use crate::id::Seq;
 use crate::store::Memory;
 use crate::time::Wall;

@@ -176,7 +176,8 @@ fn count_after_restart(device: &mut Device) -> usize {
 
 #[test]
 fn a_smaller_audience_gets_a_new_session_that_the_removed_cannot_read() {
-    let (mut a, b, mut c) = (Device::new(Kind::Real, 1), Device::new(Kind::Real, 2), Device::new(Kind::Real, 3));
+    let (mut a, b, mut c) =
+        (Device::new(Kind::Real, 1), Device::new(Kind::Real, 2), Device::new(Kind::Real, 3));
     let mut b = b;
     Device::introduce(&mut a, &mut b);
     // C poses as a second device of B's account, as a device list would make it known.
@@ -192,7 +193,10 @@ fn a_smaller_audience_gets_a_new_session_that_the_removed_cannot_read() {
         b.open(&keys.envelope);
         c.open(&keys.envelope);
     }
-    assert_eq!((b.texts(&for_both), c.texts(&for_both)), (vec!["for both".to_owned()], vec!["for both".to_owned()]));
+    assert_eq!(
+        (b.texts(&for_both), c.texts(&for_both)),
+        (vec!["for both".to_owned()], vec!["for both".to_owned()])
+    );
     let mut out = Outbox::new(Seq(0));
     a.sessions.retain_devices(a.now, account, &[b.own.device_id()], &mut out);
     a.apply(out);

@@ -1,0 +1,212 @@
+//! Whole daemons over loopback, each in a process of its own: what a person waits for, and what a
+//! relay pays. Shipping defaults: padding and jitter are on, every figure is durable on both sides.
+//!
+//! `cargo bench --bench daemons`, or `... -- quick` for a tenth of the messages.
+
+mod figures;
+mod fill;
+mod peer;
+
+use anyhow::{Context as _, Result};
+use figures::{Latencies, Usage, report};
+use mesh_core::view::MessageState;
+use mesh_core::{AccountId, Command, Event, MessageId, Reply};
+use peer::{Child, Local};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Bytes of each text.
+const TEXT: usize = 1_024;
+/// Messages on their way at once.
+const WINDOW: usize = 64;
+/// Envelopes of the full bag.
+const FULL: usize = 100_000;
+
+fn main() -> Result<()> {
+    if let Some(dir) = std::env::var_os(peer::ROLE) {
+        return peer::main(dir.as_ref());
+    }
+    let scale = if std::env::args().any(|arg| arg == "quick") { 10 } else { 1 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(scale))
+}
+
+async fn run(scale: usize) -> Result<()> {
+    println!("load {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
+    one_hop(scale).await?;
+    relay(scale).await?;
+    four_hops(scale).await?;
+    idle(scale).await?;
+    full_bag(scale).await
+}
+
+/// Aims 1 and 2: sealed, durable on both sides and receipted.
+async fn one_hop(scale: usize) -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let mut local = Local::start(&place.path().join("a"), &[]).await?;
+    let bela = Child::start(&place.path().join("b"), &[local.address])?;
+    let to = local.introduce(&bela).await?;
+    warm_up(&mut local, to).await?;
+    let mut latencies = Latencies::default();
+    for _ in 0..1_000 / scale {
+        let start = Instant::now();
+        let id = local.send(to, TEXT).await?;
+        local.wait_delivered(&[id].into()).await?;
+        latencies.add(start.elapsed());
+    }
+    report("1 hop, one at a time, receipted", &latencies.to_string());
+    let usage = (Usage::own()?, bela.usage()?);
+    let (count, start) = (20_000 / scale, Instant::now());
+    windowed(&mut local, to, count).await?;
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    let (own, theirs) = (Usage::own()?.since(usage.0), bela.usage()?.since(usage.1));
+    report("1 hop, window 64, receipted", &format!("{rate:.0}/s"));
+    report("  CPU per message", &format!("author {}, recipient {}", own.per(count), theirs.per(count)));
+    bela.stop()
+}
+
+async fn warm_up(local: &mut Local, to: AccountId) -> Result<()> {
+    let id = local.send(to, 16).await?;
+    local.wait_delivered(&[id].into()).await
+}
+
+async fn windowed(local: &mut Local, to: AccountId, count: usize) -> Result<()> {
+    let mut open = std::collections::BTreeSet::new();
+    let mut sent = 0;
+    while sent < count || !open.is_empty() {
+        while sent < count && open.len() < WINDOW {
+            open.insert(local.send(to, TEXT).await?);
+            sent += 1;
+        }
+        open.remove(&local.next_delivered().await?);
+    }
+    Ok(())
+}
+
+/// Aim 3: what a relay pays for each message that it stores and forwards.
+async fn relay(scale: usize) -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let mut local = Local::start(&place.path().join("a"), &[]).await?;
+    let courier = Child::start(&place.path().join("r"), &[local.address])?;
+    let chandra = Child::start(&place.path().join("c"), &[courier.address])?;
+    let to = local.introduce(&chandra).await?;
+    warm_up(&mut local, to).await?;
+    let (count, usage, start) = (5_000 / scale, courier.usage()?, Instant::now());
+    let mut arrivals = chandra.arrivals();
+    for _ in 0..count {
+        local.send(to, TEXT).await?;
+    }
+    for _ in 0..count {
+        arrivals.recv().await.context("the recipient ended")?;
+    }
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    let used = courier.usage()?.since(usage);
+    report("2 hops through a relay, burst, arrived", &format!("{rate:.0}/s"));
+    report("  CPU of the relay per message", &used.per(count));
+    drop(arrivals);
+    courier.stop()?;
+    chandra.stop()
+}
+
+/// Aim 4: one way over four hops; receipts jitter by design and are not waited for.
+async fn four_hops(scale: usize) -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let mut local = Local::start(&place.path().join("a"), &[]).await?;
+    let mut relays = Vec::new();
+    let mut neighbour = local.address;
+    for name in ["r1", "r2", "r3"] {
+        let relay = Child::start(&place.path().join(name), &[neighbour])?;
+        neighbour = relay.address;
+        relays.push(relay);
+    }
+    let chandra = Child::start(&place.path().join("c"), &[neighbour])?;
+    let to = local.introduce(&chandra).await?;
+    warm_up(&mut local, to).await?;
+    let mut arrivals = chandra.arrivals();
+    let mut latencies = Latencies::default();
+    for _ in 0..500 / scale {
+        let start = Instant::now();
+        let id = local.send(to, TEXT).await?;
+        while arrivals.recv().await.context("the recipient ended")? != id {}
+        latencies.add(start.elapsed());
+    }
+    report("4 hops, one at a time, one way", &latencies.to_string());
+    let (count, start) = (2_000 / scale, Instant::now());
+    let mut open = BTreeMap::<MessageId, ()>::new();
+    for _ in 0..count {
+        open.insert(local.send(to, TEXT).await?, ());
+    }
+    while !open.is_empty() {
+        open.remove(&arrivals.recv().await.context("the recipient ended")?);
+    }
+    report("4 hops, burst, one way", &format!("{:.0}/s", count as f64 / start.elapsed().as_secs_f64()));
+    for child in relays.into_iter().chain([chandra]) {
+        child.stop()?;
+    }
+    Ok(())
+}
+
+/// Aim 7: an idle daemon with one neighbour.
+async fn idle(scale: usize) -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let asha = Child::start(&place.path().join("a"), &[])?;
+    let bela = Child::start(&place.path().join("b"), &[asha.address])?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    report("RSS, idle with one neighbour", &asha.usage()?.rss());
+    let (before, span) = (asha.usage()?, Duration::from_secs(120 / scale as u64));
+    tokio::time::sleep(span).await;
+    let used = asha.usage()?.since(before);
+    report("wakeups per minute, idle with one neighbour", &used.wakeups_per_minute(span));
+    asha.stop()?;
+    bela.stop()
+}
+
+/// Aim 7: a cold start with a full bag.
+async fn full_bag(scale: usize) -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let dir = place.path().join("full");
+    let full = dir.clone();
+    tokio::task::spawn_blocking(move || fill::fill(&full, FULL / scale)).await??;
+    let start = Instant::now();
+    let child = Child::start(&dir, &[])?;
+    report(&format!("cold start with {} envelopes", FULL / scale), &format!("{:?}", start.elapsed()));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    report("  RSS", &child.usage()?.rss());
+    child.stop()
+}
+
+impl Local {
+    /// Adds the other side's link and the other way round; returns once both know each other.
+    async fn introduce(&mut self, child: &Child) -> Result<AccountId> {
+        let added = self.command(Command::Add { link: child.link.clone(), petname: None }).await?;
+        let Reply::Contact(account) = added else { anyhow::bail!("{added:?}") };
+        child.add(&self.link().await?)?;
+        Ok(account)
+    }
+
+    async fn send(&self, to: AccountId, len: usize) -> Result<MessageId> {
+        match self.command(Command::Send { to, text: "x".repeat(len), message: None }).await? {
+            Reply::Sent(id) => Ok(id),
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
+
+    async fn next_delivered(&mut self) -> Result<MessageId> {
+        loop {
+            let notice = tokio::time::timeout(Duration::from_secs(60), self.events.recv()).await;
+            if let Event::MessageState { message, state, .. } = &*notice.context("no receipt came")??.event
+                && *state >= MessageState::Delivered
+            {
+                return Ok(*message);
+            }
+        }
+    }
+
+    async fn wait_delivered(&mut self, ids: &std::collections::BTreeSet<MessageId>) -> Result<()> {
+        let mut open = ids.clone();
+        while !open.is_empty() {
+            open.remove(&self.next_delivered().await?);
+        }
+        Ok(())
+    }
+}

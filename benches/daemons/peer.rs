@@ -1,0 +1,171 @@
+//! A daemon in this process, or in a child that is spoken to over its standard streams.
+
+use crate::figures::Usage;
+use anyhow::{Context as _, Result};
+use mesh_core::{Command, Event, MessageId, Reply};
+use starling::config::{DataDir, MAX_TRANSPORT_EVENTS};
+use starling::daemon::Switch;
+use starling::handle::Notice;
+use starling::home::{self, Running, Secret};
+use starling::transport::LinkIds;
+use starling::transport::lan::{Lan, LanConfig, LanHandle};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{ChildStdin, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{broadcast, mpsc};
+
+/// Names the data directory in the environment of a child.
+pub(crate) const ROLE: &str = "STARLING_BENCH_PEER";
+const NEIGHBOURS: &str = "STARLING_BENCH_NEIGHBOURS";
+
+/// A daemon in this process.
+pub(crate) struct Local {
+    running: Running,
+    _lan: Arc<LanHandle>,
+    pub(crate) address: SocketAddr,
+    pub(crate) events: broadcast::Receiver<Notice>,
+}
+
+impl Local {
+    /// Creates the home where there is none, and listens.
+    pub(crate) async fn start(dir: &Path, neighbours: &[SocketAddr]) -> Result<Self> {
+        let (data, secret) = (DataDir::new(dir.to_owned()), Secret::default());
+        let home = tokio::task::spawn_blocking(move || {
+            if home::exists(&data) {
+                home::open(&data, &secret).map(|opened| opened.home)
+            } else {
+                home::create(&data, "Bench", &secret)
+            }
+        });
+        let (events, transport_events) = mpsc::channel(MAX_TRANSPORT_EVENTS);
+        let switch = Switch::default();
+        let running = home.await??.start(transport_events, switch.clone())?;
+        let config = LanConfig {
+            listen: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+            peers: neighbours.iter().copied().map(Into::into).collect(),
+            mdns: false,
+            loopback_beacon: false,
+            ..LanConfig::default()
+        };
+        let lan = Arc::new(Lan::start(config, LinkIds::default(), events)?);
+        switch.set(Some(Arc::clone(&lan) as _));
+        let mut addresses = lan.addresses();
+        while addresses.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            addresses = lan.addresses();
+        }
+        let events = running.handle().events();
+        Ok(Self { running, _lan: lan, address: addresses[0], events })
+    }
+
+    pub(crate) async fn command(&self, command: Command) -> Result<Reply> {
+        Ok(self.running.handle().command(command).await?)
+    }
+
+    pub(crate) async fn link(&self) -> Result<String> {
+        Ok(self.running.handle().read(|node, _| node.identity().link).await?)
+    }
+}
+
+/// What a child does: tells its address and link, adds what it reads, tells what arrives.
+pub(crate) fn main(dir: &Path) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let neighbours = std::env::var(NEIGHBOURS).unwrap_or_default();
+    let neighbours: Vec<SocketAddr> =
+        neighbours.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    runtime.block_on(async {
+        let mut local = Local::start(dir, &neighbours).await?;
+        println!("{} {}", local.address, local.link().await?);
+        let (lines_tx, mut lines) = mpsc::channel(16);
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines().map_while(Result::ok) {
+                if lines_tx.blocking_send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        loop {
+            tokio::select! {
+                line = lines.recv() => {
+                    let Some(link) = line else { return Ok(()) };
+                    local.command(Command::Add { link, petname: None }).await?;
+                }
+                notice = local.events.recv() => tell(notice)?,
+            }
+        }
+    })
+}
+
+fn tell(notice: Result<Notice, broadcast::error::RecvError>) -> Result<()> {
+    if let Event::Message(view) = &*notice?.event
+        && view.from.is_some()
+    {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", view.id.to_text())?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// A daemon in a process of its own.
+pub(crate) struct Child {
+    process: std::process::Child,
+    stdin: Mutex<ChildStdin>,
+    pub(crate) address: SocketAddr,
+    pub(crate) link: String,
+    arrivals: Mutex<Option<mpsc::UnboundedReceiver<MessageId>>>,
+}
+
+impl Child {
+    #[expect(clippy::disallowed_methods, reason = "as many entries as the bench sends messages")]
+    pub(crate) fn start(dir: &Path, neighbours: &[SocketAddr]) -> Result<Self> {
+        let neighbours: Vec<_> = neighbours.iter().map(ToString::to_string).collect();
+        let mut process = std::process::Command::new(std::env::current_exe()?)
+            .env(ROLE, dir)
+            .env(NEIGHBOURS, neighbours.join(" "))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdin = process.stdin.take().context("the child has a standard input")?;
+        let mut stdout = BufReader::new(process.stdout.take().context("the child has a standard output")?);
+        let mut line = String::new();
+        stdout.read_line(&mut line)?;
+        let (address, link) = line.trim().split_once(' ').context("the child did not start")?;
+        let (arrived, arrivals) = mpsc::unbounded_channel();
+        let (address, link) = (address.parse()?, link.to_owned());
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if MessageId::from_text(&line).is_some_and(|id| arrived.send(id).is_err()) {
+                    break;
+                }
+            }
+        });
+        let arrivals = Mutex::new(Some(arrivals));
+        Ok(Self { process, stdin: Mutex::new(stdin), address, link, arrivals })
+    }
+
+    /// Adds a person by link.
+    pub(crate) fn add(&self, link: &str) -> Result<()> {
+        let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(writeln!(stdin, "{link}")?)
+    }
+
+    /// The messages that arrive there; to be taken once.
+    pub(crate) fn arrivals(&self) -> mpsc::UnboundedReceiver<MessageId> {
+        let taken = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.expect("arrivals are taken once")
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        Usage::of(self.process.id())
+    }
+
+    /// Ends the child by closing its standard input.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+}

@@ -1,13 +1,8 @@
 //! Key shares: what lets a device read a sender session, and the hybrid wrap around them.
 
 use super::chain::Link;
-<<<<<<< HEAD
-use crate::crypto::ratchet::{EXPORT_LEN, Export};
-use crate::crypto::kdf;
-=======
 use crate::crypto::kdf;
 use crate::crypto::ratchet::{EXPORT_LEN, Export};
->>>>>>> main
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use core::fmt;

@@ -2,11 +2,11 @@
 //!
 //! `cargo run -p mesh-core --example two_nodes`
 
-use mesh_core::{
-    Command, CommandId, Config, Event, Input, LinkId, Memory, Node, Now, Output, Profile, Role,
-    StartError, Time, Wall,
-};
 use mesh_core::view::MessageState;
+use mesh_core::{
+    Command, CommandId, Config, Event, Input, LinkId, Memory, Node, Now, Output, Profile, Role, StartError,
+    Time, Wall,
+};
 use std::time::Duration;
 
 const CABLE: LinkId = LinkId(1);

@@ -283,3 +283,14 @@ fn a_beacon_reaches_everybody_and_is_taken_back() {
     village.pass(Duration::from_secs(1));
     assert!(village.nodes[2].0.beacons(village.now)[0].cancelled);
 }
+
+#[test]
+fn own_beacons_beyond_the_most_are_refused_until_one_is_taken_back() {
+    let mut village = Village::new(&["Asha"]);
+    let beacon = || Command::Beacon { kind: crate::BeaconKind::Sos, text: "roof".into(), position: None };
+    let views: Vec<_> = (0..beacons::MAX_OWN).map(|_| village.command(0, beacon()).unwrap()).collect();
+    assert!(matches!(village.command(0, beacon()), Err(crate::Refusal::Full { .. })));
+    let Reply::Beacon(first) = &views[0] else { panic!("published") };
+    village.command(0, Command::BeaconCancel { id: first.id.clone() }).unwrap();
+    village.command(0, beacon()).unwrap();
+}

@@ -105,9 +105,11 @@ fn attack_22_what_is_on_the_air_has_the_length_of_a_class_and_nothing_finer() {
     assert!(short >= 80, "{short}");
 }
 
-/// What a node says while it is fed `junk` and then something genuine: when, on which link, which kind of
-/// frame, how long.
-fn outward(junk: impl Fn(&mut Rng, &[Vec<u8>]) -> Vec<u8>) -> (Vec<(u64, u64, u8, usize)>, Vec<String>) {
+/// A frame as a watcher sees it: when, on which link, which kind, how long.
+type Seen = (u64, u64, u8, usize);
+
+/// What a node says while it is fed `junk` and then something genuine, and the texts it has then.
+fn outward(junk: impl Fn(&mut Rng, &[Vec<u8>]) -> Vec<u8>) -> (Vec<Seen>, Vec<String>) {
     let mut world = seeded(4);
     let (a, b) = pair_in(&mut world);
     let hand = world.add("Hand");

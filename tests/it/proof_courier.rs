@@ -183,9 +183,9 @@ impl Street {
     }
 
     fn check_arrivals(&self, count: usize) {
-        for (from, to) in [(ASHA, CHEN), (CHEN, ASHA)] {
+        for (from, to, petname) in [(ASHA, CHEN, "Asha"), (CHEN, ASHA, "Chen")] {
             let expected: Vec<String> = (0..count).map(|n| self.text(from, n)).collect();
-            assert_eq!(rig::texts(&self.people[to], false), expected, "from {from} to {to}");
+            assert_eq!(rig::texts(&self.people[to], petname, false), expected, "from {from} to {to}");
         }
     }
 }

@@ -61,8 +61,6 @@ pub(crate) struct Datagram {
 pub(crate) struct Stream {
     /// When its first packet passed, in microseconds.
     pub(crate) at: u64,
-    pub(crate) from: SocketAddr,
-    pub(crate) to: SocketAddr,
     pub(crate) bytes: Vec<u8>,
     /// What the first byte of `bytes` is numbered.
     first: u32,
@@ -114,7 +112,7 @@ impl Traffic {
                 if body[13] & 2 != 0 {
                     open.insert((from, to), self.streams.len());
                     let first = seq.wrapping_add(1);
-                    self.streams.push(Stream { at, from, to, bytes: Vec::new(), first });
+                    self.streams.push(Stream { at, bytes: Vec::new(), first });
                 } else if let Some(index) = open.get(&(from, to)) {
                     self.streams[*index].put(seq, payload);
                 }

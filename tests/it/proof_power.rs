@@ -87,7 +87,7 @@ fn live(mut asha: Person, mut disk: Disk, dir: &Path, cuts: usize, peer: &str) -
         drop(old);
         std::fs::remove_file(old_image).unwrap();
         asha = asha.moved(disk.mount.join("data"));
-        rig::assert_each_once(&rig::texts(&asha, true), &acknowledged);
+        rig::assert_each_once(&rig::texts(&asha, "Bo", true), &acknowledged);
     }
     (asha, disk, acknowledged)
 }
@@ -112,11 +112,11 @@ fn a_node_whose_power_is_cut_goes_on_from_its_disk_and_loses_and_repeats_nothing
     });
     let (asha, _disk, to_bo) = lived;
     let _here = asha.start(&["--listen", "127.0.0.1:0", "--peer", &peer]);
-    for (from, to, acknowledged) in [(&asha, &bo, &to_bo), (&bo, &asha, &to_asha)] {
+    for (from, to, petname, acknowledged) in [(&asha, &bo, "Asha", &to_bo), (&bo, &asha, "Bo", &to_asha)] {
         let home = || rig::receipted(from) == acknowledged.len();
         let all = soon(Duration::from_secs(120), home);
         // In the order in which one person wrote: later is never shown before earlier.
-        assert_eq!(&rig::texts(to, false), acknowledged);
+        assert_eq!(&rig::texts(to, petname, false), acknowledged);
         assert!(all, "{} of {} receipts came home", rig::receipted(from), acknowledged.len());
     }
     println!(

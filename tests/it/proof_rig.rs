@@ -40,9 +40,9 @@ pub(crate) fn soon(patience: Duration, mut look: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// What `person` wrote (`me`) or received (`!me`), in the order shown.
-pub(crate) fn texts(person: &Person, me: bool) -> Vec<String> {
-    let messages = person.run(&["messages", "--json"]).json();
+/// What `person` wrote to `who` (`me`) or received from there (`!me`), in the order of the conversation.
+pub(crate) fn texts(person: &Person, who: &str, me: bool) -> Vec<String> {
+    let messages = person.run(&["messages", who, "--peek", "--json"]).json();
     let wanted = messages.iter().filter(|message| (message["from"] == "me") == me);
     wanted.map(|message| message["text"].as_str().unwrap().to_owned()).collect()
 }

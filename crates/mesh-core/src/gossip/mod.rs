@@ -31,7 +31,7 @@ use wants::{LinkWants, Wanted};
 /// The limits of the exchange.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Announcements to one neighbour are this far apart, except for the first after a pause.
+    /// Announcements to one neighbour are this far apart while it owes an answer or is sending.
     /// Default 20 ms.
     pub batch: Duration,
     /// The dialer begins to reconcile at most this often; doubled, up to 15 minutes, while it is of no use.
@@ -45,7 +45,7 @@ pub struct Config {
     pub fast_intake: Rate,
     /// The same on a slow or metered link. Default 64 KiB at once, 16 KiB per second.
     pub slow_intake: Rate,
-    /// Receipts that a neighbour is listened to. Default 8,192 at once, 256 per second.
+    /// Receipts that a stranger is listened to. Default 8,192 at once, 256 per second.
     pub receipts: Rate,
     /// Public things that a neighbour may push unasked. Default 64 at once, 4 per second.
     pub public: Rate,
@@ -159,12 +159,14 @@ struct Link {
     wants: LinkWants,
     raises: BTreeSet<ShortId>,
     intake: Option<Bucket>,
-    receipts_in: Bucket,
+    receipts_in: Option<Bucket>,
     public_in: Bucket,
     have: Vec<ShortId>,
     kept: Vec<ShortId>,
     receipts: Vec<Ack>,
     flushed: Option<Time>,
+    /// The neighbour said something since the last announcement.
+    answered: bool,
     check: Option<Time>,
 }
 
@@ -229,15 +231,14 @@ impl State {
     pub fn recognised(&mut self, link: LinkId, contact: AccountId) {
         if let Some(link) = self.links.get_mut(&link) {
             link.contact = Some(contact);
-            link.intake = None;
+            (link.intake, link.receipts_in) = (None, None);
         }
     }
 
     /// Takes in a frame of a ready link. Envelopes and public things go through [`State::arrived`].
     pub fn frame(&mut self, now: Now, link: LinkId, frame: Frame, bag: &dyn Bag) {
-        if !self.links.contains_key(&link) {
-            return;
-        }
+        let Some(live) = self.links.get_mut(&link) else { return };
+        live.answered = true;
         match frame {
             Frame::Beat { root, .. } => self.on_beat(now, link, root, bag),
             Frame::Digest(roots) => self.on_digest(now, link, roots, bag),
@@ -255,6 +256,7 @@ impl State {
     /// An envelope of `len` bytes came. `false` where the link was not asked for it: it is dropped.
     pub fn arrived(&mut self, now: Now, link: LinkId, id: ShortId, len: usize) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
+        live.answered = true;
         if let Some(intake) = &mut live.intake {
             intake.charge(len as u64, now.mono);
         }
@@ -559,7 +561,8 @@ impl State {
 
     fn on_receipts(&mut self, now: Now, link: LinkId, acks: Vec<Ack>) {
         let Some(live) = self.links.get_mut(&link) else { return };
-        if live.receipts_in.take(acks.len() as u64, now.mono) {
+        let allowed = |bucket: &mut Bucket| bucket.take(acks.len() as u64, now.mono);
+        if live.receipts_in.as_mut().is_none_or(allowed) {
             self.actions.push_back(Action::Receipts(link, acks));
         }
     }
@@ -651,6 +654,7 @@ impl State {
             let kept = core::mem::take(&mut live.kept);
             let receipts = core::mem::take(&mut live.receipts);
             let have = core::mem::take(&mut live.have);
+            live.answered &= have.is_empty();
             let kept = kept.chunks(MAX_NAMES).map(|ids| Frame::Kept(ids.to_vec()));
             let receipts = receipts.chunks(MAX_NAMES).map(|acks| Frame::Receipts(acks.to_vec()));
             let have = have.chunks(MAX_NAMES).map(|ids| Frame::Have(ids.to_vec()));
@@ -681,22 +685,26 @@ impl Link {
             wants: LinkWants::new(window, now),
             raises: BTreeSet::new(),
             intake: contact.is_none().then(|| Bucket::new(intake, now)),
-            receipts_in: Bucket::new(config.receipts, now),
+            receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
             public_in: Bucket::new(config.public, now),
             have: Vec::new(),
             kept: Vec::new(),
             receipts: Vec::new(),
             flushed: None,
+            answered: true,
             check: None,
         }
     }
 
-    /// When the next batch leaves; `None` where nothing waits.
+    /// When the next batch leaves; `None` where nothing waits. At once, unless the neighbour still owes
+    /// an answer to the last announcement or is sending what was asked for: then more is about to come
+    /// that can go along.
     fn flush_at(&self, batch: Duration) -> Option<Time> {
         let waiting = self.have.len() + self.kept.len() + self.receipts.len();
+        let at_rest = self.wants.is_idle() && (self.have.is_empty() || self.answered);
         match self.flushed {
             _ if waiting == 0 => None,
-            Some(flushed) if waiting < FULL_BATCH => Some(flushed + batch),
+            Some(flushed) if waiting < FULL_BATCH && !at_rest => Some(flushed + batch),
             _ => Some(Time(0)),
         }
     }

@@ -40,7 +40,8 @@ pub(super) fn hello(bytes: &[u8]) {
 
 /// A link that knows one contact, and the hello that it sent.
 fn greeting(seed: u8, role: Role) -> (link::State, Vec<u8>) {
-    let (mut state, mut out) = (link::State::new(link::Config::default(), Rng::new([seed; 32])), Outbox::default());
+    let (mut state, mut out) =
+        (link::State::new(link::Config::default(), Rng::new([seed; 32])), Outbox::default());
     state.set_secrets(now(), vec![(CONTACT, [5; 32])], &mut out);
     state.up(now(), LINK, role, [6; 32], Profile::LAN, &mut out);
     let Some(Output::Send { frame, .. }) = out.pop() else { panic!("a link begins with a hello") };

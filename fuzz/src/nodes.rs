@@ -1,6 +1,7 @@
 //! A whole node between neighbours who send it whatever they like.
 
 use super::rig::{Bytes, patched};
+use core::time::Duration;
 use mesh_core::crypto::BeaconKey;
 use mesh_core::crypto::ratchet::Fake;
 use mesh_core::id::ShortId;
@@ -12,7 +13,6 @@ use mesh_core::{
     AckCommit, BeaconKind, Command, CommandId, Config, Event, Input, LinkId, Memory, Node, Now, Output,
     Profile, Role, Tag, Time, Wall,
 };
-use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
@@ -193,7 +193,9 @@ impl Neighbours {
     /// Notes the names that the node mentioned.
     fn listen(&mut self, home: &mut Home) {
         for (_, frame) in std::mem::take(&mut home.sent) {
-            if let Ok(Frame::Have(ids) | Frame::Want { ids, .. } | Frame::Kept(ids)) = Frame::from_bytes(&frame) {
+            if let Ok(Frame::Have(ids) | Frame::Want { ids, .. } | Frame::Kept(ids)) =
+                Frame::from_bytes(&frame)
+            {
                 self.names.extend(ids);
             }
         }
@@ -251,7 +253,8 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
 
 /// A well-formed envelope for somebody else.
 fn strangers_mail(bytes: &mut Bytes<'_>) -> Vec<u8> {
-    let (size, lifetime) = (SizeClass::ALL[usize::from(bytes.u8() % 5)], Lifetime::ALL[usize::from(bytes.u8() % 4)]);
+    let (size, lifetime) =
+        (SizeClass::ALL[usize::from(bytes.u8() % 5)], Lifetime::ALL[usize::from(bytes.u8() % 4)]);
     let (hops, tag, commit) = (bytes.u8(), Tag(bytes.array()), AckCommit(bytes.array()));
     let mut body = bytes.0.to_vec();
     body.resize(size.body_len(), 0);
@@ -282,8 +285,18 @@ fn beacon(bytes: &mut Bytes<'_>) -> Vec<u8> {
     }
     let what = if what == 0 { BeaconKind::Sos as u8 } else { what };
     let minute = 29_400_000;
-    let content =
-        BeaconContent { what, seq, minute, lifetime, position: None, accuracy: 0, battery, people, hint, text };
+    let content = BeaconContent {
+        what,
+        seq,
+        minute,
+        lifetime,
+        position: None,
+        accuracy: 0,
+        battery,
+        people,
+        hint,
+        text,
+    };
     match key.sign(&content, hops) {
         Ok(beacon) => Frame::Public(beacon.to_bytes()).to_bytes(),
         Err(_) => Vec::new(),

@@ -199,12 +199,7 @@ impl Sealer for Clear {
     }
 }
 
-fn clear_body(
-    psk: &[u8; 32],
-    size: SizeClass,
-    payload: &[u8],
-    overhead: usize,
-) -> Result<Vec<u8>, TooLong> {
+fn clear_body(psk: &[u8; 32], size: SizeClass, payload: &[u8], overhead: usize) -> Result<Vec<u8>, TooLong> {
     let limit = size.body_len() - overhead;
     let too_long = TooLong { got: payload.len(), limit };
     let len = u16::try_from(payload.len()).map_err(|_| too_long)?;

@@ -3,11 +3,11 @@
 
 use super::rig::{Clear, Device, Liar, clear_payload, patched, with_payload};
 use mesh_core::AccountId;
+use mesh_core::Memory;
 use mesh_core::crypto::ratchet::Fake;
 use mesh_core::crypto::seal::{Noise, Sealer};
 use mesh_core::crypto::session::Opened;
 use mesh_core::wire::Envelope;
-use mesh_core::Memory;
 use std::sync::OnceLock;
 
 /// The most records that one envelope may write, whatever stands in it.

@@ -9,6 +9,8 @@ use std::time::Duration;
 /// One person's data directory.
 pub(crate) struct Person {
     dir: tempfile::TempDir,
+    data: PathBuf,
+    namespace: Option<String>,
     passphrase: Option<String>,
 }
 
@@ -58,14 +60,32 @@ impl Done {
 impl Person {
     /// An empty data directory.
     pub(crate) fn nobody() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary directory"), passphrase: None }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let data = dir.path().join("data");
+        Self { dir, data, namespace: None, passphrase: None }
     }
 
     /// A data directory with an identity.
     pub(crate) fn new(name: &str) -> Self {
-        let person = Self::nobody();
-        person.run(&["init", "--name", name, "--json"]).json();
-        person
+        Self::nobody().named(name)
+    }
+
+    /// Makes the identity.
+    pub(crate) fn named(self, name: &str) -> Self {
+        self.run(&["init", "--name", name, "--json"]).json();
+        self
+    }
+
+    /// Lives in this network namespace.
+    pub(crate) fn within(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// Keeps everything in `data` from now on.
+    pub(crate) fn moved(mut self, data: PathBuf) -> Self {
+        self.data = data;
+        self
     }
 
     pub(crate) fn with_passphrase(mut self, passphrase: &str) -> Self {
@@ -74,12 +94,22 @@ impl Person {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.data.clone()
+    }
+
+    /// The person's home, with the data directory unless that was moved.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_starling"));
+        let program = env!("CARGO_BIN_EXE_starling");
+        let mut command = Command::new(if self.namespace.is_some() { "ip" } else { program });
         command.env_clear().env("HOME", self.dir.path()).env("STARLING_DATA_DIR", self.path());
+        if let Some(namespace) = &self.namespace {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            command.env("PATH", path).args(["netns", "exec", namespace, program]);
+        }
         if let Some(passphrase) = &self.passphrase {
             command.env("STARLING_PASSPHRASE", passphrase);
         }
@@ -115,9 +145,14 @@ impl Person {
     pub(crate) fn start(&self, args: &[&str]) -> Node {
         let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let beacon_port = free.expect("a free port").port().to_string();
+        self.launch(&[&["--no-mdns", "--beacon-port", &beacon_port], args].concat())
+    }
+
+    /// Starts the node with these arguments alone and waits until it is ready.
+    pub(crate) fn launch(&self, args: &[&str]) -> Node {
         let mut child = self
             .command()
-            .args(["run", "--json", "--no-mdns", "--beacon-port", &beacon_port])
+            .args(["run", "--json"])
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -156,10 +191,18 @@ impl Node {
         self.ready["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port")
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it is our child");
+    }
+
     /// Sends SIGINT and returns the exit code.
     pub(crate) fn interrupt(mut self) -> i32 {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is our child");
+        self.signal(rustix::process::Signal::INT);
         self.child.wait().expect("it ends").code().expect("it ends by itself")
     }
 }

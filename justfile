@@ -42,7 +42,7 @@ bench *ARGS:
 # Fuzzes one entry of remote bytes; new findings go to target/fuzz, not into the corpus.
 fuzz ENTRY SECONDS="600":
     mkdir -p target/fuzz/{{ENTRY}}
-    cargo +nightly fuzz run {{ENTRY}} target/fuzz/{{ENTRY}} fuzz/corpus/{{ENTRY}} -- -max_total_time={{SECONDS}} -rss_limit_mb=2048
+    cargo +nightly fuzz run {{ENTRY}} target/fuzz/{{ENTRY}} fuzz/corpus/{{ENTRY}} -- -max_total_time={{SECONDS}} -len_control=0 -rss_limit_mb=2048
 
 # Fuzzes every entry, ten minutes each by default.
 fuzz-all SECONDS="600":

@@ -231,11 +231,11 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
     let link = neighbours.links[which];
     let frame = match kind & 7 {
         0 => bytes.0.to_vec(),
-        1 => strangers_mail(&mut bytes),
+        1 => return offer(home, link, strangers_mail(&mut bytes)),
         2 => {
             let letters = &town().letters;
             let letter = &letters[usize::from(bytes.u8()) % letters.len()];
-            Frame::Envelope(patched(letter, bytes.0)).to_bytes()
+            return offer(home, link, patched(letter, bytes.0));
         }
         3 => named(&neighbours.names, &mut bytes),
         4 => return home.pass(Duration::from_millis(u64::from(bytes.u16()) * 8)),
@@ -251,6 +251,15 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
     }
 }
 
+/// Announces an envelope and brings it: what was not asked for is not read.
+fn offer(home: &mut Home, link: LinkId, envelope: Vec<u8>) {
+    if let Ok(read) = Envelope::from_bytes(&envelope) {
+        home.input(Input::Frame { link, bytes: &Frame::Have(vec![read.id().short()]).to_bytes() });
+        home.pass(Duration::from_millis(20));
+    }
+    home.input(Input::Frame { link, bytes: &Frame::Envelope(envelope).to_bytes() });
+}
+
 /// A well-formed envelope for somebody else.
 fn strangers_mail(bytes: &mut Bytes<'_>) -> Vec<u8> {
     let (size, lifetime) =
@@ -259,7 +268,7 @@ fn strangers_mail(bytes: &mut Bytes<'_>) -> Vec<u8> {
     let mut body = bytes.0.to_vec();
     body.resize(size.body_len(), 0);
     let envelope = Envelope::new(Envelope::header(size, lifetime, tag, commit), &body, hops);
-    Frame::Envelope(envelope.expect("the body has its class").to_bytes()).to_bytes()
+    envelope.expect("the body has its class").to_bytes()
 }
 
 /// A frame about names that the node mentioned itself.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// How many damaged copies of each file are tried.
-const DAMAGED_COPIES: u64 = 64;
+const DAMAGED_COPIES: u64 = 16;
 
 #[test]
 fn the_corpus_of_every_entry_replays_without_a_crash() {

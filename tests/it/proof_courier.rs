@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How many neighbouring bytes of a secret give it away.
 const WINDOW: usize = 8;
+/// Nothing more is expected of a visit after so long without news.
+const QUIET: Duration = Duration::from_secs(3);
 const ASHA: usize = 0;
 const COURIER: usize = 1;
 const CHEN: usize = 2;
@@ -67,11 +69,10 @@ impl Secrets {
     /// Looks through everything that a process holds in memory; gives what was found and how much was read.
     fn found_in_memory(&self, pid: u32) -> (Option<[u8; WINDOW]>, usize) {
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-        std::fs::copy(format!("/proc/{pid}/smaps"), format!("/tmp/smaps.{pid}")).unwrap();
         let memory = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();
         let (mut found, mut read) = (None, 0);
-        // What is mapped from a file and cannot be written is the program itself.
-        let own = maps.lines().filter(|line| line.contains(" rw") || !line.contains('/'));
+        // What cannot be written is the program itself, or nothing.
+        let own = maps.lines().filter(|line| line.contains(" rw"));
         for line in own {
             let (range, _) = line.split_once(' ').unwrap();
             let (start, end) = range.split_once('-').unwrap();
@@ -158,14 +159,13 @@ impl Street {
     /// Waits until nothing new has happened for some seconds.
     fn settle(&mut self, most: Duration) {
         let (start, mut before, mut since) = (Instant::now(), None, Instant::now());
-        while start.elapsed() < most && (before.is_none() || since.elapsed() < Duration::from_secs(4)) {
+        while start.elapsed() < most && (before.is_none() || since.elapsed() < QUIET) {
             let status = self.people[COURIER].run(&["status", "--json"]).one();
             let carried = status["carried"]["envelopes"].as_u64().unwrap();
             self.most_carried = self.most_carried.max(carried);
             let shown = [ASHA, CHEN].map(|p| self.people[p].run(&["messages", "--json"]).stdout);
             let now = Some((carried, status["links"].as_u64(), shown));
             if now != before {
-                println!("{:.1} carried {carried} links {} home {:?}", start.elapsed().as_secs_f64(), status["links"], [ASHA, CHEN].map(|p| rig::receipted(&self.people[p])));
                 (before, since) = (now, Instant::now());
             }
             std::thread::sleep(Duration::from_millis(200));
@@ -174,12 +174,10 @@ impl Street {
 
     /// The courier's memory holds nothing of the others.
     fn look_into_memory(&mut self) {
-        let t = Instant::now();
         let (found, read) = self.secrets.found_in_memory(self.nodes[COURIER].pid());
         assert_eq!(found.map(|w| String::from_utf8_lossy(&w).into_owned()), None, "in the courier's memory");
         assert!(read > 1 << 20, "only {read} bytes of memory were read");
         self.memory_read += read;
-        println!("looked {:?}", t.elapsed());
     }
 
     fn is_all_home(&self, count: usize) -> bool {
@@ -213,7 +211,6 @@ fn a_courier_who_knows_nothing_brings_everything_between_people_who_never_meet()
         assert!(start.elapsed() < most, "after {visits} visits something is still out");
         street.visit(if visits % 2 == 0 { ASHA } else { CHEN });
         visits += 1;
-        println!("{:.1} visit {visits}", start.elapsed().as_secs_f64());
         let next = (written + count.div_ceil(8)).min(count);
         street.write(written..next);
         written = next;

@@ -88,7 +88,12 @@ fn check((from, author): (&Person, &str), (to, reader): (&Person, &str), acknowl
     let kept = rig::texts(from, reader, true);
     rig::assert_each_once(&kept, acknowledged);
     // What was written but not acknowledged may have been kept or not; what was kept arrives.
-    assert!(soon(patience, || rig::receipted(from) == kept.len()), "{} of {}", rig::receipted(from), kept.len());
+    assert!(
+        soon(patience, || rig::receipted(from) == kept.len()),
+        "{} of {}",
+        rig::receipted(from),
+        kept.len()
+    );
     rig::assert_each_once(&arrived(), &kept);
     for writer in ["one", "two", "back"] {
         let order = |texts: &[String]| {

@@ -142,7 +142,8 @@ fn packet(frame: &[u8]) -> Option<(u8, IpAddr, IpAddr, &[u8])> {
     match u16::from_be_bytes([frame[12], frame[13]]) {
         0x0800 => {
             let address = |at: usize| <[u8; 4]>::try_from(&ip[at..at + 4]).unwrap().into();
-            let (head, total) = (usize::from(ip[0] & 15) * 4, usize::from(u16::from_be_bytes([ip[2], ip[3]])));
+            let (head, total) =
+                (usize::from(ip[0] & 15) * 4, usize::from(u16::from_be_bytes([ip[2], ip[3]])));
             assert_eq!(u16::from_be_bytes([ip[6], ip[7]]) & 0x3fff, 0, "a fragment");
             Some((ip[9], address(12), address(16), ip.get(head..total)?))
         }

@@ -64,7 +64,13 @@ fn chatter(bo: &Person, stop: &AtomicBool) -> Vec<String> {
 }
 
 /// Asha's life: cut after cut, on copies of the disk. Gives what was acknowledged.
-fn live(mut asha: Person, mut disk: Disk, dir: &Path, cuts: usize, peer: &str) -> (Person, Disk, Vec<String>) {
+fn live(
+    mut asha: Person,
+    mut disk: Disk,
+    dir: &Path,
+    cuts: usize,
+    peer: &str,
+) -> (Person, Disk, Vec<String>) {
     let mut acknowledged: Vec<String> = Vec::new();
     for cut in 0..cuts {
         let node = asha.start(&["--listen", "127.0.0.1:0", "--peer", peer]);

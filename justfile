@@ -37,7 +37,7 @@ bench *ARGS:
     @echo "machine: $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
     @echo "load:    $(cut -d' ' -f1-3 /proc/loadavg)"
     @echo "commit:  $(git rev-parse --short HEAD)"
-    cargo bench -p starling --bench parts {{ARGS}}
+    cargo bench -p starling --bench parts --bench store --bench daemons {{ARGS}}
 
 # Fuzzes one entry of remote bytes; new findings go to target/fuzz, not into the corpus.
 fuzz ENTRY SECONDS="600":

@@ -524,3 +524,171 @@ impl Committer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_core::{Refusal, Reply};
+    use std::sync::Mutex;
+
+    /// A disk that can be told to fail; what was not committed is lost by a recovery.
+    #[derive(Clone, Default)]
+    struct Disk(Arc<Mutex<Platter>>, Arc<AtomicBool>);
+
+    #[derive(Default)]
+    struct Platter {
+        now: Memory,
+        durable: Memory,
+        fails: bool,
+        refuses: bool,
+        commits: usize,
+    }
+
+    impl Disk {
+        fn set(&self, change: impl FnOnce(&mut Platter)) {
+            change(&mut self.0.lock().unwrap());
+        }
+
+        fn commits(&self) -> usize {
+            self.0.lock().unwrap().commits
+        }
+    }
+
+    impl Storage for Disk {
+        fn reader(&self) -> Box<dyn Read> {
+            Box::new(self.0.lock().unwrap().now.clone())
+        }
+
+        fn stage(&self, ops: Vec<StoreOp>) {
+            let platter = self.0.lock().unwrap();
+            if !platter.refuses {
+                platter.now.apply(ops);
+            }
+        }
+
+        fn commit(&self) -> Result<(), StorageError> {
+            while self.1.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            let mut platter = self.0.lock().unwrap();
+            if platter.fails {
+                platter.refuses = true;
+                return Err(StorageError { reason: "the disk is full".into() });
+            }
+            platter.commits += 1;
+            platter.durable = platter.now.snapshot();
+            Ok(())
+        }
+
+        fn recover(&self) -> Result<(), StorageError> {
+            let mut platter = self.0.lock().unwrap();
+            platter.now = platter.durable.snapshot();
+            platter.refuses = false;
+            Ok(())
+        }
+    }
+
+    fn start(disk: &Disk, node: Node) -> Daemon {
+        let (_, transport_events) = mpsc::channel(1);
+        let config = Config::default();
+        let (storage, transport, clock) = (Arc::new(disk.clone()), Switch::default(), Clock);
+        Daemon::start(Parts { node, config, storage, transport_events, transport, clock }).unwrap()
+    }
+
+    fn asha(disk: &Disk) -> Daemon {
+        let node = Node::create(Config::default(), [7; 32], Clock.now(), "Asha", disk.reader()).unwrap();
+        start(disk, node)
+    }
+
+    async fn rename(daemon: &Daemon, name: &str) -> Result<Reply, CommandError> {
+        daemon.handle().command(Command::SetProfile { name: name.into(), about: String::new() }).await
+    }
+
+    async fn name(daemon: &Daemon) -> String {
+        daemon.handle().read(|node, _| node.identity().name).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_durable() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Asha K.").await, Ok(Reply::Done));
+        let durable = disk.0.lock().unwrap().durable.snapshot();
+        let thief = Node::restore(Config::default(), [8; 32], Clock.now(), Box::new(durable)).unwrap();
+        assert_eq!(thief.identity().name, "Asha K.");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn stopping_makes_everything_durable_and_ends_what_comes_later() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        let handle = daemon.handle().clone();
+        daemon.stop().await;
+        assert!(disk.commits() > 0);
+        let late = handle.command(Command::InviteRevoke { number: 9 }).await;
+        assert_eq!(late, Err(CommandError::Stopped));
+        assert!(handle.read(|_, _| ()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_answered_with_its_reason() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        let answer = daemon.handle().command(Command::InviteRevoke { number: 99 }).await;
+        assert!(matches!(answer, Err(CommandError::Refused(Refusal::Unknown { .. }))), "{answer:?}");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_failing_disk_refuses_commands_and_the_node_goes_on_from_what_is_durable() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.fails = true);
+        let lost = rename(&daemon, "Lost").await;
+        assert_eq!(lost, Err(CommandError::Storage { reason: "the disk is full".into() }));
+        assert!(matches!(rename(&daemon, "Lost too").await, Err(CommandError::Storage { .. })));
+        disk.set(|platter| platter.fails = false);
+        while matches!(rename(&daemon, "Back").await, Err(CommandError::Storage { .. })) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(name(&daemon).await, "Back");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_rebuilt_node_has_forgotten_what_was_not_durable() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.fails = true);
+        assert!(rename(&daemon, "Lost").await.is_err());
+        disk.set(|platter| platter.fails = false);
+        while name(&daemon).await != "Durable" {
+            tokio::task::yield_now().await;
+        }
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_arrives_while_a_commit_runs_shares_the_next() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Asha K.").await, Ok(Reply::Done));
+        let before = disk.commits();
+        disk.1.store(true, Ordering::Release);
+        let names: Vec<String> = (0..200).map(|i| format!("Asha {i}")).collect();
+        let commands = futures::future::join_all(names.iter().map(|name| rename(&daemon, name)));
+        let release = async {
+            // Queued behind the commands: when it has run, all of them are staged.
+            name(&daemon).await;
+            disk.1.store(false, Ordering::Release);
+        };
+        let (answers, ()) = futures::join!(commands, release);
+        assert!(answers.iter().all(|answer| *answer == Ok(Reply::Done)));
+        let commits = disk.commits() - before;
+        assert!(commits <= 3, "{commits} commits for 200 commands");
+        daemon.stop().await;
+    }
+}

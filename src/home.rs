@@ -154,21 +154,22 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
 /// that starts would never find the lock free. It ends with this value or its process.
 #[derive(Debug)]
 pub struct Turn {
-    _lock: Option<std::fs::File>,
+    _lock: std::fs::File,
 }
 
 impl Turn {
     /// Keeps commands from opening the home of `data`; those that have it end first.
     ///
-    /// Where the directory takes no file there is nobody to keep away either: opening fails, and tells why.
+    /// `None` for the moment in which a command looks, while another node starts, and where the directory
+    /// takes no file.
     #[must_use]
-    pub fn take(data: &DataDir) -> Self {
+    pub fn take(data: &DataDir) -> Option<Self> {
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let lock = options.open(data.turn_file()).ok();
-        Self { _lock: lock.filter(|file| file.try_lock().is_ok()) }
+        let lock = options.open(data.turn_file()).ok()?;
+        lock.try_lock().is_ok().then_some(Self { _lock: lock })
     }
 
     /// Whether a node that starts has it.

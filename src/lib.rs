@@ -1,8 +1,19 @@
 //! Starling around its core: storage, radios, programs' and people's doors.
 //!
-//! [`home`] opens the storage and makes the node, [`daemon`] is the only loop around it, [`handle`] the
-//! only way to it. [`transport`] opens links to neighbours, [`api`] serves front ends of the same person,
-//! [`client`] is a front end's side of it, and [`strings`] holds the words that people read.
+//! The messenger itself is [`mesh_core::Node`], which reaches nothing. This library gives it a disk, a network,
+//! clocks and front ends:
+//!
+//! * [`home`] opens the storage and makes the node or rebuilds it; [`config`] says where files are and what
+//!   the limits are;
+//! * [`daemon`] is the only loop around the node: one input, its outputs as one batch; then store, send, tell;
+//! * [`handle`] is all that anything else has of the node: commands and reads in, events out;
+//! * [`store`] makes batches durable: a journal in front of sled, and a file for each long-lived key;
+//! * [`transport`] opens links to neighbours; [`transport::lan`] does it over Wi-Fi, LAN and loopback;
+//! * [`api`] serves front ends of the same person over loopback, [`client`] is their side of it, and
+//!   [`strings`] holds the words that people read.
+//!
+//! The command line (`src/cli`) and the demonstration (`src/demo`) belong to the binary. ARCHITECTURE.md shows
+//! the whole on one page.
 
 pub mod api;
 pub mod client;

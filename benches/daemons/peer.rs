@@ -119,6 +119,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
+    #[expect(clippy::disallowed_methods, reason = "as many entries as the bench sends messages")]
     pub(crate) fn start(dir: &Path, neighbours: &[SocketAddr]) -> Result<Self> {
         let neighbours: Vec<_> = neighbours.iter().map(ToString::to_string).collect();
         let mut process = std::process::Command::new(std::env::current_exe()?)

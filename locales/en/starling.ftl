@@ -79,7 +79,7 @@ first-needs-terminal =
 init-needs-name = Which name? Give it with --name NAME.
 init-ask-name = What shall others call you?
 init-name-length = A name has 1 to { $max } bytes; this one has { $got } once invisible characters are gone.
-init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. Protect it with: init --passphrase
+init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. A passphrase is set when the identity is made: init --passphrase
 init-passphrase-terminal = There is no terminal to ask for a passphrase. Use --passphrase-file or STARLING_PASSPHRASE.
 init-done =
     You are { $name }. Your identity is in { $path }.

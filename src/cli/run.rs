@@ -93,9 +93,10 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 /// Opens the home; waits for a command that uses it, but not for another running node.
 async fn open(app: &App) -> anyhow::Result<Opened> {
     let client = app.client();
-    let _turn = Turn::take(&app.data);
+    let mut turn = None;
     let deadline = Instant::now() + RUN_PATIENCE;
     loop {
+        turn = turn.or_else(|| Turn::take(&app.data));
         let (data, secret) = (app.data.clone(), app.secret.clone());
         match tokio::task::spawn_blocking(move || home::open(&data, &secret)).await? {
             Err(HomeError::Locked { path }) => {

@@ -395,7 +395,7 @@ fn attack_75_after_a_fault_at_any_step_all_that_was_acknowledged_is_there_and_no
 }
 
 #[test]
-fn nothing_that_was_stored_can_be_read_in_the_directory() {
+fn attack_72_nothing_that_was_stored_can_be_read_in_the_directory() {
     let rig = Rig::new(small());
     let (key, value) = (*b"a natural key of somebody", *b"a text that nobody may read");
     for table in Table::ALL {

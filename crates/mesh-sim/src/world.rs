@@ -4,8 +4,8 @@ use crate::pipe::{End, Line, Pipe, Raw};
 use core::time::Duration;
 use mesh_core::rng::Rng;
 use mesh_core::{
-    Command, CommandId, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Refusal, Reply, Role,
-    Time, Wall,
+    CloseReason, Command, CommandId, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Refusal,
+    Reply, Role, Time, Wall,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,12 +50,28 @@ struct Slot {
     wake: Option<u64>,
     events: Vec<(u64, Event)>,
     sent: Vec<Sent>,
-    loses_next_commit: bool,
+    closed: Vec<(u64, LinkId, CloseReason)>,
+    fate: Option<Fate>,
+}
+
+/// What becomes of a process at its next input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It dies before its batch is durable.
+    LosesCommit,
+    /// It dies after its batch is durable, before anything is transmitted or told.
+    LosesSends,
 }
 
 enum Happening {
-    Frame { to: LinkId, lane: Lane, bytes: Vec<u8> },
+    Frame {
+        to: LinkId,
+        lane: Lane,
+        bytes: Vec<u8>,
+    },
     Tick(usize),
+    /// A node closed its end; the other end learns it after what was on its way.
+    HangUp(LinkId),
     Redial(usize, usize),
 }
 
@@ -70,6 +86,8 @@ pub struct World {
     lines: BTreeMap<LinkId, Line>,
     pairs: BTreeMap<(usize, usize), Pipe>,
     parted: BTreeSet<(usize, usize)>,
+    /// Ends that their node closed.
+    closing: BTreeSet<LinkId>,
     heard: BTreeMap<LinkId, Vec<Vec<u8>>>,
     answers: BTreeMap<LinkId, Answer>,
     tamper: Option<Tamper>,
@@ -119,6 +137,7 @@ impl World {
             lines: BTreeMap::new(),
             pairs: BTreeMap::new(),
             parted: BTreeSet::new(),
+            closing: BTreeSet::new(),
             heard: BTreeMap::new(),
             answers: BTreeMap::new(),
             tamper: None,
@@ -218,16 +237,26 @@ impl World {
     /// Where the node is crashed or does not answer at once: every command is answered by the input that
     /// brought it.
     pub fn command(&mut self, ix: NodeIx, command: Command) -> Result<Reply, Refusal> {
+        assert!(self.nodes[ix.0].node.is_some(), "the test commands a node that runs");
+        self.try_command(ix, command).expect("a command is answered by the input that brought it")
+    }
+
+    /// [`World::command`] of a node that may die before it answers: then `None`.
+    pub fn try_command(&mut self, ix: NodeIx, command: Command) -> Option<Result<Reply, Refusal>> {
         self.serial += 1;
         let id = CommandId(self.serial);
-        assert!(self.nodes[ix.0].node.is_some(), "the test commands a node that runs");
         let before = self.nodes[ix.0].events.len();
         self.input(ix.0, Input::Command(id, command));
-        let answer = self.nodes[ix.0].events[before..].iter().find_map(|(_, event)| match event {
+        self.nodes[ix.0].events[before..].iter().find_map(|(_, event)| match event {
             Event::Answered { command, result } if *command == id => Some(result.clone()),
             _ => None,
-        });
-        answer.expect("a command is answered by the input that brought it")
+        })
+    }
+
+    /// The links that a node closed, when and why.
+    #[must_use]
+    pub fn closed(&self, ix: NodeIx) -> &[(u64, LinkId, CloseReason)] {
+        &self.nodes[ix.0].closed
     }
 
     /// Everything that a node told its front ends, with the time in milliseconds.
@@ -270,7 +299,13 @@ impl World {
     /// The batch of the next input that this node gets is lost with everything that would follow it: the
     /// node is built anew from what was committed before.
     pub fn lose_next_commit(&mut self, ix: NodeIx) {
-        self.nodes[ix.0].loses_next_commit = true;
+        self.nodes[ix.0].fate = Some(Fate::LosesCommit);
+    }
+
+    /// The batch of the next input that this node gets is durable, and nothing of what would follow it is
+    /// transmitted or told: the node is built anew.
+    pub fn lose_next_sends(&mut self, ix: NodeIx) {
+        self.nodes[ix.0].fate = Some(Fate::LosesSends);
     }
 
     /// Starts a crashed node from what it had committed; its connections come back.
@@ -301,6 +336,12 @@ impl World {
     /// Says something at a raw end.
     pub fn inject(&mut self, raw: Raw, frame: Vec<u8>) {
         self.transmit(raw.0, Lane::Control, frame);
+    }
+
+    /// Ends the pipe of a raw end.
+    pub fn hang(&mut self, raw: Raw) {
+        self.answers.remove(&raw.0);
+        self.hang_up(raw.0);
     }
 
     /// What came to a raw end, oldest first, once.
@@ -354,6 +395,7 @@ impl World {
         match happening {
             Happening::Frame { to, lane, bytes } => self.arrive(to, lane, bytes),
             Happening::Tick(index) => self.tick(index, at),
+            Happening::HangUp(link) => self.hang_up(link),
             Happening::Redial(a, b) => self.dial(a, b),
         }
         true
@@ -382,16 +424,18 @@ impl World {
     fn drain(&mut self, index: usize) {
         let Some(node) = &mut self.nodes[index].node else { return };
         let outputs: Vec<Output> = core::iter::from_fn(|| node.poll_output()).collect();
-        if core::mem::take(&mut self.nodes[index].loses_next_commit) {
-            self.crash(NodeIx(index));
-            return self.restart(NodeIx(index));
-        }
+        let fate = self.nodes[index].fate.take();
         let mut rest = Vec::new();
         for output in outputs {
             match output {
+                Output::Store(_) if fate == Some(Fate::LosesCommit) => {}
                 Output::Store(op) => self.nodes[index].store.apply([op]),
                 other => rest.push(other),
             }
+        }
+        if fate.is_some() {
+            self.crash(NodeIx(index));
+            return self.restart(NodeIx(index));
         }
         for output in rest {
             self.carry_out(index, output);
@@ -402,9 +446,10 @@ impl World {
     fn carry_out(&mut self, index: usize, output: Output) {
         match output {
             Output::Send { link, lane, frame } => self.transmit(link, lane, frame),
-            Output::Close { link, .. } => {
+            Output::Close { link, why } => {
+                self.nodes[index].closed.push((self.now, link, why));
                 self.redial_later(link);
-                self.hang_up(link);
+                self.close(link);
             }
             Output::Notify(_, event) => {
                 self.trace.update(format!("{} {index} {event:?}\n", self.now).as_bytes());
@@ -456,7 +501,7 @@ impl World {
     }
 
     fn arrive(&mut self, to: LinkId, lane: Lane, bytes: Vec<u8>) {
-        let Some(line) = self.lines.get(&to) else { return };
+        let Some(line) = self.lines.get(&to).filter(|_| !self.closing.contains(&to)) else { return };
         let (end, back) = (line.near, line.far);
         if lane == Lane::Bulk
             && let Some(End::Node(sender)) = self.lines.get(&back).map(|line| line.near)
@@ -521,7 +566,16 @@ impl World {
         self.lines.iter().filter(|(_, line)| line.near == end).map(|(link, _)| *link).collect()
     }
 
+    /// A node's end is gone at once, the pipe once everything on its way has arrived.
+    fn close(&mut self, link: LinkId) {
+        let Some(line) = self.lines.get(&link) else { return };
+        let at = line.free.max(self.now) + millis(line.pipe.latency);
+        self.closing.insert(link);
+        self.plan(at, Happening::HangUp(link));
+    }
+
     fn hang_up(&mut self, link: LinkId) {
+        self.closing.remove(&link);
         let Some(line) = self.lines.remove(&link) else { return };
         let far = self.lines.remove(&line.far);
         for (end, link) in [(Some(line.near), link), (far.map(|far| far.near), line.far)] {
@@ -551,7 +605,8 @@ impl Slot {
             wake: None,
             events: Vec::new(),
             sent: Vec::new(),
-            loses_next_commit: false,
+            closed: Vec::new(),
+            fate: None,
         }
     }
 }

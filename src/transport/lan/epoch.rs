@@ -129,6 +129,11 @@ impl Epoch {
         });
         common.status.send_replace(Status { ephemeral_id: ours.to_string(), addresses: Vec::new() });
         tracing::debug!(id = %Short(&ours), "a new ephemeral identity");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "one entry per connection, and connections are limited"
+        )]
+        let risen = mpsc::unbounded_channel();
         Ok(Self {
             ours,
             swarm,
@@ -140,7 +145,7 @@ impl Epoch {
             chosen: BTreeMap::new(),
             by_link: BTreeMap::new(),
             running: JoinSet::new(),
-            risen: mpsc::unbounded_channel(),
+            risen,
             lookups: JoinSet::new(),
             beacon: None,
             beacon_due: Vec::new(),

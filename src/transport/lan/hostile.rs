@@ -34,6 +34,7 @@ async fn victim() -> (LanHandle, mpsc::Receiver<TransportEvent>) {
 /// Connects and opens both streams, `times` over, without greeting; gives the streams as they stand.
 async fn attacker(victim: &LanHandle, times: usize) -> mpsc::UnboundedReceiver<(Lane, Stream)> {
     let (mut swarm, _) = net::swarm(&config()).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test counts what it gets")]
     let (sender, streams) = mpsc::unbounded_channel();
     let to = net::multiaddr(victim.addresses()[0]);
     swarm.dial(DialOpts::unknown_peer_id().address(to).build()).unwrap();

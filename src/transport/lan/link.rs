@@ -120,6 +120,10 @@ pub(super) struct Queues {
 }
 
 /// The queues of a new link.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "bounded in bytes by `Shared`, which no count of frames expresses"
+)]
 pub(super) fn queues() -> (Sender, Queues) {
     let (control, control_queue) = mpsc::unbounded_channel();
     let (bulk, bulk_queue) = mpsc::unbounded_channel();

@@ -115,6 +115,7 @@ impl Lan {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let links = Links::default();
         let (status, status_seen) = watch::channel(Status::default());
+        #[expect(clippy::disallowed_methods, reason = "only this process orders, at most once per link")]
         let (orders, orders_taken) = mpsc::unbounded_channel();
         let driver = Driver::start(config.clone(), ids, events, links.clone(), status)?;
         let task = runtime.spawn(driver.run(orders_taken));

@@ -238,7 +238,12 @@ impl State {
         read.scan(Table::Carried, &mut |key, value| {
             let record = codec::decode::<Record>(value).ok().filter(|record| record.version == 1);
             if let (Some(id), Some(record)) = (EnvelopeId::from_slice(key), record) {
-                this.insert(held(id, &record), record.to);
+                let mut held = held(id, &record);
+                if this.tombstones.proven(held.commit) {
+                    // Its receipt was not settled when the node stopped: it ends with the first tick.
+                    held.ends = 0;
+                }
+                this.insert(held, record.to);
             }
         })?;
         Ok(this)
@@ -312,8 +317,9 @@ impl State {
     }
 
     /// Takes in a receipt: what it proves delivered ends, and does not come back. `span` is the lifetime
-    /// of the envelope that it came out of, where it was opened here. Unless `settled`, it takes part in
-    /// reconciliation only from [`State::settle`] on.
+    /// of the envelope that it came out of, where it was opened here. Unless `settled`, the receipt takes
+    /// part in reconciliation, and the envelope leaves it, only from [`State::settle`] on: a bag that
+    /// lacked what a neighbour just brought would tell sooner than the receipt whose it was.
     pub fn receipt(
         &mut self,
         now: Now,
@@ -332,13 +338,19 @@ impl State {
         let life = 2 * known.unwrap_or_else(|| millis(Lifetime::Fortnight.span()));
         let proof = Proof { ack, until: now.mono.0 + life, known: known.is_some() };
         self.tombstones.prove(commit, proof, settled, out);
-        let ended = slots.into_iter().filter_map(|slot| self.drop_item(slot, out)).map(|held| held.id);
-        Receipt::New { ended: ended.collect() }
+        let ended = if settled { self.drop_proven(commit, out) } else { Vec::new() };
+        Receipt::New { ended }
     }
 
-    /// From now on the receipt to `commit` takes part in reconciliation.
-    pub fn settle(&mut self, commit: AckCommit) {
+    /// From now on the receipt to `commit` takes part in reconciliation, and what it ended no longer does.
+    pub fn settle(&mut self, commit: AckCommit, out: &mut Outbox) {
         self.tombstones.settle(commit);
+        self.drop_proven(commit, out);
+    }
+
+    fn drop_proven(&mut self, commit: AckCommit, out: &mut Outbox) -> Vec<EnvelopeId> {
+        let slots = self.slots_by(&self.by_commit, &commit.0, |held| held.commit == commit);
+        slots.into_iter().filter_map(|slot| self.drop_item(slot, out)).map(|held| held.id).collect()
     }
 
     /// Takes an item out of the bag for good: it is not accepted again.

@@ -209,9 +209,22 @@ fn an_unsettled_receipt_is_not_in_the_set() {
     let before = bag.root(Set::Receipts);
     bag.receipt(at(0), ack(1), None, false, &mut Outbox::default());
     assert_eq!((bag.root(Set::Receipts), bag.names(Set::Receipts).len()), (before, 0));
-    bag.settle(ack(1).commit());
+    bag.settle(ack(1).commit(), &mut Outbox::default());
     assert_ne!(bag.root(Set::Receipts), before);
     assert_eq!(bag.names(Set::Receipts).len(), 1);
+}
+
+#[test]
+fn what_a_receipt_ends_leaves_the_set_only_when_the_receipt_enters_its_own() {
+    let mut bag = bag(Config::default());
+    let mut out = Outbox::default();
+    keep(&mut bag, 1, stranger(1)).unwrap();
+    let before = bag.root(Set::Sealed);
+    assert_eq!(bag.receipt(at(0), ack(1), None, false, &mut out), Receipt::New { ended: vec![] });
+    assert_eq!(bag.root(Set::Sealed), before);
+    bag.settle(ack(1).commit(), &mut out);
+    assert_eq!(bag.totals().count, 0);
+    assert_eq!(keep(&mut bag, 1, stranger(1)), Err(Refused::Ended));
 }
 
 #[test]

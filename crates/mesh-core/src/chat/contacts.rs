@@ -17,7 +17,7 @@ pub const MAX_REQUESTS: usize = 50;
 /// Contacts altogether.
 pub const MAX_CONTACTS: usize = 10_000;
 /// Receipts that a request holds back until it is accepted.
-const MAX_HELD: usize = 256;
+pub(super) const MAX_HELD: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Stored {

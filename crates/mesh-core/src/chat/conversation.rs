@@ -40,6 +40,8 @@ pub(super) struct Conversation {
     prefixes: BTreeSet<[u8; 8]>,
     /// Named as a parent by some text here.
     referred: BTreeSet<[u8; 8]>,
+    /// The texts that no text here names as a parent.
+    heads: BTreeSet<(u64, MessageId)>,
     /// Theirs that the person has not seen.
     unread: BTreeSet<MessageId>,
     lamport: u64,
@@ -54,12 +56,30 @@ impl Conversation {
         self.observe(lamport);
         self.lamports.insert(id, lamport);
         self.prefixes.insert(prefix(id));
-        self.referred.extend(brief.parents.iter().copied());
+        for parent in &brief.parents {
+            self.refer(*parent);
+        }
+        if !self.referred.contains(&prefix(id)) {
+            self.heads.insert((lamport, id));
+        }
         if !brief.own && !brief.read {
             self.unread.insert(id);
         }
         self.texts.insert((lamport, id), brief);
         true
+    }
+
+    /// Notes that a text names a parent, which therefore is no head.
+    fn refer(&mut self, parent: [u8; 8]) {
+        if !self.referred.insert(parent) {
+            return;
+        }
+        let (mut first, mut last) = ([0; 16], [0xff; 16]);
+        first[..8].copy_from_slice(&parent);
+        last[..8].copy_from_slice(&parent);
+        for (id, lamport) in self.lamports.range(MessageId(first)..=MessageId(last)) {
+            self.heads.remove(&(*lamport, *id));
+        }
     }
 
     /// Whether this text is here.
@@ -74,8 +94,7 @@ impl Conversation {
 
     /// The Lamport time and the parents of the next text.
     pub(super) fn next(&self) -> (u64, Vec<[u8; 8]>) {
-        let heads = self.texts.keys().rev().map(|(_, id)| prefix(*id));
-        let heads = heads.filter(|p| !self.referred.contains(p)).take(NAMED_PARENTS).collect();
+        let heads = self.heads.iter().rev().map(|(_, id)| prefix(*id)).take(NAMED_PARENTS).collect();
         ((self.lamport + 1).min(MAX_LAMPORT), heads)
     }
 

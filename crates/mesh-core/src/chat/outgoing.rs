@@ -99,6 +99,11 @@ impl Pending {
         self.state <= StoredState::HandedOn
     }
 
+    /// Whether a person would call it a message that is on its way.
+    fn counts(&self) -> bool {
+        self.is_open() && matches!(self.kind, Kind::Text)
+    }
+
     fn carriers(&self) -> u32 {
         self.parts.iter().map(|p| p.sealed.map_or(0, |s| s.carriers)).min().unwrap_or(0)
     }
@@ -139,7 +144,7 @@ impl Outgoing {
     }
 
     fn index(&mut self, id: MessageId, pending: Pending) {
-        self.open += usize::from(pending.is_open());
+        self.open += usize::from(pending.counts());
         for (index, part) in (0..).zip(&pending.parts) {
             self.index_part(PartKey { message: id, index }, &pending, part.sealed.as_ref());
         }
@@ -149,7 +154,7 @@ impl Outgoing {
     fn index_part(&mut self, key: PartKey, pending: &Pending, sealing: Option<&Sealing>) {
         if pending.is_open() {
             let end = pending.created + CUSTODY;
-            self.schedule(key, Some(sealing.map_or(Time::default(), |s| s.expires.min(end))));
+            self.schedule(key, Some(sealing.map_or_else(Time::default, |s| s.expires.min(end))));
         }
         if let Some(sealing) = sealing {
             self.by_commit.insert(sealing.commit, key);
@@ -202,7 +207,7 @@ impl Outgoing {
         self.messages.get(&id)
     }
 
-    /// Messages without a final state.
+    /// Texts without a final state.
     pub(super) fn open(&self) -> usize {
         self.open
     }
@@ -326,14 +331,14 @@ impl Outgoing {
         if late || (!revived && state <= pending.state) {
             return None;
         }
-        let was_open = pending.is_open();
+        let (was_open, is_text) = (pending.is_open(), matches!(pending.kind, Kind::Text));
         pending.state = state;
         pending.at = Some(now.wall);
         put(id, pending, out);
         let change =
             Change { message: id, to: pending.to, state: state.into(), carriers: pending.carriers() };
         if was_open && !pending.is_open() {
-            self.open -= 1;
+            self.open -= usize::from(is_text);
             self.settle(id);
         }
         Some(change)
@@ -386,7 +391,7 @@ impl Outgoing {
     pub(super) fn forget(&mut self, to: AccountId, out: &mut Outbox) {
         let ids: Vec<_> = self.messages.iter().filter(|(_, p)| p.to == to).map(|(id, _)| *id).collect();
         for id in ids {
-            if self.messages.remove(&id).is_some_and(|p| p.is_open()) {
+            if self.messages.remove(&id).is_some_and(|p| p.counts()) {
                 self.open -= 1;
             }
             out.delete(Table::Outbox, id.0);

@@ -1,3 +1,4 @@
+use super::contacts::MAX_HELD;
 use super::*;
 use crate::store::Memory;
 use crate::{Output, StoreOp};
@@ -243,6 +244,30 @@ fn the_same_command_twice_sends_once() {
         assert_eq!(sent.ok(), id);
     }
     assert_eq!(asha.jobs().len(), 1);
+}
+
+#[test]
+fn a_text_beyond_the_most_in_custody_is_refused() {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    for _ in 0..MAX_OPEN {
+        asha.send(2, "still on its way");
+    }
+    let one_more = asha.step(|s, now, _, out| s.submit_text(now, account(2), "no", None, ROOM, out));
+    assert_eq!(one_more, Err(Refusal::Full { what: "unsent messages", limit: MAX_OPEN }));
+}
+
+#[test]
+fn a_request_holds_back_a_bounded_number_of_receipts() {
+    let mut asha = Rig::new(1);
+    asha.step(|s, _, _, out| s.met(account(2), AccountKey([2; 32]), out));
+    for n in 0..=u16::try_from(MAX_HELD).unwrap() {
+        let [low, high] = n.to_le_bytes();
+        let ack = [&[low, high][..], &[7; 14]].concat().try_into().unwrap();
+        assert_eq!(asha.receive(2, &[], Some(Ack(ack))), None);
+    }
+    let held = asha.step(|s, now, _, out| s.accept(now, account(2), out)).unwrap();
+    assert_eq!(held.len(), MAX_HELD);
 }
 
 #[test]

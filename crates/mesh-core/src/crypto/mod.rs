@@ -1,4 +1,24 @@
-//! Identities, seals, sessions.
+//! Identities, seals, sessions (PROTOCOL.md sections 2, 3, 5, 6 and 10).
+//!
+//! Three questions, and where each is answered:
+//!
+//! * **Who is that?** [`account`] and [`device`] hold the long-lived keys, [`cert`] what they sign,
+//!   [`generation`] the prekeys that are made and destroyed together, [`own`] all of one's own. [`card`] is
+//!   the link that people give one another, [`invite`] the secret in it. [`safety`] and [`name`] are for
+//!   eyes.
+//! * **How does a thing become unreadable?** [`seal`] wraps it in one Noise message (patterns in [`noise`],
+//!   over the curve in [`dh`]), bound to every byte of the envelope's header. [`kem`] is the half that
+//!   withstands a quantum computer. [`beacon`] signs what everybody shall read.
+//! * **Which key?** [`session`] decides: sender sessions, the shares by which readers get them, and first
+//!   contacts. [`ratchet`] is the door to vodozemac.
+//!
+//! Rules that hold everywhere:
+//!
+//! * What was not verified has another type: [`Signed`] opens to [`Verified`] and to nothing else, and no
+//!   verification returns a `bool`.
+//! * Keys that are derived come from [`kdf`] with a purpose of their own; parts cannot run into one another.
+//! * Secrets are wiped when they go, and `Debug` shows none.
+//! * Randomness is an argument, in sealing too: a seal follows from its seed.
 
 pub mod account;
 pub mod beacon;

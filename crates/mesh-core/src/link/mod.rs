@@ -340,6 +340,12 @@ impl State {
         Some(self.links.get(&link)?.profile)
     }
 
+    /// How many links are ready.
+    #[must_use]
+    pub fn ready_count(&self) -> usize {
+        self.links.values().filter(|live| live.their.is_some()).count()
+    }
+
     /// The ready links as they are shown.
     #[must_use]
     pub fn peers(&self, now: Now) -> Vec<PeerView> {

@@ -229,3 +229,39 @@ impl Node {
 fn minute(now: Now) -> u32 {
     u32::try_from(now.wall.0 / 60).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    fn event(rng: &mut Rng, ends: u64, own: bool) -> Shown {
+        let key = BeaconKey::generate(rng);
+        let content = BeaconContent {
+            what: BeaconKind::Sos as u8,
+            seq: 1,
+            minute: 0,
+            lifetime: Lifetime::HalfDay,
+            position: None,
+            accuracy: 0,
+            battery: UNKNOWN_BATTERY,
+            people: 0,
+            hint: [0; 8],
+            text: String::new(),
+        };
+        Shown { beacon: key.sign(&content, 12).unwrap(), ends: Time(ends), own, contact: None }
+    }
+
+    #[test]
+    fn beyond_the_most_the_event_that_ends_first_is_hidden_but_never_an_own_one() {
+        let (mut rng, mut beacons, mut out) = (Rng::new([1; 32]), Beacons::default(), Outbox::default());
+        let own = beacons.show(event(&mut rng, 1, true), &mut out);
+        let first = beacons.show(event(&mut rng, 2, false), &mut out);
+        for n in 0..u64::try_from(MAX_SHOWN).unwrap() {
+            beacons.show(event(&mut rng, 10 + n, false), &mut out);
+        }
+        assert_eq!(beacons.shown.len(), MAX_SHOWN);
+        let ids: Vec<_> = beacons.shown.values().map(|s| s.beacon.event_text()).collect();
+        assert!(ids.contains(&own.id) && !ids.contains(&first.id));
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::mesh::Arrival;
+use crate::border::Event;
 use crate::carry::Origin;
 use crate::chat::Incoming;
 use crate::crypto::Beacon;
@@ -40,6 +41,10 @@ impl Node {
                 self.retry_later(at, envelope.id());
                 None
             }
+            Opened::Mismatch(account) => {
+                self.mismatch(account);
+                None
+            }
             // What does not open looks from outside like what is not ours.
             Opened::Foreign | Opened::Duplicate | Opened::Rejected(_) => None,
         };
@@ -52,6 +57,13 @@ impl Node {
             let _refused = self.mesh.keep(now, envelope, origin, &mut self.outbox);
         }
         Ok(())
+    }
+
+    /// The person is told where the keys of somebody they know were presented; nothing else changes.
+    fn mismatch(&mut self, account: AccountId) {
+        if self.chat.contact_state(account).is_some() {
+            self.outbox.notify(Event::AuthMismatch { account });
+        }
     }
 
     /// First contacts beyond the budget of trials stay in the bag and are tried again.

@@ -302,12 +302,23 @@ impl Mesh {
         out: &mut Outbox,
     ) {
         let span = envelope.lifetime().span();
+        if !self.is_alone_with(from, sender) {
+            // Held like anybody's until the receipt is out. Without room for it the receipt still counts.
+            let origin = from.map(|link| Origin::Link { link, contact: self.is_contact(link) });
+            let _held =
+                origin.map(|origin| self.keep_parcel(now, Parcel::from(envelope.clone()), origin, out));
+        }
         if self.carry.receipt(now, ack, Some(span), false, out) != carry::Receipt::Known {
             self.gossip.publish_receipt(now, ack, from, sender);
         }
         let view = View { carry: &self.carry, now };
         self.gossip.accepted(now, envelope.id().short(), from, &view);
         self.settle(now, out);
+    }
+
+    /// Whether the only neighbour is the sender, who learns of the delivery at once anyway.
+    fn is_alone_with(&self, from: Option<LinkId>, sender: AccountId) -> bool {
+        self.link.ready_count() == 1 && from.is_some_and(|link| self.link.contact(link) == Some(sender))
     }
 
     /// An arrived thing was wrong (a bad signature): it is forgotten and the link's score falls.
@@ -496,7 +507,7 @@ impl Mesh {
                     self.on_receipt(now, link, ack, out);
                 }
             }
-            Action::Settle(commit) => self.carry.settle(commit),
+            Action::Settle(commit) => self.carry.settle(commit, out),
             Action::Copy(link, id) => self.on_copy(link, id),
             Action::Fault(link, what, weight) => {
                 self.link.fault(now, link, what, weight, out);

@@ -199,6 +199,24 @@ fn a_text_crosses_a_partition_through_somebody_who_knows_neither() {
 }
 
 #[test]
+fn a_neighbour_sees_no_difference_between_what_is_ours_and_what_we_carry() {
+    let mut village = Village::new(&["Asha", "Courier", "Chandra"]);
+    village.introduce(0, 2);
+    village.send(0, 2, "for Chandra");
+    let link = village.join(0, 1);
+    village.pass(Duration::from_secs(1));
+    village.part(link);
+    village.join(1, 2);
+    village.pass(Duration::from_millis(500));
+    assert_eq!(village.texts(2, 0), ["for Chandra"]);
+    let carried = |village: &Village, at: usize| village.nodes[at].0.status(village.now).carried_envelopes;
+    assert!(carried(&village, 1) > 0);
+    assert_eq!(carried(&village, 2), carried(&village, 1));
+    village.pass(Duration::from_secs(120));
+    assert_eq!(carried(&village, 1), carried(&village, 2));
+}
+
+#[test]
 fn a_stranger_who_has_a_link_becomes_a_request_and_is_accepted() {
     let mut village = Village::new(&["Asha", "Bela"]);
     let link = village.nodes[1].0.identity().link;
@@ -264,4 +282,15 @@ fn a_beacon_reaches_everybody_and_is_taken_back() {
     village.command(0, Command::BeaconCancel { id: view.id }).unwrap();
     village.pass(Duration::from_secs(1));
     assert!(village.nodes[2].0.beacons(village.now)[0].cancelled);
+}
+
+#[test]
+fn own_beacons_beyond_the_most_are_refused_until_one_is_taken_back() {
+    let mut village = Village::new(&["Asha"]);
+    let beacon = || Command::Beacon { kind: crate::BeaconKind::Sos, text: "roof".into(), position: None };
+    let views: Vec<_> = (0..beacons::MAX_OWN).map(|_| village.command(0, beacon()).unwrap()).collect();
+    assert!(matches!(village.command(0, beacon()), Err(crate::Refusal::Full { .. })));
+    let Reply::Beacon(first) = &views[0] else { panic!("published") };
+    village.command(0, Command::BeaconCancel { id: first.id.clone() }).unwrap();
+    village.command(0, beacon()).unwrap();
 }

@@ -1,6 +1,6 @@
 //! Bytes to types and back: every format that crosses a link or is stored, and its limits.
 //!
-//! Everything is either a fixed layout (envelopes, beacons) or serde through [`codec`], bincode
+//! Everything is either a fixed layout (envelopes, frames, beacons) or serde through [`codec`], bincode
 //! with a limit on every decode. Golden vectors in each module's tests freeze the bytes.
 
 pub mod beacon;

@@ -159,6 +159,8 @@ pub enum Opened {
     Duplicate,
     /// For this device, and wrong; the reason carries nothing of the content.
     Rejected(&'static str),
+    /// For this device, from somebody who presents the keys of this account without having them.
+    Mismatch(AccountId),
     /// Opened.
     Delivery(Box<Delivery>),
 }

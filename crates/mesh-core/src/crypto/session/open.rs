@@ -326,8 +326,11 @@ impl Sessions {
             return Opened::Rejected("the payload is malformed");
         };
         let Ok(intro) = first.intro.verify() else { return Opened::Rejected("the intro does not verify") };
-        if intro.cert().noise != opening.sender || intro.device_id() == work.own.device_id() {
-            return Opened::Rejected("the intro is not the sender's");
+        if intro.cert().noise != opening.sender {
+            return Opened::Mismatch(intro.account_id());
+        }
+        if intro.device_id() == work.own.device_id() {
+            return Opened::Rejected("the intro is our own");
         }
         let is_new = !self.peers.contains_key(&intro.device_id());
         if is_new && opening.is_spent {

@@ -209,8 +209,9 @@ impl Sessions {
 
     fn way_to(&self, conversation: &Conversation, device: DeviceId, renew: bool, shrunk: bool) -> Way {
         let carrier = if renew { conversation.current.filter(|_| !shrunk) } else { conversation.carrier };
-        let known = |sid: &Sid| self.outbound.get(sid).is_some_and(|(outbound, _)| outbound.is_known());
-        if let Some(sid) = carrier.filter(known) {
+        // Shares that nobody receipts must not run past the reader's look-ahead.
+        let reaches = |(outbound, live): &(Outbound, Live)| outbound.is_known() && !live.is_lagging();
+        if let Some(sid) = carrier.filter(|sid| self.outbound.get(sid).is_some_and(reaches)) {
             return Way::Carrier(device, sid);
         }
         match self.peers.get(&device).and_then(|peer| peer.control()) {

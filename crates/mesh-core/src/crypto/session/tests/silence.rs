@@ -64,6 +64,18 @@ fn a_renewed_session_goes_on_into_silence_on_the_chain_before() {
 }
 
 #[test]
+fn the_end_of_a_very_long_silence_opens_without_its_beginning() {
+    let (mut a, mut b) = Device::pair(Kind::Fake);
+    Device::introduce(&mut a, &mut b);
+    a.tick_after(Duration::from_secs(8 * 86_400));
+    let mut bag: Vec<_> = (0..12_000).map(|n| a.seal(b.id(), &n.to_string())).collect();
+    // Of what was carried for months, only the last part still lives.
+    bag.drain(..11_000);
+    shuffle(&mut bag);
+    assert_eq!(open_all(&mut b, &mut bag).len(), 1_000);
+}
+
+#[test]
 fn an_envelope_may_come_before_its_key() {
     let (mut a, mut b) = Device::pair(Kind::Real);
     a.add(&b);

@@ -1,0 +1,94 @@
+//! Long silences and what was written into them.
+
+use crate::rig::*;
+use mesh_core::view::MessageState;
+use mesh_core::{MessageId, Table};
+use mesh_sim::{NodeIx, World};
+
+fn expected(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("number {n:04}")).collect()
+}
+
+fn write(world: &mut World, from: NodeIx, to: NodeIx, range: core::ops::Range<usize>) -> Vec<MessageId> {
+    range.map(|n| send(world, from, to, &format!("number {n:04}"))).collect()
+}
+
+/// Until everything is delivered, at most `hours`.
+fn settle(world: &mut World, at: NodeIx, ids: &[MessageId], hours: u32) {
+    for _ in 0..hours {
+        if all_delivered(world, at, ids) {
+            return;
+        }
+        world.run_for(HOUR);
+    }
+    let open = ids.iter().filter(|id| state(world, at, **id) < MessageState::Delivered).count();
+    assert_eq!(open, 0, "messages without a receipt after {hours} hours");
+}
+
+fn silence(mut world: World, count: usize) {
+    let (a, b) = pair_in(&mut world);
+    world.disconnect(a, b);
+    let pause = 60 * DAY / u32::try_from(count).unwrap();
+    let mut ids = Vec::new();
+    for n in 0..count {
+        ids.extend(write(&mut world, a, b, n..n + 1));
+        world.run_for(pause);
+    }
+    world.connect(a, b);
+    settle(&mut world, a, &ids, 48);
+    assert_eq!(texts_from(&world, b, a)[1..], expected(count));
+}
+
+#[test]
+fn two_months_of_silence_with_5000_messages_written_into_it_lose_nothing() {
+    silence(World::new(1), 5_000);
+}
+
+#[test]
+fn two_months_of_silence_lose_nothing_with_the_seeded_ratchet() {
+    silence(seeded(1), 1_000);
+}
+
+#[test]
+fn attack_30_five_hundred_messages_handed_over_in_reverse_all_arrive_in_order() {
+    let (mut world, a, b) = pair(2);
+    world.disconnect(a, b);
+    let hand = world.add("Hand");
+    let ids = write(&mut world, a, b, 0..500);
+    world.record();
+    world.connect(a, hand);
+    world.run_for(MINUTE);
+    let mut written = envelopes(&world, a);
+    assert!(written.len() >= 500);
+    // By the time of writing: the stranger was handed the newest first.
+    written.reverse();
+    let feeder = Feeder::new(&mut world, b, 7);
+    for envelope in written {
+        feeder.offer(&mut world, [envelope.to_bytes()]);
+    }
+    world.disconnect(a, hand);
+    world.connect(a, b);
+    settle(&mut world, a, &ids, 1);
+    assert_eq!(texts_from(&world, b, a)[1..], expected(500));
+}
+
+#[test]
+fn attack_30_two_thousand_five_hundred_lost_envelopes_are_repaired() {
+    let (mut world, a, b) = seeded_pair(3);
+    world.disconnect(a, b);
+    let mut ids = write(&mut world, a, b, 0..2_500);
+    world.crash(a);
+    wipe(world.store(a), &[Table::Carried, Table::Body]);
+    world.restart(a);
+    world.connect(a, b);
+    world.run_for(MINUTE);
+    assert_eq!(texts_from(&world, b, a).len(), 1, "everything written was lost");
+    ids.extend(write(&mut world, a, b, 2_500..2_550));
+    settle(&mut world, a, &ids[2_500..], 1);
+    // What was lost is sealed again when its envelopes' time is over.
+    world.disconnect(a, b);
+    world.run_for(14 * DAY);
+    world.connect(a, b);
+    settle(&mut world, a, &ids, 24);
+    assert_eq!(texts_from(&world, b, a)[1..], expected(2_550));
+}

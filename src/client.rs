@@ -5,7 +5,7 @@ use crate::api::types::{ErrorBody, SendRequest};
 use crate::api::{self, Address};
 use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, write_private};
 use crate::daemon::Switch;
-use crate::home::{self, HomeError, Secret};
+use crate::home::{self, HomeError, Secret, Turn};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use futures::StreamExt as _;
@@ -172,6 +172,9 @@ impl Client {
     }
 
     async fn open(&self) -> Result<Session, ClientError> {
+        if Turn::is_taken(&self.data) {
+            return Err(HomeError::Locked { path: self.data.path().to_owned() }.into());
+        }
         let (data, secret) = (self.data.clone(), self.secret.clone());
         let opened = tokio::task::spawn_blocking(move || home::open(&data, &secret)).await;
         let opened = opened.map_err(io::Error::other)??;

@@ -62,6 +62,12 @@ impl DataDir {
         self.0.join("api.token")
     }
 
+    /// The file that a node locks while it waits for its home.
+    #[must_use]
+    pub fn turn_file(&self) -> PathBuf {
+        self.0.join("run.turn")
+    }
+
     /// Where commands leave what they could not hand over.
     #[must_use]
     pub fn spool(&self) -> PathBuf {

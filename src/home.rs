@@ -150,6 +150,36 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
     }
 }
 
+/// A node's right to its home before any command: commands follow each other without a pause, and a node
+/// that starts would never find the lock free. It ends with this value or its process.
+#[derive(Debug)]
+pub struct Turn {
+    _lock: std::fs::File,
+}
+
+impl Turn {
+    /// Keeps commands from opening the home of `data`; those that have it end first.
+    ///
+    /// `None` for the moment in which a command looks, while another node starts, and where the directory
+    /// takes no file.
+    #[must_use]
+    pub fn take(data: &DataDir) -> Option<Self> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(data.turn_file()).ok()?;
+        lock.try_lock().is_ok().then_some(Self { _lock: lock })
+    }
+
+    /// Whether a node that starts has it.
+    #[must_use]
+    pub fn is_taken(data: &DataDir) -> bool {
+        let Ok(file) = std::fs::File::open(data.turn_file()) else { return false };
+        matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+    }
+}
+
 /// Whether a person lives in `data`, as far as can be seen from outside.
 #[must_use]
 pub fn exists(data: &DataDir) -> bool {

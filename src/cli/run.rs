@@ -7,7 +7,7 @@ use starling::api::Server;
 use starling::client::Client;
 use starling::config::{MAX_TRANSPORT_EVENTS, RUN_PATIENCE, parse_duration};
 use starling::daemon::Switch;
-use starling::home::{self, HomeError, Opened};
+use starling::home::{self, HomeError, Opened, Turn};
 use starling::strings::{clean, clean_line};
 use starling::t;
 use starling::transport::lan::{BEACON_PORT, Lan, LanConfig, LanHandle, PeerAddress};
@@ -93,8 +93,10 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 /// Opens the home; waits for a command that uses it, but not for another running node.
 async fn open(app: &App) -> anyhow::Result<Opened> {
     let client = app.client();
+    let mut turn = None;
     let deadline = Instant::now() + RUN_PATIENCE;
     loop {
+        turn = turn.or_else(|| Turn::take(&app.data));
         let (data, secret) = (app.data.clone(), app.secret.clone());
         match tokio::task::spawn_blocking(move || home::open(&data, &secret)).await? {
             Err(HomeError::Locked { path }) => {

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How many neighbouring bytes of a secret give it away.
 const WINDOW: usize = 8;
+/// Nothing more is expected of a visit after so long without news.
+const QUIET: Duration = Duration::from_secs(3);
 const ASHA: usize = 0;
 const COURIER: usize = 1;
 const CHEN: usize = 2;
@@ -69,8 +71,8 @@ impl Secrets {
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         let memory = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();
         let (mut found, mut read) = (None, 0);
-        // What is mapped from a file and cannot be written is the program itself.
-        let own = maps.lines().filter(|line| line.contains(" rw") || !line.contains('/'));
+        // What cannot be written is the program itself, or nothing.
+        let own = maps.lines().filter(|line| line.contains(" rw"));
         for line in own {
             let (range, _) = line.split_once(' ').unwrap();
             let (start, end) = range.split_once('-').unwrap();
@@ -157,7 +159,7 @@ impl Street {
     /// Waits until nothing new has happened for some seconds.
     fn settle(&mut self, most: Duration) {
         let (start, mut before, mut since) = (Instant::now(), None, Instant::now());
-        while start.elapsed() < most && (before.is_none() || since.elapsed() < Duration::from_secs(4)) {
+        while start.elapsed() < most && (before.is_none() || since.elapsed() < QUIET) {
             let status = self.people[COURIER].run(&["status", "--json"]).one();
             let carried = status["carried"]["envelopes"].as_u64().unwrap();
             self.most_carried = self.most_carried.max(carried);

@@ -192,6 +192,10 @@ fn a_node_starts_while_commands_follow_each_other_without_a_pause() {
         let start = std::time::Instant::now();
         let node = std::panic::catch_unwind(|| asha.start(&["--no-lan"]));
         ended.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(node.is_ok() && start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(
+            node.is_ok() && start.elapsed() < std::time::Duration::from_secs(10),
+            "{:?}",
+            start.elapsed()
+        );
     });
 }

@@ -44,13 +44,14 @@ fn seals(c: &mut Criterion) {
     let mut group = c.benchmark_group("session");
     for (what, len) in [("20 B text", 47), ("1 KiB text", 1_053)] {
         let (mut a, mut b) = Device::friends();
-        group.bench_function(format!("seal, {what}"), |bench| bench.iter(|| a.seal(&b, len)));
+        let to = b.account();
+        group.bench_function(format!("seal, {what}"), |bench| bench.iter(|| a.seal(to, len)));
         let (mut sealed, mut at) = (Vec::new(), 0);
         group.bench_function(format!("open, {what}"), |bench| {
             bench.iter_batched(
                 || {
                     if at == sealed.len() {
-                        (sealed, at) = ((0..50).map(|_| a.seal(&b, len)).collect(), 0);
+                        (sealed, at) = ((0..50).map(|_| a.seal(to, len)).collect(), 0);
                     }
                     at += 1;
                     sealed[at - 1].clone()
@@ -61,12 +62,12 @@ fn seals(c: &mut Criterion) {
         });
     }
     group.bench_function("seal, first contact", |bench| {
-        bench.iter_batched(Device::strangers, |(mut a, b)| a.seal(&b, 47), BatchSize::PerIteration);
+        bench.iter_batched(Device::strangers, |(mut a, b)| a.seal(b.account(), 47), BatchSize::PerIteration);
     });
     group.bench_function("open, first contact", |bench| {
         let sealed = || {
             let (mut a, b) = Device::strangers();
-            (a.seal(&b, 47), b)
+            (a.seal(b.account(), 47), b)
         };
         bench.iter_batched(sealed, |(envelope, mut b)| b.open(&envelope), BatchSize::PerIteration);
     });

@@ -42,9 +42,9 @@ impl Device {
     pub(crate) fn friends() -> (Self, Self) {
         let (mut a, mut b) = Self::strangers();
         for _ in 0..3 {
-            let envelope = a.seal(&b, 20);
+            let envelope = a.seal(b.account(), 20);
             b.open(&envelope);
-            let envelope = b.seal(&a, 20);
+            let envelope = b.seal(a.account(), 20);
             a.open(&envelope);
         }
         (a, b)
@@ -58,12 +58,13 @@ impl Device {
         self.store(out);
     }
 
-    fn account(&self) -> AccountId {
+    /// Its account.
+    pub(crate) fn account(&self) -> AccountId {
         self.own.account_id()
     }
 
     /// Seals a content of `len` bytes; its records are applied as well.
-    pub(crate) fn seal(&mut self, to: &Self, len: usize) -> Envelope {
+    pub(crate) fn seal(&mut self, to: AccountId, len: usize) -> Envelope {
         self.now.mono = Time(self.now.mono.0 + 1);
         let mut out = Outbox::default();
         let (own, contents) = (&self.own, [vec![b'x'; len]]);

@@ -1,7 +1,8 @@
 //! Whole daemons over loopback, each in a process of its own: what a person waits for, and what a
 //! relay pays. Shipping defaults: padding and jitter are on, every figure is durable on both sides.
 //!
-//! `cargo bench --bench daemons`, or `... -- quick` for a tenth of the messages.
+//! `cargo bench --bench daemons`, or `... -- quick` for a tenth of the messages, or `... -- one_hop` for
+//! one part.
 
 mod figures;
 mod fill;
@@ -9,16 +10,20 @@ mod peer;
 
 use anyhow::{Context as _, Result};
 use figures::{Latencies, Usage, report};
+use futures::stream::FuturesUnordered;
+use futures::{StreamExt as _, TryStreamExt as _};
 use mesh_core::view::MessageState;
 use mesh_core::{AccountId, Command, Event, MessageId, Reply};
 use peer::{Child, Local};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Bytes of each text.
 const TEXT: usize = 1_024;
 /// Messages on their way at once.
 const WINDOW: usize = 64;
+/// What can be asked for by name.
+const PARTS: [&str; 5] = ["one_hop", "relay", "four_hops", "idle", "full_bag"];
 /// Envelopes of the full bag.
 const FULL: usize = 100_000;
 
@@ -33,11 +38,17 @@ fn main() -> Result<()> {
 
 async fn run(scale: usize) -> Result<()> {
     println!("load {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
-    one_hop(scale).await?;
-    relay(scale).await?;
-    four_hops(scale).await?;
-    idle(scale).await?;
-    full_bag(scale).await
+    let named: Vec<String> = std::env::args().filter(|arg| PARTS.contains(&arg.as_str())).collect();
+    for part in PARTS.iter().filter(|part| named.is_empty() || named.iter().any(|n| n == *part)) {
+        match *part {
+            "one_hop" => one_hop(scale).await?,
+            "relay" => relay(scale).await?,
+            "four_hops" => four_hops(scale).await?,
+            "idle" => idle(scale).await?,
+            _ => full_bag(scale).await?,
+        }
+    }
+    Ok(())
 }
 
 /// Aims 1 and 2: sealed, durable on both sides and receipted.
@@ -70,17 +81,29 @@ async fn warm_up(local: &mut Local, to: AccountId) -> Result<()> {
     local.wait_delivered(&[id].into()).await
 }
 
+/// Keeps [`WINDOW`] messages on their way until `count` are receipted.
 async fn windowed(local: &mut Local, to: AccountId, count: usize) -> Result<()> {
-    let mut open = std::collections::BTreeSet::new();
-    let mut sent = 0;
-    while sent < count || !open.is_empty() {
-        while sent < count && open.len() < WINDOW {
-            open.insert(local.send(to, TEXT).await?);
-            sent += 1;
+    let door = local.door();
+    let mut sends = FuturesUnordered::new();
+    let (mut started, mut receipted) = (0, 0);
+    while receipted < count {
+        while started < count && started - receipted < WINDOW {
+            sends.push(door.send(to, TEXT));
+            started += 1;
         }
-        open.remove(&local.next_delivered().await?);
+        tokio::select! {
+            Some(sent) = sends.next(), if !sends.is_empty() => { sent?; }
+            delivered = local.next_delivered() => { delivered?; receipted += 1; }
+        }
     }
     Ok(())
+}
+
+/// Submits `count` messages, [`WINDOW`] at a time.
+async fn burst(local: &Local, to: AccountId, count: usize) -> Result<BTreeSet<MessageId>> {
+    let door = local.door();
+    let sends = futures::stream::iter(0..count).map(|_| door.send(to, TEXT));
+    sends.buffer_unordered(WINDOW).try_collect().await
 }
 
 /// Aim 3: what a relay pays for each message that it stores and forwards.
@@ -93,9 +116,7 @@ async fn relay(scale: usize) -> Result<()> {
     warm_up(&mut local, to).await?;
     let (count, usage, start) = (5_000 / scale, courier.usage()?, Instant::now());
     let mut arrivals = chandra.arrivals();
-    for _ in 0..count {
-        local.send(to, TEXT).await?;
-    }
+    burst(&local, to, count).await?;
     for _ in 0..count {
         arrivals.recv().await.context("the recipient ended")?;
     }
@@ -132,10 +153,7 @@ async fn four_hops(scale: usize) -> Result<()> {
     }
     report("4 hops, one at a time, one way", &latencies.to_string());
     let (count, start) = (2_000 / scale, Instant::now());
-    let mut open = BTreeMap::<MessageId, ()>::new();
-    for _ in 0..count {
-        open.insert(local.send(to, TEXT).await?, ());
-    }
+    let mut open = burst(&local, to, count).await?;
     while !open.is_empty() {
         open.remove(&arrivals.recv().await.context("the recipient ended")?);
     }
@@ -185,10 +203,7 @@ impl Local {
     }
 
     async fn send(&self, to: AccountId, len: usize) -> Result<MessageId> {
-        match self.command(Command::Send { to, text: "x".repeat(len), message: None }).await? {
-            Reply::Sent(id) => Ok(id),
-            other => anyhow::bail!("{other:?}"),
-        }
+        self.door().send(to, len).await
     }
 
     async fn next_delivered(&mut self) -> Result<MessageId> {
@@ -202,7 +217,7 @@ impl Local {
         }
     }
 
-    async fn wait_delivered(&mut self, ids: &std::collections::BTreeSet<MessageId>) -> Result<()> {
+    async fn wait_delivered(&mut self, ids: &BTreeSet<MessageId>) -> Result<()> {
         let mut open = ids.clone();
         while !open.is_empty() {
             open.remove(&self.next_delivered().await?);

@@ -2,10 +2,10 @@
 
 use crate::figures::Usage;
 use anyhow::{Context as _, Result};
-use mesh_core::{Command, Event, MessageId, Reply};
+use mesh_core::{AccountId, Command, Event, MessageId, Reply};
 use starling::config::{DataDir, MAX_TRANSPORT_EVENTS};
 use starling::daemon::Switch;
-use starling::handle::Notice;
+use starling::handle::{Handle, Notice};
 use starling::home::{self, Running, Secret};
 use starling::transport::LinkIds;
 use starling::transport::lan::{Lan, LanConfig, LanHandle};
@@ -64,8 +64,26 @@ impl Local {
         Ok(self.running.handle().command(command).await?)
     }
 
+    pub(crate) fn door(&self) -> Door {
+        Door(self.running.handle().clone())
+    }
+
     pub(crate) async fn link(&self) -> Result<String> {
         Ok(self.running.handle().read(|node, _| node.identity().link).await?)
+    }
+}
+
+/// Sends for a daemon, also several at a time.
+#[derive(Clone)]
+pub(crate) struct Door(Handle);
+
+impl Door {
+    /// Submits a text of `len` bytes; returns once it is durable.
+    pub(crate) async fn send(&self, to: AccountId, len: usize) -> Result<MessageId> {
+        match self.0.command(Command::Send { to, text: "x".repeat(len), message: None }).await? {
+            Reply::Sent(id) => Ok(id),
+            other => anyhow::bail!("{other:?}"),
+        }
     }
 }
 

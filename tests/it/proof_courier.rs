@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How many neighbouring bytes of a secret give it away.
 const WINDOW: usize = 8;
+/// A visit lasts so long at least: a link that was cut is noticed within 6 seconds, then there is a new one.
+const VISIT: Duration = Duration::from_secs(7);
 /// Nothing more is expected of a visit after so long without news.
 const QUIET: Duration = Duration::from_secs(3);
 const ASHA: usize = 0;
@@ -106,9 +108,10 @@ impl Secrets {
 
 /// The three people, their nodes and their networks.
 struct Street {
-    places: Places,
-    people: [Person; 3],
     nodes: [Node; 3],
+    people: [Person; 3],
+    /// After the nodes: a network goes when nobody lives in it.
+    places: Places,
     secrets: Secrets,
     /// The beginning of every text.
     word: String,
@@ -118,8 +121,6 @@ struct Street {
 
 impl Street {
     fn new(places: Places) -> Self {
-        places.join(TO_ASHA, ASHA, COURIER);
-        places.join(TO_CHEN, COURIER, CHEN);
         let people = [ASHA, COURIER, CHEN].map(|place| {
             let name = format!("{}{}", ["Asha", "Bo", "Chen"][place], rig::random_word());
             Person::nobody().within(places.name(place)).named(&name)
@@ -156,10 +157,11 @@ impl Street {
         self.places.set(here, COURIER, "up");
     }
 
-    /// Waits until nothing new has happened for some seconds.
-    fn settle(&mut self, most: Duration) {
+    /// Waits until `least` has passed and nothing new has happened for some seconds.
+    fn settle(&mut self, least: Duration) {
         let (start, mut before, mut since) = (Instant::now(), None, Instant::now());
-        while start.elapsed() < most && (before.is_none() || since.elapsed() < QUIET) {
+        let most = Duration::from_secs(20);
+        while start.elapsed() < least || (start.elapsed() < most && since.elapsed() < QUIET) {
             let status = self.people[COURIER].run(&["status", "--json"]).one();
             let carried = status["carried"]["envelopes"].as_u64().unwrap();
             self.most_carried = self.most_carried.max(carried);
@@ -197,14 +199,16 @@ fn a_courier_who_knows_nothing_brings_everything_between_people_who_never_meet()
     let Some(places) = Places::new::<3>() else { return };
     let (start, count) = (Instant::now(), rig::extent(10, 100));
     let most = Duration::from_secs(if rig::is_full() { 900 } else { 240 });
-    let mut street = Street::new(places);
+    places.join(TO_ASHA, ASHA, COURIER);
+    places.join(TO_CHEN, COURIER, CHEN);
     let files = tempfile::tempdir().unwrap();
     let captures = [TO_ASHA, TO_CHEN].map(|net| {
         let wire = format!("wire{net}");
-        Capture::start(street.places.name(COURIER), &wire, &files.path().join(&wire))
+        Capture::start(places.name(COURIER), &wire, &files.path().join(&wire))
     });
+    let mut street = Street::new(places);
     street.write(0..count / 2);
-    street.settle(Duration::from_secs(20));
+    street.settle(QUIET);
     street.look_into_memory();
     let (mut written, mut visits) = (count / 2, 0);
     while written < count || !street.is_all_home(count) {
@@ -214,7 +218,7 @@ fn a_courier_who_knows_nothing_brings_everything_between_people_who_never_meet()
         let next = (written + count.div_ceil(8)).min(count);
         street.write(written..next);
         written = next;
-        street.settle(Duration::from_secs(20));
+        street.settle(VISIT);
         street.look_into_memory();
     }
     street.check_arrivals(count);

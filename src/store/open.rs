@@ -33,6 +33,10 @@ pub(super) fn create(dir: &Path, passphrase: &Passphrase, config: &Config) -> Re
     journal::create(dir, &keyring.epochs().current, sizes(config)).map_err(io)?;
     Engine::create(dir, &Keys::new(keyring.data())).map_err(io)?;
     files::sync_dir(dir).map_err(io)?;
+    // The directory's own name is durable only with its parent.
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        files::sync_dir(parent).map_err(io)?;
+    }
     keyring.save().map_err(io)
 }
 

@@ -119,10 +119,13 @@ fn whatever_was_acknowledged_survives_a_power_cut() {
             acknowledged = child.line("acknowledged ").unwrap().parse().unwrap();
         }
         child.signal(Signal::STOP);
-        let copy = dir.path().join("copy");
+        // A file of its own each time: a lazily unmounted loop device may still hold the last one.
+        let copy = dir.path().join(format!("copy{round}"));
         std::fs::copy(&disk.image, &copy).unwrap();
         child.signal(Signal::CONT);
-        let Some(cut) = Disk::mount(&copy, &dir.path().join("cut"), "loop") else { return };
+        let Some(cut) = Disk::mount(&copy, &dir.path().join(format!("cut{round}")), "loop") else { return };
         verify(&cut.mount.join("data"), acknowledged);
+        drop(cut);
+        std::fs::remove_file(&copy).unwrap();
     }
 }

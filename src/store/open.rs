@@ -108,12 +108,20 @@ pub(super) fn open(
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let io = |e| OpenError::io("lock the directory", dir, e);
     let file = files::open_private(&dir.join("lock")).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_path_buf() }),
-        Err(TryLockError::Error(e)) => Err(io(e)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A child that is just being started holds its parent's files until it runs its program.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(e)) => return Err(io(e)),
+        }
     }
+    Err(OpenError::Locked { dir: dir.to_path_buf() })
 }
+
+/// Looks at a lock that is taken, and the pause between them: 400 ms in all.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 fn sizes(config: &Config) -> Sizes {
     Sizes { first: config.journal_bytes, most: config.journal_most_bytes }

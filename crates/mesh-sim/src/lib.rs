@@ -43,10 +43,16 @@
 //! [`World::trace_hash`] says so across processes. vodozemac draws its own randomness; [`World::with`] builds
 //! nodes with a seeded ratchet where that matters.
 
+mod contact;
+mod draft;
+mod outcome;
 mod pipe;
 #[cfg(test)]
 mod tests;
 mod world;
 
+pub use contact::{Contact, Meeting, Mobility};
+pub use draft::{Audience, Draft};
+pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Sample, Scene, Violation};
 pub use pipe::{Pipe, Raw};
 pub use world::{NodeIx, Sent, World};

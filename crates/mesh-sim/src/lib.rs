@@ -45,8 +45,12 @@
 
 mod contact;
 mod draft;
+pub mod faults;
 mod outcome;
 mod pipe;
+pub mod runner;
+pub mod scenario;
+pub mod stats;
 #[cfg(test)]
 mod tests;
 mod world;

@@ -46,6 +46,7 @@
 mod contact;
 mod draft;
 pub mod faults;
+pub mod oracle;
 mod outcome;
 mod pipe;
 pub mod runner;
@@ -53,10 +54,13 @@ pub mod scenario;
 pub mod stats;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod world;
 
 pub use contact::{Contact, Meeting, Mobility};
 pub use draft::{Audience, Draft};
+pub use oracle::{Creation, Crossing, Draw, Foresight, Oracle};
 pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Sample, Scene, Violation};
 pub use pipe::{Pipe, Raw};
+pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
 pub use world::{NodeIx, Sent, World};

@@ -138,8 +138,8 @@ impl Plan {
         let mut bytes = [0xfa; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut draw = Draw(Rng::new(bytes));
-        let nodes = draw.from_to(NODES.0, NODES.1);
-        let heals_at = draw.from_to(5, 40) * MINUTE;
+        let nodes = draw.between(NODES.0, NODES.1);
+        let heals_at = draw.between(5, 40) * MINUTE;
         let pairs = draw.pairs(nodes);
         let messages = draw.messages(nodes, heals_at);
         let faults = draw.faults(nodes, pairs.len() as u64, heals_at);
@@ -190,7 +190,7 @@ impl Plan {
 struct Draw(Rng);
 
 impl Draw {
-    fn from_to(&mut self, from: u64, to: u64) -> u64 {
+    fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.0.below(to - from + 1)
     }
 
@@ -209,14 +209,14 @@ impl Draw {
 
     /// How bad something is in this run: nothing in half of the runs, else up to `most`.
     fn level(&mut self, most: u64) -> u64 {
-        if self.below(2) == 0 { 0 } else { self.from_to(0, most) }
+        if self.below(2) == 0 { 0 } else { self.between(0, most) }
     }
 
     /// A line through all nodes, so that there is a path, and some more pairs.
     fn pairs(&mut self, nodes: u64) -> Vec<Pairing> {
         let (loss, twice, jitter) = (self.level(100), self.level(200), self.level(400));
-        let latency = self.from_to(1, 300);
-        let more = self.from_to(0, nodes);
+        let latency = self.between(1, 300);
+        let more = self.between(0, nodes);
         let mut pairs: Vec<Pairing> = Vec::new();
         for n in 0..nodes - 1 + more {
             let (a, b) = if n < nodes - 1 { (n, n + 1) } else { (self.below(nodes), self.below(nodes)) };
@@ -233,17 +233,17 @@ impl Draw {
     }
 
     fn messages(&mut self, nodes: u64, until: u64) -> Vec<Message> {
-        let circle = self.from_to(2, nodes);
-        let count = self.from_to(5, 40);
+        let circle = self.between(2, nodes);
+        let count = self.between(5, 40);
         let mut messages: Vec<Message> = (0..count)
             .map(|_| {
                 let from = self.one(circle);
                 let other = self.one(circle - 1);
                 let to = if other >= from { other + 1 } else { other };
                 let bytes = match self.below(12) {
-                    0 => self.from_to(2_000, 30_000),
-                    1..=3 => self.from_to(200, 2_000),
-                    _ => self.from_to(12, 200),
+                    0 => self.between(2_000, 30_000),
+                    1..=3 => self.between(200, 2_000),
+                    _ => self.between(12, 200),
                 };
                 Message { at: self.below(until), from, to, bytes: self.small(bytes) }
             })
@@ -259,7 +259,7 @@ impl Draw {
         if all == 0 {
             return Vec::new();
         }
-        let count = self.from_to(1, 60);
+        let count = self.between(1, 60);
         let mut faults: Vec<Fault> = (0..count).map(|_| self.fault(&weights, nodes, pairs, until)).collect();
         faults.sort_by_key(Fault::at);
         faults
@@ -276,11 +276,11 @@ impl Draw {
         });
         let (at, node) = (self.below(until), self.one(nodes));
         match kind {
-            Some(0) => Fault::Crash { at, node, down: self.from_to(0, 10 * MINUTE) },
+            Some(0) => Fault::Crash { at, node, down: self.between(0, 10 * MINUTE) },
             Some(1) => Fault::LoseCommit { at, node },
             Some(2) => Fault::LoseSends { at, node },
             Some(3) => {
-                Fault::Partition { at, below: self.one(nodes), lasts: self.from_to(1_000, 15 * MINUTE) }
+                Fault::Partition { at, below: self.one(nodes), lasts: self.between(1_000, 15 * MINUTE) }
             }
             Some(4) => Fault::Cut { at, pair: self.one(pairs) },
             _ => Fault::Clock { at, node, off: self.skew() },

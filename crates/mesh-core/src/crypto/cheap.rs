@@ -3,8 +3,8 @@
 use super::cert::Cert;
 use super::dh::X25519Secret;
 use super::seal::{
-    FIRST_CLASS, FIRST_OVERHEAD, FirstOpen, FirstOpened, FirstSeal, Header, SESSION_OVERHEAD, Sealer, TooLong,
-    first_prologue, padded, session_prologue, unpadded,
+    FIRST_CLASS, FIRST_OVERHEAD, FirstOpen, FirstOpened, FirstSeal, Header, SESSION_OVERHEAD, Sealer,
+    TooLong, first_prologue, padded, session_prologue, unpadded,
 };
 use crate::rng::Rng;
 use crate::wire::SizeClass;
@@ -42,7 +42,9 @@ impl Sealer for Cheap {
     }
 
     fn open_first(&self, open: &FirstOpen<'_>, psks: &[Zeroizing<[u8; 32]>]) -> FirstOpened {
-        let Some((head, padded)) = open.body.split_at_checked(FIRST_HEAD) else { return FirstOpened::Foreign };
+        let Some((head, padded)) = open.body.split_at_checked(FIRST_HEAD) else {
+            return FirstOpened::Foreign;
+        };
         let prologue = first_prologue(open.header, open.to);
         let prekey = X25519Secret::from_private(*open.prekey).public();
         let (keys, codes) = head.split_at(RANDOM + KEY);

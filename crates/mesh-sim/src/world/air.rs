@@ -158,9 +158,8 @@ impl World {
             Via::Pipe(pipe) => crate::Faults { lose_per_mille: pipe.loss_per_mille, ..Default::default() },
             Via::Radio { journey, .. } => self.journeys[journey].radio.faults,
         };
-        let hits = |world: &mut Self, per_mille: u16| {
-            per_mille > 0 && world.rng.below(1_000) < u64::from(per_mille)
-        };
+        let hits =
+            |world: &mut Self, per_mille: u16| per_mille > 0 && world.rng.below(1_000) < u64::from(per_mille);
         if hits(self, faults.lose_per_mille) {
             self.counters.losses.faults += 1;
             self.lose(from, &bytes, Loss::Fault);
@@ -294,15 +293,8 @@ impl World {
     fn lay(&mut self, a: End, b: End, there: Via, back: Via) -> (LinkId, LinkId) {
         let (of_a, of_b) = (LinkId(self.serial + 1), LinkId(self.serial + 2));
         self.serial += 2;
-        let line = |via, near, far, back| Line {
-            via,
-            near,
-            far,
-            back,
-            free_us: 0,
-            closing: false,
-            since: self.now,
-        };
+        let line =
+            |via, near, far, back| Line { via, near, far, back, free_us: 0, closing: false, since: self.now };
         let lines = [(of_a, line(there, a, b, of_b)), (of_b, line(back, b, a, of_a))];
         self.lines.extend(lines);
         for (end, link) in [(a, of_a), (b, of_b)] {
@@ -368,7 +360,8 @@ impl World {
                 self.input(index, Input::LinkDown { link });
             }
         }
-        if let (Via::Radio { journey, .. }, Some(a), Some(b)) = (line.via, line.near.node(), line.far.node()) {
+        if let (Via::Radio { journey, .. }, Some(a), Some(b)) = (line.via, line.near.node(), line.far.node())
+        {
             self.unlinked(journey, a, b);
         }
     }

@@ -76,7 +76,10 @@ impl World {
     /// # Panics
     /// Where links stand or somebody travels already: this comes first.
     pub fn introduce(&mut self, pairs: &[(NodeIx, NodeIx)]) -> Vec<(NodeIx, NodeIx)> {
-        assert!(self.lines.is_empty() && self.journeys.is_empty(), "introductions come before everything else");
+        assert!(
+            self.lines.is_empty() && self.journeys.is_empty(),
+            "introductions come before everything else"
+        );
         let (start, counters, keeping) = (self.now, self.counters, self.keeping);
         let observers = core::mem::take(&mut self.observers);
         self.keeping = false;

@@ -45,18 +45,22 @@
 
 mod contact;
 mod draft;
+pub mod mobility;
 pub mod oracle;
 mod outcome;
 mod pipe;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+pub mod workload;
 mod world;
 
 pub use contact::{Contact, Meeting, Mobility};
 pub use draft::{Audience, Draft};
+pub use mobility::{Movement, TraceReplay, contacts};
 pub use oracle::{Creation, Crossing, Draw, Foresight, Oracle};
 pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Sample, Scene, Violation};
 pub use pipe::{Pipe, Raw};
 pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
+pub use workload::{Workload, plan};
 pub use world::{NodeIx, Sent, World};

@@ -43,12 +43,15 @@
 //! [`World::trace_hash`] says so across processes. vodozemac draws its own randomness; [`World::with`] builds
 //! nodes with a seeded ratchet where that matters.
 
+pub mod attack;
+pub mod baseline;
 mod change;
 mod contact;
 mod counters;
 mod draft;
 mod energy;
 pub mod faults;
+pub mod invariants;
 pub mod mobility;
 mod observe;
 pub mod oracle;

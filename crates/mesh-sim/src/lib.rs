@@ -48,12 +48,16 @@ mod contact;
 mod counters;
 mod draft;
 mod energy;
+pub mod faults;
 mod observe;
 pub mod oracle;
 mod outcome;
 mod pipe;
 mod protocol;
 mod radio;
+pub mod runner;
+pub mod scenario;
+pub mod stats;
 pub mod trace;
 mod world;
 

@@ -6,6 +6,7 @@
 
 mod contacts;
 mod conversation;
+mod history;
 mod outgoing;
 mod segments;
 
@@ -22,7 +23,7 @@ use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
-use crate::view::{ContactState, ContactView, InfoView, MessageState, MessageView};
+use crate::view::{ContactState, ContactView, InfoView};
 use crate::wire::codec;
 use crate::wire::message::{Body, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
 use contacts::{Contacts, Heard};
@@ -124,6 +125,8 @@ pub struct State {
     notes: VecDeque<Job>,
     /// Texts written within the input at work, which storage does not show yet.
     fresh: BTreeMap<MessageId, Message>,
+    /// Every text in the order in which it came to be here.
+    arrivals: BTreeMap<u64, (AccountId, MessageId)>,
     next_order: u64,
     rng: Rng,
 }
@@ -148,6 +151,7 @@ impl State {
             unfinished: Unfinished::default(),
             notes: VecDeque::new(),
             fresh: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             next_order: 0,
             rng,
         }
@@ -184,7 +188,9 @@ impl State {
         self.next_order = self.next_order.max(stored.order + 1);
         let StoredText { own, when, arrived, order, lamport, hops_left, parents, .. } = stored;
         let brief = Brief { own, when, arrived, order, read: false, hops_left, parents };
-        self.conversations.entry(account).or_default().insert(id, lamport, brief);
+        if self.conversations.entry(account).or_default().insert(id, lamport, brief) {
+            self.arrivals.insert(order, (account, id));
+        }
     }
 
     /// Sets the own profile and tells everybody who knows us.
@@ -284,6 +290,7 @@ impl State {
         if !conversation.insert(message.id, message.lamport, brief.clone()) {
             return false;
         }
+        self.arrivals.insert(self.next_order, (with, message.id));
         self.next_order += 1;
         let Brief { own, when, arrived, order, hops_left, parents, .. } = brief;
         let text = text.to_owned();
@@ -321,7 +328,7 @@ impl State {
             Kind::Profile => self.profile_message(now, key.message),
             Kind::Text => match self.fresh.get(&key.message) {
                 Some(message) => message.clone(),
-                None => stored_message(pending.to, key.message, read)?,
+                None => stored_message(pending.to, key.message, read).ok()??,
             },
         };
         let bytes = segments::part(&message, &message.to_bytes(), key.index, pending.part_len);
@@ -569,7 +576,8 @@ impl State {
         self.outgoing.forget(account, out);
         self.unfinished.forget(account, out);
         let conversation = self.conversations.remove(&account).unwrap_or_default();
-        for (id, ..) in conversation.texts() {
+        for (id, brief, _) in conversation.texts() {
+            self.arrivals.remove(&brief.order);
             out.delete(Table::Event, event_key(TEXT, account, id));
             out.delete(Table::Event, event_key(READ_MARK, account, id));
         }
@@ -644,58 +652,30 @@ impl State {
         self.outgoing.open()
     }
 
+    /// The names of texts of ours that begin with these hexadecimal digits, at most `most`.
+    #[must_use]
+    pub fn own_named(&self, beginning: &str, most: usize) -> Vec<MessageId> {
+        self.outgoing.named(beginning).take(most).collect()
+    }
+
     /// Where a message of ours is.
     #[must_use]
     pub fn info(&self, now: Now, id: MessageId) -> Option<InfoView> {
         self.outgoing.info(now, id)
     }
-
-    /// The texts of one conversation in its order, or of all in the order of arrival here.
-    ///
-    /// # Errors
-    /// Where storage cannot be read.
-    pub fn messages(&self, with: Option<AccountId>, read: &dyn Read) -> Result<Vec<MessageView>, ReadError> {
-        let chosen = self.conversations.iter().filter(|(id, _)| with.is_none_or(|w| w == **id));
-        let mut views = Vec::new();
-        for (account, conversation) in chosen {
-            for (id, brief, _) in conversation.texts() {
-                let Some(Message { body: Body::Text { text }, .. }) = stored_message(*account, id, read)
-                else {
-                    continue;
-                };
-                views.extend(self.view(*account, id, text).map(|view| (brief.order, view)));
-            }
-        }
-        if with.is_none() {
-            views.sort_by_key(|(order, _)| *order);
-        }
-        Ok(views.into_iter().map(|(_, view)| view).collect())
-    }
-
-    fn view(&self, with: AccountId, id: MessageId, text: String) -> Option<MessageView> {
-        let (brief, gap) = self.conversations.get(&with)?.brief(id)?;
-        let theirs = if brief.read { MessageState::Read } else { MessageState::Delivered };
-        let state = if brief.own { self.outgoing.state(id).unwrap_or(MessageState::Waiting) } else { theirs };
-        let when = u64::from(brief.when);
-        let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
-        let shown = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
-        Some(MessageView {
-            id,
-            conversation: with,
-            from: (!brief.own).then_some(with),
-            text,
-            sent_at: Wall(if brief.own { when } else { shown }),
-            received_at: (!brief.own).then_some(brief.arrived),
-            state,
-            gap,
-        })
-    }
 }
 
-fn stored_message(with: AccountId, id: MessageId, read: &dyn Read) -> Option<Message> {
-    let bytes = read.load(Table::Event, &event_key(TEXT, with, id)).ok()??;
-    let StoredText { when, lamport, parents, text, .. } = codec::decode(&bytes).ok()?;
-    Some(Message { id, when, lamport, parents, body: Body::Text { text } })
+/// A text from storage; `None` where it is gone or damaged.
+fn stored_message(with: AccountId, id: MessageId, read: &dyn Read) -> Result<Option<Message>, ReadError> {
+    let bytes = read.load(Table::Event, &event_key(TEXT, with, id))?;
+    let stored = bytes.and_then(|bytes| codec::decode(&bytes).ok());
+    Ok(stored.map(|StoredText { when, lamport, parents, text, .. }| Message {
+        id,
+        when,
+        lamport,
+        parents,
+        body: Body::Text { text },
+    }))
 }
 
 fn checked_name(what: &'static str, text: &str) -> Result<String, Refusal> {

@@ -202,6 +202,17 @@ impl Outgoing {
         self.messages.contains_key(&id)
     }
 
+    /// The texts whose names begin with these hexadecimal digits.
+    pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = MessageId> {
+        let digits = beginning.to_lowercase();
+        let first = MessageId::from_text(&format!("{digits:0<32.32}"));
+        let from = first.map(|first| self.messages.range(first..)).into_iter().flatten();
+        from.map_while(move |(id, pending)| {
+            id.to_text().starts_with(&digits).then_some((*id, pending.kind == Kind::Text))
+        })
+        .filter_map(|(id, is_text)| is_text.then_some(id))
+    }
+
     /// A message of ours.
     pub(super) fn pending(&self, id: MessageId) -> Option<&Pending> {
         self.messages.get(&id)

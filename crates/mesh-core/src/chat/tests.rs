@@ -1,6 +1,7 @@
 use super::contacts::MAX_HELD;
 use super::*;
 use crate::store::Memory;
+use crate::view::{Cursor, MAX_PAGE, MessageState, Page};
 use crate::{Output, StoreOp};
 
 const ROOM: usize = 1_000;
@@ -77,7 +78,7 @@ impl Rig {
     }
 
     fn texts(&self, with: u8) -> Vec<String> {
-        let views = self.state.messages(Some(account(with)), &self.memory).unwrap();
+        let views = self.state.page(Some(account(with)), &Page::default(), &self.memory).unwrap();
         views.into_iter().map(|v| v.text).collect()
     }
 
@@ -298,6 +299,91 @@ fn an_absurd_clock_of_the_author_is_shown_within_reason() {
     let body = Body::Text { text: "from 1970".into() };
     let message = Message { id: MessageId([3; 16]), when: 0, lamport: 1, parents: vec![], body };
     asha.receive(2, &[message.to_bytes()], None);
-    let view = &asha.state.messages(Some(account(2)), &asha.memory).unwrap()[0];
+    let view = &asha.state.page(Some(account(2)), &Page::default(), &asha.memory).unwrap()[0];
     assert_eq!(view.sent_at, Wall(1_800_000_000 - 14 * 86_400));
+}
+
+/// A person who wrote 1 to `count` to two others in turn.
+fn writer(count: usize) -> Rig {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    asha.befriend(3);
+    for n in 1..=count {
+        asha.now.wall.0 += 60;
+        asha.send(if n % 2 == 0 { 2 } else { 3 }, &n.to_string());
+    }
+    asha
+}
+
+fn page(rig: &Rig, with: Option<u8>, from: Cursor, limit: usize) -> Vec<(MessageId, String)> {
+    let page = Page { from, limit, ..Page::default() };
+    let views = rig.state.page(with.map(account), &page, &rig.memory).unwrap();
+    views.into_iter().map(|view| (view.id, view.text)).collect()
+}
+
+#[test]
+fn pages_forward_and_backward_give_every_text_once_and_in_order() {
+    let mut asha = writer(23);
+    for _ in 0..2 {
+        for (with, expected) in [(None, 1..=23), (Some(2), 1..=11)] {
+            let expected: Vec<String> =
+                expected.map(|n| (if with.is_some() { 2 * n } else { n }).to_string()).collect();
+            let (mut forward, mut from) = (Vec::new(), Cursor::Oldest);
+            while let views @ [.., _] = &page(&asha, with, from, 4)[..] {
+                forward.extend(views.iter().map(|(_, text)| text.clone()));
+                from = Cursor::After(views[views.len() - 1].0);
+            }
+            assert_eq!(forward, expected);
+            let (mut backward, mut from) = (Vec::new(), Cursor::Newest);
+            while let views @ [_, ..] = &page(&asha, with, from, 4)[..] {
+                backward.splice(0..0, views.iter().map(|(_, text)| text.clone()));
+                from = Cursor::Before(views[0].0);
+            }
+            assert_eq!(backward, expected);
+        }
+        asha.restart();
+    }
+}
+
+#[test]
+fn a_page_never_has_more_than_the_most_whatever_is_asked_for() {
+    let asha = writer(MAX_PAGE + 1);
+    assert_eq!(page(&asha, None, Cursor::Oldest, usize::MAX).len(), MAX_PAGE);
+    assert_eq!(page(&asha, None, Cursor::Newest, 0).len(), 1);
+}
+
+#[test]
+fn a_page_begins_at_the_time_that_is_asked_for() {
+    let asha = writer(10);
+    let since = Wall(asha.now.wall.0 - 120);
+    let views = asha.state.page(None, &Page { since, ..Page::default() }, &asha.memory).unwrap();
+    assert_eq!(views.iter().map(|view| view.text.as_str()).collect::<Vec<_>>(), ["8", "9", "10"]);
+}
+
+#[test]
+fn nothing_stands_before_or_after_a_message_that_is_not_there() {
+    let asha = writer(4);
+    for from in [Cursor::After(MessageId([0; 16])), Cursor::Before(MessageId([255; 16]))] {
+        assert!(page(&asha, None, from, 4).is_empty() && page(&asha, Some(2), from, 4).is_empty());
+    }
+    assert!(page(&asha, Some(9), Cursor::Oldest, 4).is_empty());
+}
+
+#[test]
+fn conversations_come_latest_first_with_their_last_text() {
+    let asha = writer(5);
+    let seen = asha.state.conversations(&asha.memory).unwrap();
+    let seen: Vec<_> = seen.into_iter().map(|c| (c.account, c.unread, c.last.unwrap().text)).collect();
+    assert_eq!(seen, [(account(3), 0, "5".to_owned()), (account(2), 0, "4".to_owned())]);
+}
+
+#[test]
+fn an_own_text_is_found_by_the_beginning_of_its_name() {
+    let mut asha = writer(3);
+    let id = asha.send(2, "this");
+    for len in [8, 32] {
+        assert_eq!(asha.state.own_named(&id.to_text()[..len].to_uppercase(), 2), [id]);
+    }
+    assert!(asha.state.own_named("zz", 2).is_empty());
+    assert_eq!(asha.state.own_named("", 9).len(), 4, "profiles are no texts");
 }

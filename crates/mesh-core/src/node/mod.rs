@@ -27,7 +27,8 @@ use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{
-    BeaconView, ContactView, IdentityView, InfoView, InviteView, MessageView, PeerView, StatusView,
+    BeaconView, ContactView, ConversationView, Cursor, IdentityView, InfoView, InviteView, MAX_PAGE,
+    MessageView, Page, PeerView, StatusView,
 };
 use crate::wire::{Lifetime, codec};
 use beacons::Beacons;
@@ -380,12 +381,46 @@ impl Node {
         self.identity.invites()
     }
 
-    /// The messages of one conversation in its order, or of all in the order of their arrival here.
+    /// A page of one conversation in its order, or of all in the order of arrival here; oldest first. A page
+    /// with fewer messages than were asked for is the last one in its direction.
+    ///
+    /// # Errors
+    /// Where storage fails.
+    pub fn page(&self, with: Option<AccountId>, page: &Page) -> Result<Vec<MessageView>, ReadError> {
+        self.chat.page(with, page, &*self.read)
+    }
+
+    /// All pages from the first to the last. For small histories: a front end reads page by page, so that
+    /// other work gets its turn between.
     ///
     /// # Errors
     /// Where storage fails.
     pub fn messages(&self, with: Option<AccountId>) -> Result<Vec<MessageView>, ReadError> {
-        self.chat.messages(with, &*self.read)
+        let (mut all, mut page) = (Vec::new(), Page::default());
+        loop {
+            let views = self.page(with, &page)?;
+            let is_last = views.len() < MAX_PAGE;
+            all.extend(views);
+            match all.last() {
+                Some(last) if !is_last => page.from = Cursor::After(last.id),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Every conversation that has messages, the latest first.
+    ///
+    /// # Errors
+    /// Where storage fails.
+    pub fn conversations(&self) -> Result<Vec<ConversationView>, ReadError> {
+        self.chat.conversations(&*self.read)
+    }
+
+    /// The names of own texts that begin with these hexadecimal digits, at most two: one is an answer, two
+    /// are none.
+    #[must_use]
+    pub fn own_messages_named(&self, beginning: &str) -> Vec<MessageId> {
+        self.chat.own_named(beginning, 2)
     }
 
     /// Where a message is; `None` for an unknown one.

@@ -25,7 +25,7 @@ use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
 use crate::view::{ContactState, ContactView, InfoView};
 use crate::wire::codec;
-use crate::wire::message::{Body, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
+use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
 use contacts::{Contacts, Heard};
 use conversation::{Brief, Conversation};
 use core::time::Duration;
@@ -123,6 +123,8 @@ pub struct State {
     unfinished: Unfinished,
     /// Receipts that wait to be sealed within the input at work.
     notes: VecDeque<Job>,
+    /// Envelopes of ours that their readers lack, within the input at work.
+    lacked: Vec<EnvelopeId>,
     /// Texts written within the input at work, which storage does not show yet.
     fresh: BTreeMap<MessageId, Message>,
     /// Every text in the order in which it came to be here.
@@ -150,6 +152,7 @@ impl State {
             outgoing: Outgoing::default(),
             unfinished: Unfinished::default(),
             notes: VecDeque::new(),
+            lacked: Vec::new(),
             fresh: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             next_order: 0,
@@ -383,6 +386,23 @@ impl State {
         self.outgoing.resend(now, envelopes);
     }
 
+    /// The envelopes of ours whose messages their readers said that they lack, once.
+    pub fn take_lacked(&mut self) -> Vec<EnvelopeId> {
+        core::mem::take(&mut self.lacked)
+    }
+
+    /// The envelopes under which messages of ours are on their way.
+    pub fn under_way(&self, now: Now) -> impl Iterator<Item = EnvelopeId> {
+        self.outgoing.under_way(now)
+    }
+
+    /// Asks a writer for what did not come, unless that person must not know that we are here.
+    pub fn ask(&mut self, now: Now, to: AccountId, session: [u8; 8], gaps: Vec<Gap>) {
+        if self.contacts.may_learn(to) {
+            self.note(now, to, Body::Missing { session, gaps });
+        }
+    }
+
     /// Somebody proved to be this account, with this key. Returns who is to be forgotten because
     /// there are too many requests.
     pub fn met(&mut self, account: AccountId, key: AccountKey, out: &mut Outbox) -> Option<AccountId> {
@@ -458,6 +478,9 @@ impl State {
             }
             Body::Delivered { seen } => self.receipts(now, account, seen, false, out),
             Body::Read { seen } => self.receipts(now, account, seen, true, out),
+            Body::Missing { session, gaps } => {
+                self.lacked.extend(self.outgoing.missing(account, *session, gaps));
+            }
             Body::Segment { whole, index, count, bytes } => {
                 if self.conversations.get(&account).is_some_and(|c| c.contains(*whole)) {
                     return Ok(());

@@ -97,7 +97,14 @@ fn sealing(now: Now, part: PartKey) -> Sealing {
     let mut envelope = [0; 32];
     envelope[..16].copy_from_slice(&commit(part).0);
     let expires = now.mono + Duration::from_secs(14 * 86_400);
-    Sealing { envelope: EnvelopeId(envelope), commit: commit(part), expires, hops: 13, carriers: 0 }
+    Sealing {
+        envelope: EnvelopeId(envelope),
+        commit: commit(part),
+        expires,
+        hops: 13,
+        carriers: 0,
+        place: None,
+    }
 }
 
 #[test]

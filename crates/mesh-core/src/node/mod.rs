@@ -200,6 +200,7 @@ impl Node {
             broken: false,
         };
         node.share_secrets(life);
+        node.reseal_lost(life);
         Ok(node)
     }
 
@@ -230,8 +231,18 @@ impl Node {
             self.fail(error);
         }
         self.sessions.tick(now, &mut self.outbox);
+        for missing in self.sessions.take_missing(now, &mut self.outbox) {
+            self.chat.ask(now, missing.account, missing.session, missing.gaps);
+        }
         self.beacons.tick(now, &mut self.outbox);
         self.mesh.tick(now, &mut self.outbox);
+    }
+
+    /// What is on its way and not in the own bag was lost with a part of storage: it is sealed again.
+    fn reseal_lost(&mut self, now: Now) {
+        let lost: Vec<_> =
+            self.chat.under_way(now).filter(|id| self.mesh.held_since(*id).is_none()).collect();
+        self.chat.resend(now, &lost);
     }
 
     /// Runs the layers until none has anything left to say, then closes the batch.
@@ -247,11 +258,14 @@ impl Node {
                 busy = true;
             }
             self.pay_keys(now);
-            if !busy {
+            if busy {
+                continue;
+            }
+            self.mesh.flush(now, &*self.read, &mut self.outbox);
+            if !self.mesh.has_news() {
                 break;
             }
         }
-        self.mesh.flush(now, &*self.read, &mut self.outbox);
         self.chat.settle();
         self.close_batch(now);
     }
@@ -268,6 +282,9 @@ impl Node {
 
     /// Seals a job, keeps the envelope and announces it. What cannot be sealed now is due again later.
     fn seal(&mut self, now: Now, job: chat::Job) {
+        if !self.mesh.has_own_room() {
+            return;
+        }
         let contents = [job.bytes];
         let sealed = match self.envelope_for(now, job.to, &contents) {
             // The keys go ahead in an envelope of their own where both do not fit.
@@ -288,11 +305,15 @@ impl Node {
         let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
         let expires = now.mono + lifetime.span();
-        self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0 }, out);
+        let place = sealed.place;
+        self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0, place }, out);
     }
 
     /// Sends keys alone, where they are owed.
     fn seal_keys(&mut self, now: Now, to: AccountId) {
+        if !self.mesh.has_own_room() {
+            return;
+        }
         let Ok(sealed) = self.envelope_for(now, to, &[]) else { return };
         // Without room for it the keys are still owed, and go with the next envelope.
         let _refused = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(to) }, &mut self.outbox);
@@ -462,11 +483,19 @@ impl Node {
                     self.fail(error);
                 }
             }
-            MeshEvent::Up { link, contact } => out.notify(Event::PeerUp { link, contact }),
+            MeshEvent::Up { link, contact } => {
+                out.notify(Event::PeerUp { link, contact });
+                self.sessions.set_neighbours(now, self.mesh.neighbours());
+            }
             MeshEvent::Recognised { link, contact } => {
                 out.notify(Event::PeerUp { link, contact: Some(contact) });
+                self.sessions.set_neighbours(now, self.mesh.neighbours());
             }
-            MeshEvent::Down { link } => out.notify(Event::PeerDown { link }),
+            MeshEvent::Down { link } => {
+                out.notify(Event::PeerDown { link });
+                self.sessions.set_neighbours(now, self.mesh.neighbours());
+            }
+            MeshEvent::Lost { id } => self.chat.resend(now, &[id]),
             MeshEvent::Carried { link, id } => self.chat.kept(now, id, link, out),
             MeshEvent::Receipted { ack, .. } => {
                 let commit = commitment(ack);

@@ -2,6 +2,8 @@
 
 mod attacks;
 mod contact;
+mod limits;
+mod missing;
 mod renewal;
 mod silence;
 

@@ -94,6 +94,11 @@ impl Conversation {
         self.lamports.contains_key(&id)
     }
 
+    /// How many texts there are.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Raises the Lamport clock to what was seen.
     pub(super) fn observe(&mut self, lamport: u64) {
         self.lamport = self.lamport.max(lamport);

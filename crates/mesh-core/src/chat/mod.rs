@@ -26,7 +26,7 @@ use crate::time::{Now, Time, Wall};
 use crate::view::{ContactState, ContactView, InfoView};
 use crate::wire::codec;
 use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
-use contacts::{Contacts, Heard};
+use contacts::{Contacts, Heard, MAX_HELD};
 use conversation::{Brief, Conversation};
 use core::time::Duration;
 use outgoing::{Change, Kind, Outgoing};
@@ -438,7 +438,8 @@ impl State {
         out: &mut Outbox,
     ) -> Result<Option<Ack>, ReadError> {
         let account = incoming.account;
-        if matches!(self.contacts.state(account), None | Some(ContactState::Blocked)) {
+        let is_unheard = matches!(self.contacts.state(account), None | Some(ContactState::Blocked));
+        if is_unheard || self.is_overdone(account) {
             return Ok(None);
         }
         for bytes in incoming.contents {
@@ -495,6 +496,13 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Whether a stranger said more than is kept of a request. The rest is not receipted either, so that its
+    /// author seals it again: it comes once the person has accepted.
+    fn is_overdone(&self, account: AccountId) -> bool {
+        let said = self.conversations.get(&account).map_or(0, Conversation::len);
+        said >= MAX_HELD && !self.contacts.may_learn(account)
     }
 
     fn receipts(&mut self, now: Now, from: AccountId, seen: &[Seen], read: bool, out: &mut Outbox) {

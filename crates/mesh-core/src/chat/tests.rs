@@ -2,6 +2,7 @@ use super::contacts::MAX_HELD;
 use super::*;
 use crate::store::Memory;
 use crate::view::{Cursor, MAX_PAGE, MessageState, Page};
+use crate::wire::message::{Gap, Place};
 use crate::{Output, StoreOp};
 
 const ROOM: usize = 1_000;
@@ -53,6 +54,14 @@ impl Rig {
         self.jobs();
     }
 
+    /// Befriends, and the own profile arrived there.
+    fn befriend_well(&mut self, n: u8) {
+        self.step(|s, now, _, out| s.add(now, account(n), AccountKey([n; 32]), None, out)).unwrap();
+        for part in self.jobs().into_iter().filter_map(|job| job.part) {
+            self.step(|s, now, _, out| s.acked(now, commit(part), out));
+        }
+    }
+
     fn send(&mut self, to: u8, text: &str) -> MessageId {
         self.step(|s, now, _, out| s.submit_text(now, account(to), text, None, ROOM, out)).unwrap()
     }
@@ -97,14 +106,8 @@ fn sealing(now: Now, part: PartKey) -> Sealing {
     let mut envelope = [0; 32];
     envelope[..16].copy_from_slice(&commit(part).0);
     let expires = now.mono + Duration::from_secs(14 * 86_400);
-    Sealing {
-        envelope: EnvelopeId(envelope),
-        commit: commit(part),
-        expires,
-        hops: 13,
-        carriers: 0,
-        place: None,
-    }
+    let place = Some(Place { session: [6; 8], index: u32::from(part.message.0[0]) });
+    Sealing { envelope: EnvelopeId(envelope), commit: commit(part), expires, hops: 13, carriers: 0, place }
 }
 
 #[test]
@@ -393,4 +396,80 @@ fn an_own_text_is_found_by_the_beginning_of_its_name() {
     }
     assert!(asha.state.own_named("zz", 2).is_empty());
     assert_eq!(asha.state.own_named("", 9).len(), 4, "profiles are no texts");
+}
+
+/// Asha wrote three texts to 2; the places of their sealings, in order, and their envelopes.
+fn three_sealed(asha: &mut Rig) -> Vec<(u32, EnvelopeId)> {
+    asha.befriend_well(2);
+    let mut sealed = Vec::new();
+    for n in [10, 11, 40] {
+        let id = MessageId([n; 16]);
+        asha.step(|s, now, _, out| s.submit_text(now, account(2), "hi", Some(id), ROOM, out)).unwrap();
+        let part = PartKey { message: id, index: 0 };
+        sealed.push((u32::from(n), sealing(asha.now, part).envelope));
+    }
+    asha.jobs();
+    sealed
+}
+
+fn missing(gaps: &[(u32, u32)]) -> Vec<Vec<u8>> {
+    let gaps = gaps.iter().map(|(first, count)| Gap { first: *first, count: *count }).collect();
+    let body = Body::Missing { session: [6; 8], gaps };
+    vec![Message { id: MessageId([99; 16]), when: 0, lamport: 0, parents: vec![], body }.to_bytes()]
+}
+
+#[test]
+fn what_a_reader_lacks_is_named_by_its_places_alone() {
+    let mut asha = Rig::new(1);
+    let sealed = three_sealed(&mut asha);
+    asha.receive(2, &missing(&[(9, 2), (12, u32::MAX - 12)]), None);
+    assert_eq!(asha.state.take_lacked(), [sealed[0].1, sealed[2].1]);
+    assert!(asha.state.take_lacked().is_empty(), "once");
+    asha.restart();
+    asha.receive(2, &missing(&[(11, 1)]), None);
+    assert_eq!(asha.state.take_lacked(), [sealed[1].1]);
+}
+
+#[test]
+fn only_the_person_that_a_message_is_for_can_lack_it_and_only_until_it_is_delivered() {
+    let mut asha = Rig::new(1);
+    three_sealed(&mut asha);
+    asha.befriend_well(3);
+    asha.receive(3, &missing(&[(0, 1_000)]), None);
+    assert!(asha.state.take_lacked().is_empty());
+    for n in [10, 11, 40] {
+        let part = PartKey { message: MessageId([n; 16]), index: 0 };
+        asha.step(|s, now, _, out| s.acked(now, commit(part), out));
+    }
+    asha.receive(2, &missing(&[(0, 1_000)]), None);
+    assert!(asha.state.take_lacked().is_empty());
+}
+
+#[test]
+fn a_reader_is_asked_nothing_by_who_must_not_be_known() {
+    let mut asha = Rig::new(1);
+    asha.step(|s, _, _, out| s.met(account(2), AccountKey([2; 32]), out));
+    asha.state.ask(asha.now, account(2), [6; 8], vec![Gap { first: 1, count: 1 }]);
+    assert!(asha.jobs().is_empty());
+    asha.step(|s, now, _, out| s.accept(now, account(2), out)).unwrap();
+    asha.state.ask(asha.now, account(2), [6; 8], vec![Gap { first: 1, count: 1 }]);
+    assert!(asha.jobs().iter().any(|job| job.part.is_none()));
+}
+
+#[test]
+fn a_long_list_is_sealed_again_little_by_little() {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    for n in 0..250 {
+        asha.send(2, &n.to_string());
+    }
+    let parts: Vec<PartKey> = asha.jobs().into_iter().filter_map(|job| job.part).collect();
+    let envelopes: Vec<EnvelopeId> = parts.iter().map(|part| sealing(asha.now, *part).envelope).collect();
+    asha.state.resend(asha.now, &envelopes);
+    let mut counts = vec![];
+    for _ in 0..3 {
+        counts.push(asha.jobs().len());
+        asha.now.mono = asha.now.mono + Duration::from_secs(1);
+    }
+    assert_eq!(counts, [100, 100, 50]);
 }

@@ -150,7 +150,7 @@ impl Node {
             self.chat.forget(evicted, &mut self.outbox);
             self.sessions.forget(now, evicted, &mut self.outbox);
         }
-        true
+        evicted != Some(account)
     }
 
     /// Envelopes may come before the key that opens them: a new key is tried on what is held.

@@ -234,6 +234,9 @@ impl Node {
         for missing in self.sessions.take_missing(now, &mut self.outbox) {
             self.chat.ask(now, missing.account, missing.session, missing.gaps);
         }
+        if let Err(error) = self.repeat_beacons(now) {
+            self.fail(error);
+        }
         self.beacons.tick(now, &mut self.outbox);
         self.mesh.tick(now, &mut self.outbox);
     }

@@ -294,3 +294,65 @@ fn own_beacons_beyond_the_most_are_refused_until_one_is_taken_back() {
     village.command(0, Command::BeaconCancel { id: first.id.clone() }).unwrap();
     village.command(0, beacon()).unwrap();
 }
+
+fn sos(village: &mut Village, at: usize) -> String {
+    let command = Command::Beacon { kind: crate::BeaconKind::Sos, text: "cut off".into(), position: None };
+    match village.command(at, command) {
+        Ok(Reply::Beacon(view)) => view.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn shows(village: &Village, at: usize, id: &str) -> Option<bool> {
+    let beacons = village.nodes[at].0.beacons(village.now);
+    beacons.into_iter().find(|beacon| beacon.id == id).map(|beacon| beacon.cancelled)
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn a_call_for_help_is_said_again_until_it_is_taken_back() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.join(0, 1);
+    let id = sos(&mut village, 0);
+    village.pass(40 * HOUR);
+    assert_eq!((shows(&village, 0, &id), shows(&village, 1, &id)), (Some(false), Some(false)));
+    village.restart(0);
+    village.join(0, 1);
+    village.pass(20 * HOUR);
+    assert_eq!(shows(&village, 1, &id), Some(false));
+    village.command(0, Command::BeaconCancel { id: id.clone() }).unwrap();
+    assert_eq!(shows(&village, 1, &id), Some(true));
+    village.pass(14 * HOUR);
+    assert_eq!((shows(&village, 0, &id), shows(&village, 1, &id)), (None, None));
+}
+
+#[test]
+fn a_call_for_help_that_nobody_takes_back_ends_after_14_days() {
+    let mut village = Village::new(&["Asha"]);
+    let id = sos(&mut village, 0);
+    village.pass(24 * 14 * HOUR);
+    assert_eq!(shows(&village, 0, &id), Some(false));
+    village.pass(24 * HOUR);
+    assert_eq!(shows(&village, 0, &id), None);
+}
+
+#[test]
+fn that_somebody_is_safe_is_said_once() {
+    let mut village = Village::new(&["Asha"]);
+    let command = Command::Beacon { kind: crate::BeaconKind::Safe, text: String::new(), position: None };
+    village.command(0, command).unwrap();
+    village.pass(13 * HOUR);
+    assert!(village.nodes[0].0.beacons(village.now).is_empty());
+}
+
+#[test]
+fn own_events_beyond_the_most_are_refused_and_taking_one_back_makes_room() {
+    let mut village = Village::new(&["Asha"]);
+    let ids: Vec<_> = (0..MAX_OWN).map(|_| sos(&mut village, 0)).collect();
+    let one_more = Command::Beacon { kind: crate::BeaconKind::Sos, text: String::new(), position: None };
+    let refused = village.command(0, one_more);
+    assert_eq!(refused, Err(crate::Refusal::Full { what: "beacons", limit: MAX_OWN }));
+    village.command(0, Command::BeaconCancel { id: ids[0].clone() }).unwrap();
+    sos(&mut village, 0);
+}

@@ -94,6 +94,18 @@ impl Contacts {
         self.known.len()
     }
 
+    /// Introduces so many people.
+    #[cfg(test)]
+    pub(super) fn fill(&mut self, count: u16) {
+        let first = self.entry(AccountId([0; 20]), AccountKey([0; 32]), Stored::Introduced).clone();
+        for n in 0..count {
+            let mut account = [200; 20];
+            account[..2].copy_from_slice(&n.to_be_bytes());
+            self.known.insert(AccountId(account), first.clone());
+        }
+        self.known.remove(&AccountId([0; 20]));
+    }
+
     /// We added this person, or accepted a request. Receipts held back so far are returned.
     pub(super) fn add(
         &mut self,

@@ -237,4 +237,25 @@ mod tests {
         }
         assert_eq!(memory.count(Table::Event), MAX_UNFINISHED);
     }
+
+    #[test]
+    fn parts_of_more_than_the_longest_message_are_not_kept() {
+        let (memory, mut unfinished) = (Memory::default(), Unfinished::default());
+        let bytes = vec![0; 14_000];
+        for (whole, index, count, kept) in [(1, 0, 64, 0), (2, 63, 64, 1), (3, 0, 5, 2), (4, 5, 7, 2)] {
+            let mut out = Outbox::default();
+            let arrived = Arrived { whole: MessageId([whole; 16]), index, count, bytes: &bytes };
+            assert_eq!(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
+            while let Some(crate::Output::Store(op)) = out.pop() {
+                memory.apply([op]);
+            }
+            assert_eq!(memory.count(Table::Event), kept, "message {whole}");
+        }
+    }
+
+    #[test]
+    fn the_longest_text_is_cut_and_whole_again() {
+        let message = message(MAX_TEXT);
+        assert_eq!(assemble(&message, 14_542, u64::from), vec![message.to_bytes()]);
+    }
 }

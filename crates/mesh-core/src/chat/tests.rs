@@ -473,3 +473,62 @@ fn a_long_list_is_sealed_again_little_by_little() {
     }
     assert_eq!(counts, [100, 100, 50]);
 }
+
+#[test]
+fn people_beyond_the_most_are_refused_and_known_ones_are_not() {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    asha.state.contacts.fill(u16::try_from(MAX_CONTACTS - 1).unwrap());
+    assert_eq!(asha.state.contacts().len(), MAX_CONTACTS);
+    let add = |asha: &mut Rig, n: u8| {
+        asha.step(|s, now, _, out| s.add(now, account(n), AccountKey([n; 32]), None, out).map(|_| ()))
+    };
+    assert_eq!(add(&mut asha, 3), Err(Refusal::Full { what: "contacts", limit: MAX_CONTACTS }));
+    assert_eq!(add(&mut asha, 2), Ok(()));
+    let text = missing(&[(1, 1)]);
+    assert_eq!(asha.receive(2, &text, Some(Ack([5; 16]))), Some(Ack([5; 16])));
+}
+
+#[test]
+fn where_everybody_is_a_contact_a_stranger_is_not_taken_in_and_else_the_oldest_request_goes() {
+    let mut asha = Rig::new(1);
+    asha.state.contacts.fill(u16::try_from(MAX_CONTACTS).unwrap());
+    let meet = |asha: &mut Rig, n: u8| asha.step(|s, _, _, out| s.met(account(n), AccountKey([n; 32]), out));
+    assert_eq!(meet(&mut asha, 2), Some(account(2)));
+    let mut bela = Rig::new(1);
+    bela.state.contacts.fill(u16::try_from(MAX_CONTACTS - 1).unwrap());
+    assert_eq!((meet(&mut bela, 2), meet(&mut bela, 3)), (None, Some(account(2))));
+}
+
+#[test]
+fn a_strangers_texts_beyond_the_most_are_neither_kept_nor_receipted_and_come_after_acceptance() {
+    let (mut asha, mut bela) = (Rig::new(1), Rig::new(2));
+    bela.befriend_well(1);
+    asha.step(|s, _, _, out| s.met(account(2), AccountKey([2; 32]), out));
+    for n in 0..=MAX_HELD {
+        bela.send(1, &n.to_string());
+    }
+    let texts: Vec<_> = bela.jobs().into_iter().map(|job| job.bytes).collect();
+    // Several to an envelope: receipts alone do not bound them.
+    for contents in texts.chunks(8) {
+        asha.receive(2, contents, Some(Ack([5; 16])));
+    }
+    assert_eq!(asha.texts(2).len(), MAX_HELD);
+    let held = asha.step(|s, now, _, out| s.accept(now, account(2), out)).unwrap();
+    assert_eq!(held.len(), MAX_HELD / 8, "nothing that was dropped is receipted");
+    asha.receive(2, &texts[MAX_HELD..], None);
+    assert_eq!(asha.texts(2).len(), MAX_HELD + 1);
+}
+
+#[test]
+fn contacts_whose_names_can_be_taken_for_one_another_are_marked_and_others_are_not() {
+    let mut asha = Rig::new(1);
+    for (n, name) in [(2, "Bela"), (3, "bela"), (4, "Cora"), (5, "Вela")] {
+        asha.befriend(n);
+        asha.step(|s, _, _, out| s.rename(account(n), name, out)).unwrap();
+    }
+    let marked: Vec<_> = asha.state.contacts().into_iter().filter(|c| c.confusable).collect();
+    let mut marked: Vec<u8> = marked.iter().map(|c| c.account.0[0]).collect();
+    marked.sort_unstable();
+    assert_eq!(marked, [2, 3, 5]);
+}

@@ -71,7 +71,7 @@ impl Node {
     }
 
     /// First contacts beyond the budget of trials stay in the bag and are tried again.
-    fn retry_later(&mut self, at: Time, id: EnvelopeId) {
+    pub(super) fn retry_later(&mut self, at: Time, id: EnvelopeId) {
         if self.retries.len() < MAX_RETRIES {
             self.retries.insert((at, id));
         }

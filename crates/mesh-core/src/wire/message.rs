@@ -227,6 +227,22 @@ mod tests {
     }
 
     #[test]
+    fn more_parents_receipts_and_parts_than_the_most_are_refused() {
+        let seen = |count| Body::Read { seen: vec![Seen { id: MessageId([1; 16]), hops_left: 9 }; count] };
+        let segment = |count| Body::Segment { whole: MessageId([1; 16]), index: 0, count, bytes: vec![] };
+        let with = |body| Message { body, ..text("x") };
+        let parents = |count| Message { parents: vec![[2; 8]; count], ..text("x") };
+        for (fits, exceeds) in [
+            (parents(MAX_PARENTS), parents(MAX_PARENTS + 1)),
+            (with(seen(MAX_SEEN)), with(seen(MAX_SEEN + 1))),
+            (with(segment(MAX_PARTS)), with(segment(MAX_PARTS + 1))),
+        ] {
+            assert!(Message::from_bytes(&fits.to_bytes()).is_ok());
+            assert!(Message::from_bytes(&exceeds.to_bytes()).is_err());
+        }
+    }
+
+    #[test]
     fn an_empty_text_is_no_message() {
         assert!(Message::from_bytes(&text("").to_bytes()).is_err());
     }

@@ -1,4 +1,4 @@
-//! What a reader can prove to be missing, and when it asks for it (PROTOCOL.md section 6.8).
+//! What a reader can prove to be missing, and when it asks for it (PROTOCOL.md section 6.7).
 //!
 //! Envelopes come in any order, so a gap below what was seen is nothing special at first. It is asked
 //! about when it has stayed: soon where the writer is the neighbour and has fallen silent, so that

@@ -2,7 +2,7 @@
 
 use super::super::chain::Link;
 use super::super::inbound::{MAX_ITEMS, MAX_SESSIONS};
-use super::super::state::{Origin, READERS};
+use super::super::state::{OLM_SESSIONS, Origin, READERS, SEEDS, SEEN};
 use super::*;
 
 /// `a` and `b` complete a round trip and enough time passes for a new session of `a`.
@@ -116,4 +116,21 @@ fn tombstones_of_ended_sessions_are_bounded_and_the_newest_stay() {
     assert_eq!((b.sessions.ended_olm.len(), &kept[..]), (MAX_ENDED, &[false, false, true, true][..]));
     b.restart();
     assert_eq!(b.sessions.ended_olm.len(), MAX_ENDED);
+}
+
+#[test]
+fn whatever_one_device_sends_leaves_bounded_state() {
+    let mut b = Device::new(Kind::Fake, 2);
+    for n in 0..SEEN + 8 {
+        // Begun again and again, as if it had lost everything.
+        let mut a = Device::new(Kind::Fake, 1);
+        a.sessions = Sessions::new(a.kind.ratchet(), Rng::new([u8::try_from(n).unwrap(); 32]));
+        a.add(&b);
+        let sealed = a.seal(b.id(), "hello");
+        assert_eq!(b.texts(&sealed), ["hello"], "honest each time");
+    }
+    let peer = b.sessions.peers.values().next().unwrap();
+    assert_eq!((b.sessions.peers.len(), peer.seen.len()), (1, SEEN));
+    assert!(peer.seeds.len() <= SEEDS && peer.olm.len() <= OLM_SESSIONS);
+    assert!(b.sessions.inbound.len() <= MAX_SESSIONS + SEEDS);
 }

@@ -118,7 +118,6 @@ pub mod link;
 pub mod node;
 pub mod outbox;
 pub mod rng;
-mod schedule;
 pub mod store;
 pub mod time;
 pub mod view;

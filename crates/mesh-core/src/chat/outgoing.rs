@@ -6,9 +6,8 @@
 
 use crate::id::{AccountId, AckCommit, EnvelopeId, LinkId, MessageId};
 use crate::outbox::Outbox;
-use crate::schedule::Schedule;
 use crate::store::{Read, ReadError, Table};
-use crate::time::{Now, Time, Wall};
+use crate::time::{Now, Schedule, Time, Wall};
 use crate::view::{InfoView, MessageState, RecipientView};
 use crate::wire::codec;
 use crate::wire::message::{Gap, Place};

@@ -120,6 +120,16 @@ pub struct Node {
     broken: bool,
 }
 
+/// What a node is made of, new or from storage.
+struct Layers {
+    clock: Clock,
+    identity: OwnIdentity,
+    sessions: Sessions,
+    chat: chat::State,
+    beacons: Beacons,
+    mesh: Mesh,
+}
+
 impl core::fmt::Debug for Node {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Node").field("chat", &self.chat).finish_non_exhaustive()
@@ -163,22 +173,8 @@ impl Node {
         let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::default();
         clock.save(life, &mut outbox);
-        let parts = Self {
-            outbox,
-            read,
-            rng,
-            clock,
-            identity,
-            sessions,
-            chat,
-            beacons,
-            mesh,
-            retries: BTreeSet::new(),
-            keys_may_be_due: false,
-            reserved: Seq::default(),
-            broken: false,
-        };
-        Ok(parts)
+        let layers = Layers { clock, identity, sessions, chat, beacons, mesh };
+        Ok(Self::of(layers, outbox, read, rng))
     }
 
     /// The node as storage has it.
@@ -217,8 +213,17 @@ impl Node {
         let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
         let reserved = reserved.unwrap_or_default();
         let outbox = Outbox::new(reserved);
-        let retries = BTreeSet::new();
-        let mut node = Self {
+        let layers = Layers { clock, identity, sessions, chat, beacons, mesh };
+        let mut node = Self::of(layers, outbox, read, rng);
+        (node.reserved, node.keys_may_be_due) = (reserved, true);
+        node.share_secrets(life);
+        node.reseal_lost(life);
+        Ok(node)
+    }
+
+    fn of(layers: Layers, outbox: Outbox, read: Box<dyn Read>, rng: Rng) -> Self {
+        let Layers { clock, identity, sessions, chat, beacons, mesh } = layers;
+        Self {
             outbox,
             read,
             rng,
@@ -228,14 +233,11 @@ impl Node {
             chat,
             beacons,
             mesh,
-            retries,
-            keys_may_be_due: true,
-            reserved,
+            retries: BTreeSet::new(),
+            keys_may_be_due: false,
+            reserved: Seq::default(),
             broken: false,
-        };
-        node.share_secrets(life);
-        node.reseal_lost(life);
-        Ok(node)
+        }
     }
 
     /// Takes in what happened. Cannot fail: remote faults are counted, refused commands are answered.

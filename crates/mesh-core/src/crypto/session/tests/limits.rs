@@ -7,14 +7,7 @@ use super::*;
 
 /// `a` and `b` complete a round trip and enough time passes for a new session of `a`.
 fn renew(a: &mut Device, b: &mut Device) {
-    for _ in 0..2 {
-        let sealed = a.seal(b.id(), "settling");
-        b.delivered(&sealed);
-        a.receipted(sealed.commit);
-        let sealed = b.seal(a.id(), "settling");
-        a.delivered(&sealed);
-        b.receipted(sealed.commit);
-    }
+    Device::round_trips(a, b, 2);
     a.tick_after(Duration::from_secs(700));
     b.tick_after(Duration::from_secs(700));
 }

@@ -172,6 +172,18 @@ impl Device {
             from.receipted(sealed.commit);
         }
     }
+
+    /// Each writes to the other and hears that it arrived, so many times.
+    fn round_trips(a: &mut Self, b: &mut Self, count: usize) {
+        for _ in 0..count {
+            let sealed = a.seal(b.id(), "settling");
+            b.delivered(&sealed);
+            a.receipted(sealed.commit);
+            let sealed = b.seal(a.id(), "settling");
+            a.delivered(&sealed);
+            b.receipted(sealed.commit);
+        }
+    }
 }
 
 fn texts(delivery: &Delivery) -> Vec<String> {

@@ -479,9 +479,11 @@ impl State {
             }
             Body::Delivered { seen } => self.receipts(now, account, seen, false, out),
             Body::Read { seen } => self.receipts(now, account, seen, true, out),
-            Body::Missing { session, gaps } => {
-                self.lacked.extend(self.outgoing.missing(account, *session, gaps));
+            // One to an envelope: an honest reader asks no more at a time.
+            Body::Missing { session, gaps } if self.lacked.is_empty() => {
+                self.lacked = self.outgoing.missing(account, *session, gaps);
             }
+            Body::Missing { .. } => {}
             Body::Segment { whole, index, count, bytes } => {
                 if self.conversations.get(&account).is_some_and(|c| c.contains(*whole)) {
                     return Ok(());

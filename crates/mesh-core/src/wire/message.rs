@@ -158,8 +158,12 @@ impl Message {
             Body::Delivered { seen } | Body::Read { seen } => seen.len() <= MAX_SEEN,
             Body::Segment { index, count, .. } => (2..=MAX_PARTS).contains(count) && index < count,
             Body::Missing { gaps, .. } => {
-                let is_gap = |gap: &Gap| gap.count > 0 && gap.first.checked_add(gap.count).is_some();
-                (1..=MAX_GAPS).contains(&gaps.len()) && gaps.iter().all(is_gap)
+                // Apart and ascending, so that nothing is named twice.
+                let ends = gaps.iter().map(|gap| gap.first.checked_add(gap.count));
+                let mut behind = ends.zip(gaps.iter().skip(1).map(|gap| gap.first).chain([u32::MAX]));
+                (1..=MAX_GAPS).contains(&gaps.len())
+                    && gaps.iter().all(|gap| gap.count > 0)
+                    && behind.all(|(end, next)| end.is_some_and(|end| end <= next))
             }
         };
         body && self.parents.len() <= MAX_PARENTS && self.lamport <= MAX_LAMPORT
@@ -213,11 +217,13 @@ mod tests {
     #[test]
     fn more_gaps_than_the_most_none_and_impossible_ones_are_refused() {
         let missing = |gaps: Vec<Gap>| Message { body: Body::Missing { session: [7; 8], gaps }, ..text("x") };
-        let gap = Gap { first: 1, count: 1 };
-        assert!(Message::from_bytes(&missing(vec![gap; MAX_GAPS]).to_bytes()).is_ok());
+        let many = |count: usize| (0..count).map(|n| Gap { first: 2 * n as u32, count: 1 }).collect();
+        assert!(Message::from_bytes(&missing(many(MAX_GAPS)).to_bytes()).is_ok());
         let wrong = [
-            vec![gap; MAX_GAPS + 1],
+            many(MAX_GAPS + 1),
             vec![],
+            vec![Gap { first: 1, count: 9 }, Gap { first: 5, count: 1 }],
+            vec![Gap { first: 5, count: 1 }, Gap { first: 1, count: 1 }],
             vec![Gap { first: 1, count: 0 }],
             vec![Gap { first: u32::MAX, count: 2 }],
         ];

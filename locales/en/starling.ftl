@@ -52,9 +52,6 @@ refused-unknown = There is no { $what } { $name }.
 refused-state = This is not possible: the contact is { $state }.
 refused-length = A { $what } has { $min } to { $max } bytes; this one has { $got }.
 refused-full = There are at most { $limit } { $what } at a time. Take one back first.
-refused-key-changed =
-    The safety number of this contact has changed since you compared it: somebody may stand between you.
-    Compare it again with: starling verify WHO
 refused-beacon = The beacon cannot be published: { $reason }
 who-nobody = There is no contact “{ $who }”. Add somebody with: starling add LINK
 who-not-found =

@@ -101,7 +101,6 @@ impl From<Refusal> for ApiError {
                 code: "full",
                 message: t!("refused-full", what = what, limit = limit),
             },
-            Refusal::KeyChanged => Self::conflict(t!("refused-key-changed")),
             Refusal::Beacon { reason } => Self::conflict(t!("refused-beacon", reason = reason)),
             Refusal::Storage(error) => error.into(),
             other => Self::conflict(other.to_string()),

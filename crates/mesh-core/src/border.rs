@@ -386,9 +386,6 @@ pub enum Refusal {
         /// How many.
         limit: usize,
     },
-    /// The verified contact's key changed; a person must decide first.
-    #[error("the safety number of this contact changed; compare it and verify again")]
-    KeyChanged,
     /// The beacon cannot be published.
     #[error("the beacon cannot be published: {reason}")]
     Beacon {

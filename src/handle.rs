@@ -106,11 +106,7 @@ pub(crate) enum Task {
 }
 
 impl Handle {
-    pub(crate) fn new(
-        tasks: mpsc::Sender<Task>,
-        events: Feed,
-        answers: Answers,
-    ) -> Self {
+    pub(crate) fn new(tasks: mpsc::Sender<Task>, events: Feed, answers: Answers) -> Self {
         Self { tasks, events, answers, next: Arc::default() }
     }
 

@@ -44,10 +44,8 @@ impl Local {
         let (events, transport_events) = mpsc::channel(MAX_TRANSPORT_EVENTS);
         let switch = Switch::default();
         let running = home.await??.start(transport_events, switch.clone())?;
-        let config = LanConfig {
-            peers: neighbours.iter().copied().map(Into::into).collect(),
-            ..LanConfig::default()
-        };
+        let config =
+            LanConfig { peers: neighbours.iter().copied().map(Into::into).collect(), ..LanConfig::default() };
         let config = if std::env::var_os(DISCOVERS).is_some() {
             config
         } else {
@@ -154,11 +152,7 @@ impl Child {
     }
 
     #[expect(clippy::disallowed_methods, reason = "as many entries as the bench sends messages")]
-    fn start_as(
-        mut command: std::process::Command,
-        dir: &Path,
-        neighbours: &[SocketAddr],
-    ) -> Result<Self> {
+    fn start_as(mut command: std::process::Command, dir: &Path, neighbours: &[SocketAddr]) -> Result<Self> {
         let neighbours: Vec<_> = neighbours.iter().map(ToString::to_string).collect();
         let mut process = command
             .env(ROLE, dir)

@@ -1,10 +1,10 @@
 //! The stream of events over WebSocket.
 
 use super::error::ApiError;
+use super::extract::Params;
 use super::types::{Beacon, Message, Names};
 use crate::config::MAX_STREAMS;
 use crate::handle::{Handle, Notice, Since, Stopped};
-use super::extract::Params;
 use axum::extract::State;
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
@@ -50,12 +50,7 @@ pub(super) async fn events(
     Ok(upgrade.protocols([SUBPROTOCOL]).on_upgrade(move |socket| stream(socket, handle, query.since, permit)))
 }
 
-async fn stream(
-    mut socket: WebSocket,
-    handle: Handle,
-    since: Option<u64>,
-    permit: OwnedSemaphorePermit,
-) {
+async fn stream(mut socket: WebSocket, handle: Handle, since: Option<u64>, permit: OwnedSemaphorePermit) {
     let mut notices = match since {
         None => handle.events(),
         Some(seen) => {

@@ -21,7 +21,8 @@ fn a_passphrase_is_set_changed_and_removed() {
     assert_eq!(asha.run(&["passphrase", "--new-file", &first, "--json"]).one()["protected"], true);
     asha.run(&["id"]).fails(1, &["--passphrase-file"]);
     asha.run(&["passphrase", "--new-file", &second]).fails(1, &["--passphrase-file"]);
-    asha.run(&["passphrase", "--new-file", &second, "--passphrase-file", &second]).fails(1, &["does not open"]);
+    asha.run(&["passphrase", "--new-file", &second, "--passphrase-file", &second])
+        .fails(1, &["does not open"]);
     asha.run(&["passphrase", "--new-file", &second, "--passphrase-file", &first, "--json"]).one();
     asha.run(&["id", "--passphrase-file", &first]).fails(1, &["does not open"]);
     assert_eq!(asha.run(&["id", "--passphrase-file", &second, "--json"]).one(), before);
@@ -67,8 +68,11 @@ fn a_change_of_the_passphrase_that_is_killed_leaves_one_that_opens() {
         let _ = child.kill();
         child.wait().unwrap();
         let opens = |which: &Option<usize>| {
-            let arguments = which.map(|file| ["--passphrase-file", &files[file]]);
-            let id = asha.run(&[&["id", "--json"], arguments.as_ref().map_or(&[][..], |a| &a[..])].concat());
+            let mut arguments = vec!["id", "--json"];
+            if let Some(file) = *which {
+                arguments.extend(["--passphrase-file", &files[file]]);
+            }
+            let id = asha.run(&arguments);
             id.code == 0 && id.one() == before
         };
         let found: Vec<_> = [now, next].into_iter().filter(opens).collect();

@@ -54,7 +54,7 @@ impl Feed {
     fn since(&self, seen: Seq) -> Since {
         let past = self.lock();
         let known = past.front().zip(past.back());
-        let gap = known.is_none_or(|(first, last)| seen.0 + 1 < first.seq.0 || last.seq < seen);
+        let gap = known.is_none_or(|(first, last)| seen.0.saturating_add(1) < first.seq.0 || last.seq < seen);
         let fresh = past.iter().filter(|notice| notice.seq > seen).cloned();
         Since { gap, past: fresh.collect(), next: self.live.subscribe() }
     }

@@ -75,8 +75,9 @@ fn a_change_of_the_passphrase_that_is_killed_leaves_one_that_opens() {
             let id = asha.run(&arguments);
             id.code == 0 && id.one() == before
         };
-        let found: Vec<_> = [now, next].into_iter().filter(opens).collect();
-        assert_eq!(found.len(), 1, "from {now:?} to {next:?}");
-        now = found[0];
+        // What needs none opens with any.
+        let found = [None, Some(0), Some(1)].into_iter().find(opens);
+        assert!(found == Some(now) || found == Some(next), "{found:?}, from {now:?} to {next:?}");
+        now = found.unwrap_or_default();
     }
 }

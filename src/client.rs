@@ -3,7 +3,7 @@
 
 use crate::api::types::{ErrorBody, SendRequest};
 use crate::api::{self, Address};
-use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, write_private};
+use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, RUN_PATIENCE, write_private};
 use crate::daemon::Switch;
 use crate::home::{self, HomeError, Secret, Turn};
 use axum::body::Body;
@@ -72,22 +72,23 @@ impl Client {
 
     /// The running node, else the opened home; what waits in the spool goes first.
     ///
-    /// Waits up to [`LOCK_PATIENCE`] for another process that holds the home.
+    /// Waits up to [`LOCK_PATIENCE`] for another process that holds the home, and up to [`RUN_PATIENCE`] for a
+    /// node that is starting.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn session(&self) -> Result<Session, ClientError> {
-        let deadline = Instant::now() + LOCK_PATIENCE;
+        let began = Instant::now();
         let session = loop {
             if let Some(session) = self.running().await {
                 break session;
             }
             match self.open().await {
-                Err(ClientError::Home(HomeError::Locked { .. })) if Instant::now() < deadline => {
-                    tokio::time::sleep(RETRY).await;
-                }
+                Err(ClientError::Home(HomeError::Locked { .. })) if began.elapsed() < LOCK_PATIENCE => {}
+                Err(ClientError::Home(HomeError::Starting { .. })) if began.elapsed() < RUN_PATIENCE => {}
                 result => break result?,
             }
+            tokio::time::sleep(RETRY).await;
         };
         if let Err(error) = self.take_up_spool(&session).await {
             session.close().await;
@@ -104,7 +105,8 @@ impl Client {
         let http =
             reqwest::Client::builder().no_proxy().connect_timeout(PROBE).timeout(ANSWER).build().ok()?;
         let session = Session(Way::Remote { http, port: address.port, token });
-        let probe = session.get::<Value>(&["status"], &[]);
+        // Answered beside the node: one that waits for a slow disk is there all the same.
+        let probe = session.get::<Value>(&["alive"], &[]);
         matches!(tokio::time::timeout(PROBE, probe).await, Ok(Ok(_))).then_some(session)
     }
 
@@ -173,7 +175,7 @@ impl Client {
 
     async fn open(&self) -> Result<Session, ClientError> {
         if Turn::is_taken(&self.data) {
-            return Err(HomeError::Locked { path: self.data.path().to_owned() }.into());
+            return Err(HomeError::Starting { path: self.data.path().to_owned() }.into());
         }
         let (data, secret) = (self.data.clone(), self.secret.clone());
         let opened = tokio::task::spawn_blocking(move || home::open(&data, &secret)).await;
@@ -360,6 +362,31 @@ mod tests {
     fn names_of_people_cannot_leave_their_place_in_the_path() {
         let url = url(81, &["contacts", "a/../b?c#d", "accept"], &[("with", "x&y=z")]);
         assert_eq!(url.as_str(), "http://127.0.0.1:81/v1/contacts/a%2F..%2Fb%3Fc%23d/accept?with=x%26y%3Dz");
+    }
+
+    #[test]
+    fn a_full_spool_refuses_one_more_and_keeps_what_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let client = Client::new(DataDir::new(dir.path()), Secret::default());
+        let request = SendRequest { to: "Bo".into(), text: "hi".into(), id: None };
+        client.spool(&request).unwrap();
+        for n in 1..MAX_SPOOLED {
+            std::fs::write(dir.path().join(format!("spool/{n}-0.json")), "{}").unwrap();
+        }
+        let refused = client.spool(&request).unwrap_err();
+        assert!(refused.to_string().contains("1024"), "{refused}");
+        assert_eq!(client.spooled().unwrap().len(), MAX_SPOOLED);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_starts_is_told_from_another_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path());
+        let turn = Turn::take(&data).unwrap();
+        let client = Client::new(data, Secret::default());
+        assert!(matches!(client.open().await, Err(ClientError::Home(HomeError::Starting { .. }))));
+        drop(turn);
+        assert!(matches!(client.open().await, Err(ClientError::Home(HomeError::NotThere { .. }))));
     }
 
     #[tokio::test]

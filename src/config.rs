@@ -12,6 +12,8 @@ pub const MAX_TRANSPORT_EVENTS: usize = 1024;
 pub const MAX_UNCOMMITTED: usize = 1024;
 /// How many events a slow front end may lag behind before it is told that it missed some.
 pub const MAX_EVENT_LAG: usize = 1024;
+/// How many past events a front end that comes back can be given.
+pub const MAX_PAST_EVENTS: usize = 256;
 /// The most event streams of front ends at once.
 pub const MAX_STREAMS: usize = 32;
 /// The longest body of a request in bytes: a text of 64 KiB in its longest JSON form.

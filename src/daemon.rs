@@ -5,8 +5,9 @@
 //! effects. The *commit* thread makes durable whatever was staged while the previous commit ran, and
 //! only then transmits, answers and tells, in order: a group commit without a gather delay.
 
-use crate::config::{MAX_EVENT_LAG, MAX_TASKS, MAX_UNCOMMITTED};
-use crate::handle::{Answers, CommandError, Handle, Notice, Task};
+use crate::alarm;
+use crate::config::{MAX_TASKS, MAX_UNCOMMITTED};
+use crate::handle::{Answers, CommandError, Feed, Handle, Notice, Task};
 use crate::transport::{Transport, TransportEvent};
 use mesh_core::{
     CloseReason, Command, CommandId, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Read,
@@ -17,8 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
-use tokio::sync::{broadcast, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::mpsc;
 
 /// What the daemon needs of storage.
 pub trait Storage: Send + Sync + 'static {
@@ -156,7 +157,7 @@ impl Daemon {
     /// Where the system gives no thread.
     pub fn start(parts: Parts) -> std::io::Result<Self> {
         let (task_tx, tasks) = mpsc::channel(MAX_TASKS);
-        let (events, _) = broadcast::channel(MAX_EVENT_LAG);
+        let events = Feed::new();
         let (batch_tx, batches) = sync_channel(MAX_UNCOMMITTED);
         let answers = Answers::default();
         let failed = Arc::new(Failed::default());
@@ -184,11 +185,10 @@ impl Daemon {
             links: BTreeSet::new(),
             epoch: 0,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let transport_events = parts.transport_events;
         let node_thread = std::thread::Builder::new()
             .name("node".into())
-            .spawn(move || runtime.block_on(keeper.run(tasks, transport_events)))?;
+            .spawn(move || alarm::run(keeper.run(tasks, transport_events)))?;
         let commit_thread =
             std::thread::Builder::new().name("commit".into()).spawn(move || committer.run(&batches))?;
         Ok(Self { handle, threads: vec![node_thread, commit_thread] })
@@ -399,10 +399,10 @@ impl Keeper {
 
     /// Lets `span` pass; meanwhile reads see what was known and commands are refused at once.
     async fn pause(&self, span: Duration, tasks: &mut mpsc::Receiver<Task>) -> bool {
-        let mut end = std::pin::pin!(tokio::time::sleep(span));
+        let end = Instant::now() + span;
         loop {
             tokio::select! {
-                () = &mut end => return true,
+                () = alarm::until(end) => return true,
                 task = tasks.recv() => match task {
                     None | Some(Task::Stop) => return false,
                     Some(Task::Read(read)) => read(&self.node, self.clock.now()),
@@ -435,7 +435,7 @@ pub fn random_seed() -> std::io::Result<[u8; 32]> {
 
 async fn sleep_until(clock: Clock, due: Option<(Time, &'static str)>) {
     match due {
-        Some((time, _)) => tokio::time::sleep(time.since(clock.now().mono)).await,
+        Some((time, _)) => alarm::until(Instant::now() + time.since(clock.now().mono)).await,
         None => std::future::pending().await,
     }
 }
@@ -444,7 +444,7 @@ async fn sleep_until(clock: Clock, due: Option<(Time, &'static str)>) {
 struct Committer {
     storage: Arc<dyn Storage>,
     transport: Switch,
-    events: broadcast::Sender<Notice>,
+    events: Feed,
     answers: Answers,
     failed: Arc<Failed>,
     streak: Arc<AtomicU32>,
@@ -505,8 +505,7 @@ impl Committer {
                     self.answers.give(command, result.map_err(CommandError::Refused));
                 }
                 Output::Notify(seq, event) => {
-                    // Without front ends nobody misses it: what matters is stored.
-                    let _ = self.events.send(Notice { seq, event: Arc::new(event) });
+                    self.events.tell(Notice { seq, event: Arc::new(event) });
                 }
                 // No radio here advertises; writes were staged before.
                 Output::Advertise { .. } | Output::Store(_) => {}
@@ -668,6 +667,26 @@ mod tests {
         while name(&daemon).await != "Durable" {
             tokio::task::yield_now().await;
         }
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_stands_still_holds_the_node_back() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Asha K.").await, Ok(Reply::Done));
+        let before = disk.commits();
+        disk.1.store(true, Ordering::Release);
+        let count = 3 * MAX_UNCOMMITTED;
+        let names: Vec<String> = (0..count).map(|i| format!("Asha {i}")).collect();
+        let commands = futures::future::join_all(names.iter().map(|name| rename(&daemon, name)));
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            disk.1.store(false, Ordering::Release);
+        };
+        let (answers, ()) = futures::join!(commands, release);
+        assert!(answers.iter().all(|answer| *answer == Ok(Reply::Done)));
+        assert!(disk.commits() - before >= 2, "what waits for the disk at once is bounded");
         daemon.stop().await;
     }
 

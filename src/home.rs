@@ -53,6 +53,12 @@ pub enum HomeError {
         /// The data directory.
         path: PathBuf,
     },
+    /// A node is starting there and does not answer yet.
+    #[error("a node is starting in {}", path.display())]
+    Starting {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// It is protected and no passphrase was given.
     #[error("{} is protected by a passphrase", path.display())]
     NeedsPassphrase {
@@ -150,8 +156,30 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
     }
 }
 
+/// Changes what guards the home: `new`, or nothing but the directory's permissions. No process may have it open.
+///
+/// # Errors
+/// [`HomeError`]; then what guarded it before still does.
+pub fn change_passphrase(
+    data: &DataDir,
+    secret: &Secret,
+    new: Option<&Zeroizing<String>>,
+) -> Result<(), HomeError> {
+    let guard = |given: Option<&Zeroizing<String>>| {
+        given.map_or(Passphrase::None, |given| Passphrase::Given(given.clone()))
+    };
+    let new = guard(new);
+    let mut changed = Store::change_passphrase(data.path(), &guard(secret.given.as_ref()), &new);
+    if let (Err(OpenError::NeedsPassphrase), Some(ask)) = (&changed, &secret.ask)
+        && let Some(given) = ask().map_err(|error| unusable(data, &error))?
+    {
+        changed = Store::change_passphrase(data.path(), &Passphrase::Given(given), &new);
+    }
+    changed.map_err(|error| refused(data, &error))
+}
+
 /// A node's right to its home before any command: commands follow each other without a pause, and a node
-/// that starts would never find the lock free. It ends with this value or its process.
+/// that starts would never find the lock free. It is kept until the node answers, and ends with its process.
 #[derive(Debug)]
 pub struct Turn {
     _lock: std::fs::File,

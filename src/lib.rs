@@ -15,6 +15,7 @@
 //! The command line (`src/cli`) and the demonstration (`src/demo`) belong to the binary. ARCHITECTURE.md shows
 //! the whole on one page.
 
+mod alarm;
 pub mod api;
 pub mod client;
 pub mod config;

@@ -13,6 +13,9 @@ home-exists =
 home-locked =
     Another process is using { $path } and does not answer.
     Wait for it or end it; only one process can use a data directory.
+home-starting =
+    A node is starting in { $path } and does not answer yet.
+    Its disk may be slow; try again in a moment.
 home-needs-passphrase =
     { $path } is protected by a passphrase.
     Give it with --passphrase-file FILE or STARLING_PASSPHRASE, or run this on a terminal.
@@ -28,7 +31,11 @@ passphrase-not-utf8 = The passphrase is not valid UTF-8. Save it as UTF-8 text.
 passphrase-prompt = Passphrase:{" "}
 passphrase-new = New passphrase:{" "}
 passphrase-again = Again:{" "}
-passphrase-differs = The two passphrases differ, or are empty. Nothing was made; try again.
+passphrase-differs = The two passphrases differ, or are empty. Nothing was changed; try again.
+passphrase-set = The passphrase is set. Every command and the node need it from now on.
+passphrase-removed = The passphrase is removed.
+passphrase-none = Without a passphrase, whoever takes this disk can read everything in it. Set one with: starling passphrase
+passphrase-running = The node is running. Stop it first; then change the passphrase.
 stdin-not-utf8 = Standard input is not valid UTF-8 text.
 not-running = No node is running here: messages wait. Start it with: starling run
 
@@ -76,7 +83,7 @@ first-needs-terminal =
 init-needs-name = Which name? Give it with --name NAME.
 init-ask-name = What shall others call you?
 init-name-length = A name has 1 to { $max } bytes; this one has { $got } once invisible characters are gone.
-init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. A passphrase is set when the identity is made: init --passphrase
+init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. Set one with: starling passphrase
 init-passphrase-terminal = There is no terminal to ask for a passphrase. Use --passphrase-file or STARLING_PASSPHRASE.
 init-done =
     You are { $name }. Your identity is in { $path }.
@@ -120,6 +127,9 @@ send-queued = No node is running: the message is stored and leaves with the next
 send-spooled = Another process is using the data directory: the message waits in { $path } and is taken up by the next command or `starling run`.
 send-expired = The message expired before it arrived.
 send-timeout = The time ran out; the message goes on by itself. It is: { $state }
+send-timeout-added =
+    The time ran out; the message goes on by itself. It is: { $state }.
+    { $name } has not accepted you yet, and a first message is acknowledged only after that.
 state-waiting = waiting here
 state-handed-on = { $carriers ->
     [one] handed on to one neighbour

@@ -24,6 +24,10 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, code: "invalid", message }
     }
 
+    pub(super) fn too_long(message: String) -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "invalid", message }
+    }
+
     /// What was named does not exist.
     #[must_use]
     pub fn not_found(message: String) -> Self {

@@ -58,6 +58,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/beacons", get(mesh::beacons).post(mesh::beacon_new))
         .route("/v1/beacons/{id}", delete(mesh::beacon_cancel))
         .route("/v1/events", get(events::events))
+        .route("/v1/alive", get(alive))
         .route("/v1/openapi.json", get(openapi))
         .fallback(|| async { ApiError::not_found(crate::t!("api-no-route")) })
         .layer(Extension(events::Streams::default()))
@@ -164,6 +165,12 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// That the node is there; answered without asking it.
+#[utoipa::path(get, path = "/v1/alive", tag = "mesh", responses((status = 204)))]
+async fn alive() -> axum::http::StatusCode {
+    axum::http::StatusCode::NO_CONTENT
+}
+
 /// This description.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "events", responses((status = 200)))]
 async fn openapi() -> Json<utoipa::openapi::OpenApi> {
@@ -200,6 +207,7 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         mesh::beacon_new,
         mesh::beacon_cancel,
         events::events,
+        alive,
         openapi
     )
 )]

@@ -14,6 +14,7 @@ mod init;
 mod invite;
 mod messages;
 mod out;
+mod passphrase;
 mod peers;
 mod run;
 mod safe;
@@ -90,6 +91,7 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Passphrase(passphrase::Args),
     Run(run::Args),
     Id(id::Args),
     #[command(subcommand)]
@@ -187,6 +189,7 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
     let Some(command) = args.command else { return first(&app).await };
     match command {
         Command::Init(args) => init::run(&app, args).await,
+        Command::Passphrase(args) => passphrase::run(&app, args).await,
         Command::Run(args) => run::run(&app, args).await,
         Command::Id(args) => id::run(&app, args).await,
         Command::Invite(command) => invite::run(&app, command).await,
@@ -268,6 +271,7 @@ fn explain_home(error: &HomeError) -> (u8, String) {
         HomeError::NotThere { path } => (Failure::NOT_FOUND, t!("home-not-there", path = shown(path))),
         HomeError::Exists { path } => (1, t!("home-exists", path = shown(path))),
         HomeError::Locked { path } => (1, t!("home-locked", path = shown(path))),
+        HomeError::Starting { path } => (1, t!("home-starting", path = shown(path))),
         HomeError::NeedsPassphrase { path } => (1, t!("home-needs-passphrase", path = shown(path))),
         HomeError::WrongPassphrase { path } => (1, t!("home-wrong-passphrase", path = shown(path))),
         HomeError::ReadOnly { path } => (1, t!("home-read-only", path = shown(path))),

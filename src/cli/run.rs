@@ -64,7 +64,7 @@ impl Default for Args {
 }
 
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
-    let opened = open(app).await?;
+    let (opened, turn) = open(app).await?;
     if let Some(path) = &opened.quarantined {
         app.out.note(&t!("quarantined", path = path.display().to_string()));
     }
@@ -73,6 +73,8 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let switch = Switch::default();
     let running = opened.home.start(transport_events, switch.clone())?;
     let served = serve(app, &args, &running, &switch, events).await;
+    // From here on commands find the node by its API.
+    drop(turn);
     let result = match served {
         Ok((server, lan)) => {
             let result = until_stopped(app, stop, &running, &server, lan.as_deref()).await;
@@ -90,8 +92,9 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     result
 }
 
-/// Opens the home; waits for a command that uses it, but not for another running node.
-async fn open(app: &App) -> anyhow::Result<Opened> {
+/// Opens the home; waits for a command that uses it, but not for another running node. Commands wait while the
+/// turn lives.
+async fn open(app: &App) -> anyhow::Result<(Opened, Option<Turn>)> {
     let client = app.client();
     let mut turn = None;
     let deadline = Instant::now() + RUN_PATIENCE;
@@ -108,7 +111,7 @@ async fn open(app: &App) -> anyhow::Result<Opened> {
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            result => return Ok(result?),
+            result => return Ok((result?, turn)),
         }
     }
 }

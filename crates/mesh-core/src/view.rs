@@ -1,6 +1,6 @@
 //! What front ends see: plain values, copied out of the node.
 
-use crate::border::BeaconKind;
+use crate::border::{BeaconKind, Medium};
 use crate::id::{AccountId, LinkId, MessageId};
 use crate::time::Wall;
 use core::time::Duration;
@@ -225,6 +225,8 @@ pub struct PeerView {
     pub rtt: Option<Duration>,
     /// Who it is, where both ends know each other.
     pub contact: Option<AccountId>,
+    /// What kind of pipe it is.
+    pub medium: Medium,
 }
 
 /// How the node is.

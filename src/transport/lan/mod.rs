@@ -6,6 +6,7 @@
 
 mod beacon;
 mod credit;
+mod datagram;
 mod doctor;
 mod driver;
 mod epoch;
@@ -15,9 +16,11 @@ mod hostile;
 mod lanes;
 mod link;
 mod net;
+mod pace;
 mod peers;
 mod target;
 mod window;
+mod wires;
 
 pub use beacon::BEACON_PORT;
 pub use doctor::{Diagnostics, InterfaceReport, PortReport, diagnose};

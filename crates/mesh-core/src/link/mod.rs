@@ -361,6 +361,7 @@ impl State {
                 uptime: now.mono.since(live.since),
                 rtt: live.rtt,
                 contact: live.contact,
+                medium: live.profile.medium,
             })
             .collect()
     }

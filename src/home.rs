@@ -139,6 +139,7 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
         opened = Store::open(data.path(), &passphrase);
     }
     let (store, report) = opened.map_err(|error| refused(data, &error))?;
+    forget_predecessor(data);
     let config = Config::default();
     match Node::restore(config.clone(), seed(data)?, Clock.now(), store.reader()) {
         Ok(node) => {
@@ -147,6 +148,14 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
         }
         Err(StartError::NoIdentity) => Err(HomeError::NotThere { path: data.path().to_owned() }),
         Err(error) => Err(unusable(data, &error)),
+    }
+}
+
+/// Whoever wrote these held the home before us and is gone.
+fn forget_predecessor(data: &DataDir) {
+    for path in [data.api_file(), data.token_file()] {
+        // Where they cannot be removed, nothing listens at what they name, or it knows no token.
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -178,6 +187,13 @@ impl Turn {
         let Ok(file) = std::fs::File::open(data.turn_file()) else { return false };
         matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
     }
+}
+
+/// Whether a process holds `data` open now.
+#[must_use]
+pub fn is_held(data: &DataDir) -> bool {
+    let Ok(file) = std::fs::File::open(data.lock_file()) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
 /// Whether a person lives in `data`, as far as can be seen from outside.

@@ -16,6 +16,10 @@ pub const MAX_EVENT_LAG: usize = 1024;
 pub const MAX_PAST_EVENTS: usize = 256;
 /// The most event streams of front ends at once.
 pub const MAX_STREAMS: usize = 32;
+/// The most connections to the local API at once; further ones wait in the system's queue.
+pub const MAX_CONNECTIONS: usize = 128;
+/// How long a connection to the local API may last before its first answer begins.
+pub const FIRST_ANSWER: Duration = Duration::from_secs(90);
 /// The longest body of a request in bytes: a text of 64 KiB in its longest JSON form.
 pub const MAX_BODY: usize = 512 * 1024;
 /// The most files that may wait in the spool.
@@ -62,6 +66,12 @@ impl DataDir {
     #[must_use]
     pub fn token_file(&self) -> PathBuf {
         self.0.join("api.token")
+    }
+
+    /// The file that is locked by the process that has the directory open.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
+        self.0.join("lock")
     }
 
     /// The file that a node locks while it waits for its home.

@@ -116,10 +116,10 @@ impl Handle {
     /// [`CommandError`]; in every case nothing changed.
     pub async fn command(&self, command: Command) -> Result<Reply, CommandError> {
         let id = CommandId(self.next.fetch_add(1, Ordering::Relaxed));
+        // An asker who leaves while the queue is full must leave no answer behind that nobody will fetch.
+        let Ok(place) = self.tasks.reserve().await else { return Err(CommandError::Stopped) };
         let answer = self.answers.expect(id);
-        if self.tasks.send(Task::Command(id, command)).await.is_err() {
-            self.answers.give(id, Err(CommandError::Stopped));
-        }
+        place.send(Task::Command(id, command));
         answer.await.unwrap_or(Err(CommandError::Stopped))
     }
 

@@ -145,6 +145,7 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
         opened = Store::open(data.path(), &passphrase);
     }
     let (store, report) = opened.map_err(|error| refused(data, &error))?;
+    forget_predecessor(data);
     let config = Config::default();
     match Node::restore(config.clone(), seed(data)?, Clock.now(), store.reader()) {
         Ok(node) => {
@@ -178,6 +179,14 @@ pub fn change_passphrase(
     changed.map_err(|error| refused(data, &error))
 }
 
+/// Whoever wrote these held the home before us and is gone.
+fn forget_predecessor(data: &DataDir) {
+    for path in [data.api_file(), data.token_file()] {
+        // Where they cannot be removed, nothing listens at what they name, or it knows no token.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// A node's right to its home before any command: commands follow each other without a pause, and a node
 /// that starts would never find the lock free. It is kept until the node answers, and ends with its process.
 #[derive(Debug)]
@@ -206,6 +215,13 @@ impl Turn {
         let Ok(file) = std::fs::File::open(data.turn_file()) else { return false };
         matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
     }
+}
+
+/// Whether a process holds `data` open now.
+#[must_use]
+pub fn is_held(data: &DataDir) -> bool {
+    let Ok(file) = std::fs::File::open(data.lock_file()) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
 /// Whether a person lives in `data`, as far as can be seen from outside.

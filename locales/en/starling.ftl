@@ -94,6 +94,7 @@ id =
     { $link }
 invite = { $number }  { $uses }, { $ends }
     { $link }
+invite-short = An invite is good for at least one person and one second.
 invite-any = for anybody
 invite-uses = { $uses ->
     [one] for one person

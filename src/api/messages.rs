@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::extract::{Body, Params};
-use super::types::{Conversation, ErrorBody, InfoDetail, Message, Names, SendRequest};
+use super::types::{Conversation, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest};
 use crate::handle::Handle;
 use crate::t;
 use axum::Json;
@@ -94,15 +94,19 @@ pub(super) async fn conversations(State(handle): State<Handle>) -> Result<Json<V
     Ok(Json(views?.iter().map(shown).collect()))
 }
 
-/// The person has seen everything of a conversation.
+/// The person has seen messages of a conversation; their writer learns it.
 #[utoipa::path(post, path = "/v1/conversations/{who}/read", tag = "messages", params(("who" = String, Path)),
-    responses((status = 204), (status = 404, body = ErrorBody)))]
+    request_body = SeenRequest,
+    responses((status = 204), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn mark_read(
     State(handle): State<Handle>,
     Path(who): Path<String>,
+    Body(seen): Body<SeenRequest>,
 ) -> Result<StatusCode, ApiError> {
+    let parsed = |ids: Vec<String>| ids.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>();
+    let messages = seen.ids.map(parsed).transpose()?;
     let from = handle.resolve(&who).await??;
-    handle.command(Command::MarkRead { from }).await?;
+    handle.command(Command::MarkRead { from, messages }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

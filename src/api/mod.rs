@@ -7,6 +7,7 @@
 mod error;
 mod events;
 mod extract;
+mod listener;
 mod mesh;
 mod messages;
 mod people;
@@ -15,7 +16,7 @@ pub mod types;
 pub use error::ApiError;
 pub use events::SUBPROTOCOL;
 
-use crate::config::{DataDir, MAX_BODY, write_private};
+use crate::config::{DataDir, FIRST_ANSWER, MAX_BODY, MAX_CONNECTIONS, write_private};
 use crate::handle::Handle;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, header};
@@ -23,6 +24,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
+use listener::Few;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::Ipv4Addr;
@@ -93,7 +95,7 @@ impl Server {
                 // An error means that the server was dropped: also an end.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            axum::serve(listener, app).with_graceful_shutdown(end).await
+            axum::serve(Few::new(listener, MAX_CONNECTIONS, FIRST_ANSWER), app).with_graceful_shutdown(end).await
         });
         write_private(&data.token_file(), token.as_bytes())?;
         write_private(&data.api_file(), serde_json::to_string(&address)?.as_bytes())?;

@@ -398,6 +398,15 @@ pub struct InviteRequest {
     pub lifetime_s: Option<u64>,
 }
 
+/// To say what the person has seen.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeenRequest {
+    /// Which messages; absent is everything that is there now.
+    #[serde(default)]
+    pub ids: Option<Vec<String>>,
+}
+
 /// To send a text.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use super::{App, Failure, info};
 use mesh_core::MessageId;
 use serde_json::json;
 use starling::api::types::{ContactDetail, Info, InfoDetail, SendRequest};
-use starling::client::{Client, ClientError};
+use starling::client::{Client, ClientError, Submitted};
 use starling::config::parse_duration;
 use starling::home::HomeError;
 use starling::strings::clean_line;
@@ -40,17 +40,16 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let id = MessageId(random_id()?).to_text();
     let request = SendRequest { to: args.who, text, id: Some(id.clone()) };
     let client = app.client();
-    let session = match client.session().await {
-        Ok(session) => session,
-        Err(ClientError::Home(HomeError::Locked { .. } | HomeError::Starting { .. })) => {
+    let Submitted { running, detail: sent } = match client.submit(&request).await {
+        Ok(submitted) => submitted,
+        Err(
+            ClientError::Home(HomeError::Locked { .. } | HomeError::Starting { .. })
+            | ClientError::Broken { .. },
+        ) => {
             return spool(app, &client, &request, &id);
         }
         Err(error) => return Err(error.into()),
     };
-    let running = session.is_running();
-    let sent = session.post::<InfoDetail>(&["messages"], &request).await;
-    session.close().await;
-    let sent = sent?;
     if !running {
         app.out.note(&t!("send-queued"));
     }
@@ -152,7 +151,7 @@ fn from_stdin() -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(wrong)
 }
 
-fn random_id() -> std::io::Result<[u8; 16]> {
+pub(super) fn random_id() -> std::io::Result<[u8; 16]> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(std::io::Error::other)?;
     Ok(id)

@@ -32,7 +32,7 @@ use core::time::Duration;
 use outgoing::{Change, Kind, Outgoing};
 use segments::{Arrived, Unfinished};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Messages of ours without a final state; further ones are refused.
 pub const MAX_OPEN: usize = 20_000;
@@ -522,10 +522,12 @@ impl State {
         self.notes.push_back(Job { part: None, to, bytes });
     }
 
-    /// The person has seen everything of this conversation.
-    pub fn mark_read(&mut self, now: Now, from: AccountId, out: &mut Outbox) {
+    /// The person has seen these messages of this conversation, or all that are there.
+    pub fn mark_read(&mut self, now: Now, from: AccountId, which: Option<&[MessageId]>, out: &mut Outbox) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
-        let unread: Vec<_> = conversation.unread().collect();
+        let which: Option<BTreeSet<&MessageId>> = which.map(|ids| ids.iter().collect());
+        let wanted = |id: &MessageId| which.as_ref().is_none_or(|which| which.contains(id));
+        let unread: Vec<_> = conversation.unread().filter(wanted).collect();
         let mut seen = Vec::with_capacity(unread.len());
         for id in unread {
             conversation.mark_read(id);
@@ -540,6 +542,18 @@ impl State {
         }
     }
 
+    /// Whether [`State::add`] would take this person.
+    ///
+    /// # Errors
+    /// As [`State::add`].
+    pub fn check_add(&self, account: AccountId, petname: Option<&str>) -> Result<(), Refusal> {
+        petname.map(|petname| checked_name("petname", petname)).transpose()?;
+        if self.contacts.state(account).is_none() && self.contacts.len() >= MAX_CONTACTS {
+            return Err(Refusal::Full { what: "contacts", limit: MAX_CONTACTS });
+        }
+        Ok(())
+    }
+
     /// We add a person, or accept one who asked: the receipts that were held back.
     ///
     /// # Errors
@@ -552,10 +566,8 @@ impl State {
         petname: Option<&str>,
         out: &mut Outbox,
     ) -> Result<Vec<(EnvelopeId, Ack)>, Refusal> {
-        let petname = petname.map(|p| checked_name("petname", p)).transpose()?;
-        if self.contacts.state(account).is_none() && self.contacts.len() >= MAX_CONTACTS {
-            return Err(Refusal::Full { what: "contacts", limit: MAX_CONTACTS });
-        }
+        self.check_add(account, petname)?;
+        let petname = petname.map(|petname| checked_name("petname", petname)).transpose()?;
         let known = self.contacts.may_learn(account);
         let held = self.contacts.add(account, key, petname, out);
         if !known {

@@ -238,10 +238,10 @@ fn reading_is_told_once_and_only_to_contacts() {
     bela.send(1, "hello");
     let contents: Vec<_> = bela.jobs().into_iter().map(|j| j.bytes).collect();
     asha.receive(2, &contents, Some(Ack([5; 16])));
-    asha.step(|s, now, _, out| s.mark_read(now, account(2), out));
+    asha.step(|s, now, _, out| s.mark_read(now, account(2), None, out));
     assert_eq!(asha.jobs().len(), 1);
     asha.restart();
-    asha.step(|s, now, _, out| s.mark_read(now, account(2), out));
+    asha.step(|s, now, _, out| s.mark_read(now, account(2), None, out));
     assert!(asha.jobs().is_empty());
 }
 

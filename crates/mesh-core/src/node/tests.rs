@@ -267,10 +267,35 @@ fn a_text_of_64_kib_arrives_whole_and_is_read() {
     village.pass(Duration::from_secs(30));
     assert_eq!(village.texts(1, 0), [text]);
     let from = village.account(0);
-    village.command(1, Command::MarkRead { from }).unwrap();
+    village.command(1, Command::MarkRead { from, messages: None }).unwrap();
     village.pass(Duration::from_secs(30));
     assert_eq!(village.state(0, id), MessageState::Read);
     assert_eq!(village.nodes[0].0.info(village.now, id).unwrap().hops, Some(1));
+}
+
+#[test]
+fn only_what_was_seen_counts_as_read() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.introduce(0, 1);
+    village.join(0, 1);
+    let (seen, unseen) = (village.send(0, 1, "one"), village.send(0, 1, "two"));
+    village.pass(Duration::from_secs(30));
+    let from = village.account(0);
+    village.command(1, Command::MarkRead { from, messages: Some(vec![seen]) }).unwrap();
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.state(0, seen), MessageState::Read);
+    assert_eq!(village.state(0, unseen), MessageState::Delivered);
+}
+
+#[test]
+fn a_refused_add_changes_nothing() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    let link = village.nodes[1].0.identity().link;
+    let known = |village: &Village| village.nodes[0].1.count(Table::Session);
+    let before = known(&village);
+    let refused = village.command(0, Command::Add { link, petname: Some("x".repeat(65)) });
+    assert!(matches!(refused, Err(crate::Refusal::Length { .. })), "{refused:?}");
+    assert_eq!(known(&village), before);
 }
 
 #[test]

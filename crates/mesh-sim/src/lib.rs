@@ -96,12 +96,15 @@
 //! vodozemac draws its own randomness. [`Seal::Real`] keeps the outer seals and models what is inside;
 //! [`Seal::Cheap`] is for very large worlds, and hides nothing.
 
+pub mod attack;
+pub mod baseline;
 mod change;
 mod contact;
 mod counters;
 mod draft;
 mod energy;
 pub mod faults;
+pub mod invariants;
 pub mod mobility;
 mod observe;
 pub mod one;

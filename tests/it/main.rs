@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only marked functions for tests; these are all tests")]
 
 mod cli_basics;
+mod cli_disk;
 mod cli_errors;
 mod cli_mesh;
 mod cli_rig;

@@ -21,6 +21,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 
+/// What a command is told while the disk is given time.
+const NOT_NOW: &str = "the disk does not take anything";
+
 /// What the daemon needs of storage.
 pub trait Storage: Send + Sync + 'static {
     /// Reads that see everything staged.
@@ -179,18 +182,22 @@ impl Daemon {
             transport: parts.transport,
             clock: parts.clock,
             batches: batch_tx,
-            answers,
+            answers: answers.clone(),
             failed,
             streak,
             links: BTreeSet::new(),
             epoch: 0,
+            alone: false,
         };
         let transport_events = parts.transport_events;
         let node_thread = std::thread::Builder::new()
             .name("node".into())
             .spawn(move || alarm::run(keeper.run(tasks, transport_events)))?;
-        let commit_thread =
-            std::thread::Builder::new().name("commit".into()).spawn(move || committer.run(&batches))?;
+        let commit_thread = std::thread::Builder::new().name("commit".into()).spawn(move || {
+            // Whatever ends this thread, nobody goes on waiting for it.
+            let _end = EndOfAnswers(answers);
+            committer.run(&batches);
+        })?;
         Ok(Self { handle, threads: vec![node_thread, commit_thread] })
     }
 
@@ -210,6 +217,15 @@ impl Daemon {
             }
         });
         let _ = joined.await;
+    }
+}
+
+/// Ends every wait for an answer when it goes.
+struct EndOfAnswers(Answers);
+
+impl Drop for EndOfAnswers {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -261,6 +277,8 @@ struct Keeper {
     streak: Arc<AtomicU32>,
     links: BTreeSet<LinkId>,
     epoch: u64,
+    /// Whether the commit thread is gone: nothing can be stored, sent or told any more.
+    alone: bool,
 }
 
 impl Keeper {
@@ -285,6 +303,10 @@ impl Keeper {
                 }
             }
             if self.failed.is_set() && !self.rebuild(&mut tasks).await {
+                break;
+            }
+            if self.alone {
+                tracing::error!("the node ends: its commit thread is gone");
                 break;
             }
         }
@@ -349,8 +371,7 @@ impl Keeper {
             self.storage.stage(ops);
         }
         let batch = Batch { epoch: self.epoch, writes, command, effects, passed: None };
-        // A closed channel means that the committer is gone, and with it every effect.
-        let _ = self.batches.send(batch);
+        self.alone |= self.batches.send(batch).is_err();
     }
 
     /// The node could not read its storage: nothing of this input counts, everything before it does.
@@ -371,24 +392,23 @@ impl Keeper {
 
     /// After a commit failed: forgets what is not durable and begins again from the disk.
     ///
-    /// Nothing that was dropped had been sent or told, so nobody can miss it. While the disk keeps
-    /// failing, the pause grows from 0.1 s to 25 s. Returns whether to go on.
+    /// Nothing that was dropped had been sent or told, so nobody can miss it. That is done at once, where the
+    /// disk can be read: what could not be stored is not shown either. While the disk keeps failing, the pause
+    /// after it grows from 0.1 s to 25 s. Returns whether to go on.
     async fn rebuild(&mut self, tasks: &mut mpsc::Receiver<Task>) -> bool {
         for link in std::mem::take(&mut self.links) {
             // Sessions over it are lost; both ends meet again with a fresh hello.
             self.transport.with(|transport| transport.close(link, CloseReason::Silent));
         }
-        loop {
+        let mut is_rebuilt = false;
+        while !is_rebuilt {
+            match self.restore() {
+                Ok(node) => (self.node, is_rebuilt) = (node, true),
+                Err(reason) => tracing::error!(%reason, "the node cannot be rebuilt yet"),
+            }
             let failures = self.streak.fetch_add(1, Ordering::Relaxed);
             if !self.pause(Duration::from_millis(100 << failures.min(8)), tasks).await {
                 return false;
-            }
-            match self.restore() {
-                Ok(node) => {
-                    self.node = node;
-                    break;
-                }
-                Err(reason) => tracing::error!(%reason, "the node cannot be rebuilt yet"),
             }
         }
         self.epoch += 1;
@@ -397,7 +417,7 @@ impl Keeper {
         true
     }
 
-    /// Lets `span` pass; meanwhile reads see what was known and commands are refused at once.
+    /// Lets `span` pass; meanwhile reads see what the node knows and commands are refused at once.
     async fn pause(&self, span: Duration, tasks: &mut mpsc::Receiver<Task>) -> bool {
         let end = Instant::now() + span;
         loop {
@@ -407,7 +427,7 @@ impl Keeper {
                     None | Some(Task::Stop) => return false,
                     Some(Task::Read(read)) => read(&self.node, self.clock.now()),
                     Some(Task::Command(id, _)) => {
-                        let reason = "the disk does not take anything".to_owned();
+                        let reason = NOT_NOW.to_owned();
                         self.answers.give(id, Err(CommandError::Storage { reason }));
                     }
                 },
@@ -459,7 +479,6 @@ impl Committer {
             group.extend(batches.try_iter().take(MAX_UNCOMMITTED));
             self.commit(group);
         }
-        self.answers.end();
     }
 
     fn commit(&mut self, group: Vec<Batch>) {
@@ -539,6 +558,7 @@ mod tests {
         now: Memory,
         durable: Memory,
         fails: bool,
+        panics: bool,
         refuses: bool,
         commits: usize,
     }
@@ -570,6 +590,11 @@ mod tests {
                 std::thread::yield_now();
             }
             let mut platter = self.0.lock().unwrap();
+            let panics = platter.panics;
+            if panics {
+                drop(platter);
+                panic!("a commit panics by order");
+            }
             if platter.fails {
                 platter.refuses = true;
                 return Err(StorageError { reason: "the disk is full".into() });
@@ -688,6 +713,39 @@ mod tests {
         assert!(answers.iter().all(|answer| *answer == Ok(Reply::Done)));
         assert!(disk.commits() - before >= 2, "what waits for the disk at once is bounded");
         daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn while_the_disk_takes_nothing_what_could_not_be_stored_is_not_shown() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.fails = true);
+        while rename(&daemon, "Lost").await != Err(CommandError::Storage { reason: NOT_NOW.into() }) {}
+        assert_eq!(name(&daemon).await, "Durable");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn without_its_commit_thread_a_node_ends_and_nobody_goes_on_waiting() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.panics = true);
+        assert_eq!(rename(&daemon, "Lost").await, Err(CommandError::Stopped));
+        while rename(&daemon, "Lost too").await != Err(CommandError::Stopped) {}
+        daemon.handle().ended().await;
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_own_thread_panics_has_ended_and_says_so() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        let panicked = daemon.handle().read(|_, _| panic!("a read panics by order")).await;
+        assert!(panicked.is_err());
+        daemon.handle().ended().await;
+        assert_eq!(rename(&daemon, "Late").await, Err(CommandError::Stopped));
     }
 
     #[tokio::test]

@@ -163,6 +163,11 @@ impl Handle {
         Ok(resolve(&contacts, who))
     }
 
+    /// Returns when the node has ended, in whichever way.
+    pub async fn ended(&self) {
+        self.tasks.closed().await;
+    }
+
     pub(crate) async fn stop(&self) {
         // A closed channel means that the loop has ended already.
         let _ = self.tasks.send(Task::Stop).await;
@@ -173,18 +178,26 @@ impl Handle {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers(Arc<Mutex<Waiting>>);
 
-type Waiting = BTreeMap<CommandId, oneshot::Sender<Result<Reply, CommandError>>>;
+#[derive(Debug, Default)]
+struct Waiting {
+    by_id: BTreeMap<CommandId, oneshot::Sender<Result<Reply, CommandError>>>,
+    /// No answer will come any more.
+    ended: bool,
+}
 
 impl Answers {
     fn expect(&self, id: CommandId) -> oneshot::Receiver<Result<Reply, CommandError>> {
         let (tx, rx) = oneshot::channel();
-        self.lock().insert(id, tx);
+        let mut waiting = self.lock();
+        if !waiting.ended {
+            waiting.by_id.insert(id, tx);
+        }
         rx
     }
 
     /// Answers `id`; a command that nobody waits for is passed over.
     pub(crate) fn give(&self, id: CommandId, result: Result<Reply, CommandError>) {
-        if let Some(waiting) = self.lock().remove(&id) {
+        if let Some(waiting) = self.lock().by_id.remove(&id) {
             // The asker may have gone.
             let _ = waiting.send(result);
         }
@@ -192,7 +205,9 @@ impl Answers {
 
     /// Ends every wait: no answer will come.
     pub(crate) fn end(&self) {
-        for (_, waiting) in std::mem::take(&mut *self.lock()) {
+        let mut waiting = self.lock();
+        waiting.ended = true;
+        for (_, waiting) in std::mem::take(&mut waiting.by_id) {
             let _ = waiting.send(Err(CommandError::Stopped));
         }
     }

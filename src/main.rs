@@ -4,16 +4,16 @@ mod cli;
 mod demo;
 
 fn main() -> std::process::ExitCode {
-    keep_to_the_owner();
+    keep_private();
     cli::main()
 }
 
-/// Files that libraries make are the owner's alone, and neither a crash nor another program of the same
-/// person writes this process's memory, keys and all, to a disk that nothing encrypts.
-fn keep_to_the_owner() {
+/// Files are for this person alone, also those that a library makes; and no image of the memory, which holds
+/// keys, is left on a disk or handed to another program.
+fn keep_private() {
     #[cfg(unix)]
-    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    #[cfg(target_os = "linux")]
-    // A kernel without it leaves what people without Starling have too.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // Where an old system cannot do it, everything else works.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

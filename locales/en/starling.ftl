@@ -28,6 +28,11 @@ client-broken = The running node does not answer ({ $reason }). Look at its outp
 passphrase-file = The passphrase file { $path } cannot be read
 passphrase-length = The first line of { $path } must hold a passphrase of 1 to { $max } bytes.
 passphrase-not-utf8 = The passphrase is not valid UTF-8. Save it as UTF-8 text.
+run-ended = The node ended by an error in it; what was accepted is safe. Start it again with: starling run
+passphrase-unused =
+    { $path } is not protected by a passphrase, so the one that was given is not used: whoever takes this disk can read everything in it.
+    A passphrase is set when the identity is made: starling init --passphrase, in another --data-dir
+home-begun-unprotected = it was begun without a passphrase and holds no identity; take its directory away, then try again
 passphrase-prompt = Passphrase:{" "}
 passphrase-new = New passphrase:{" "}
 passphrase-again = Again:{" "}

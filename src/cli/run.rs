@@ -167,6 +167,7 @@ async fn until_stopped(
     loop {
         tokio::select! {
             () = stop.wait() => return Ok(()),
+            () = running.ended() => anyhow::bail!(t!("run-ended")),
             notice = notices.recv() => if let Ok(notice) = notice {
                 tell(app, &notice.event);
             },

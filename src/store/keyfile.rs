@@ -79,6 +79,17 @@ impl Keyring {
         dir.join(NAME).exists()
     }
 
+    /// Takes the keyfile away: what is there is no store any more.
+    pub(super) fn remove(dir: &Path) -> io::Result<()> {
+        files::remove(dir, NAME)?;
+        files::remove(dir, SECRET)
+    }
+
+    /// Asks the system to read the keyfile from the disk.
+    pub(super) fn forget_cached(dir: &Path) {
+        files::forget_cached(&dir.join(NAME));
+    }
+
     /// New keys, guarded by `passphrase`; nothing but a secret file is written yet.
     pub(super) fn create(dir: &Path, passphrase: &Passphrase) -> Result<Self, OpenError> {
         let io = |e| OpenError::io("make keys", dir, e);

@@ -154,7 +154,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Makes an empty store in `dir`, which is made too where it is missing, and opens it.
+    /// Makes an empty store in `dir`, which is made too where it is missing, and opens it. A store into which
+    /// nothing was ever committed is made anew.
     ///
     /// # Errors
     /// [`OpenError::AlreadyThere`] where there is one already; where the disk refuses.
@@ -243,6 +244,12 @@ impl Store {
     /// it anew.
     pub fn discard(&self) -> Result<(), CommitError> {
         self.inner().discard()
+    }
+
+    /// Bytes of memory staged for the next commit, which fails above [`MAX_GROUP`].
+    #[must_use]
+    pub fn staged_bytes(&self) -> usize {
+        self.inner().overlay().staged_bytes()
     }
 
     /// How full everything is. Walks the directory: not for every message.

@@ -7,6 +7,7 @@
 
 mod api_streams;
 mod cli_basics;
+mod cli_disk;
 mod cli_errors;
 mod cli_mesh;
 mod cli_passphrase;

@@ -78,7 +78,8 @@ fn nobody_else_may_look_into_the_directory() {
     check_modes(&data);
 }
 
-/// sled makes its own files as the process's mask says; the directory above them keeps others out.
+/// sled makes its own files as the process's mask says (the program sets one); the directory above them keeps
+/// others out in any case.
 fn check_modes(dir: &Path) {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(dir), 0o700);

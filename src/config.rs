@@ -8,8 +8,13 @@ use std::time::Duration;
 pub const MAX_TASKS: usize = 1024;
 /// The most transport events that wait for the node; the transports wait beyond it.
 pub const MAX_TRANSPORT_EVENTS: usize = 1024;
-/// The most inputs whose outputs wait for the disk; the node waits beyond it.
-pub const MAX_UNCOMMITTED: usize = 1024;
+/// The most batches, of one to [`MAX_GATHERED`] inputs, whose outputs wait for the disk; the node waits beyond it.
+pub const MAX_UNCOMMITTED: usize = 256;
+/// Inputs that share a commit because they waited already.
+pub const MAX_GATHERED: usize = 256;
+/// How long such inputs are handled before their effects are made durable: so much longer may the first of them
+/// wait under load.
+pub const GATHER: Duration = Duration::from_millis(2);
 /// How many events a slow front end may lag behind before it is told that it missed some.
 pub const MAX_EVENT_LAG: usize = 1024;
 /// How many past events a front end that comes back can be given.

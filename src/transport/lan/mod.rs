@@ -182,8 +182,8 @@ impl LanHandle {
 }
 
 impl Transport for LanHandle {
-    fn send(&self, link: LinkId, lane: Lane, frame: Vec<u8>) {
-        let Some(result) = self.links.read().get(&link).map(|sender| sender.send(lane, frame)) else {
+    fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>) {
+        let Some(result) = self.links.read().get(&link).map(|sender| sender.send(lane, frames)) else {
             return;
         };
         if let Err(error) = result

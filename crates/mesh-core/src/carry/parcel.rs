@@ -37,8 +37,8 @@ pub struct Parcel {
     pub commit: AckCommit,
 }
 
-impl From<Envelope> for Parcel {
-    fn from(envelope: Envelope) -> Self {
+impl From<&Envelope> for Parcel {
+    fn from(envelope: &Envelope) -> Self {
         Self {
             id: envelope.id(),
             kind: Kind::Sealed,

@@ -288,7 +288,7 @@ impl Mesh {
         origin: Origin,
         out: &mut Outbox,
     ) -> Result<EnvelopeId, Refused> {
-        self.keep_parcel(now, Parcel::from(envelope), origin, out)
+        self.keep_parcel(now, Parcel::from(&envelope), origin, out)
     }
 
     /// Keeps a verified public thing for `span` counted from its age, and pushes it to the neighbours.
@@ -328,8 +328,7 @@ impl Mesh {
         if !self.is_alone_with(from, sender) {
             // Held like anybody's until the receipt is out. Without room for it the receipt still counts.
             let origin = from.map(|link| Origin::Link { link, contact: self.is_contact(link) });
-            let _held =
-                origin.map(|origin| self.keep_parcel(now, Parcel::from(envelope.clone()), origin, out));
+            let _held = origin.map(|origin| self.keep_parcel(now, Parcel::from(envelope), origin, out));
         }
         if self.carry.receipt(now, ack, Some(span), false, out) != carry::Receipt::Known {
             self.gossip.publish_receipt(now, ack, from, sender);
@@ -454,7 +453,7 @@ impl Mesh {
             self.link.fault(now, link, "a malformed envelope", 3, out);
             return;
         };
-        let parcel = Parcel::from(envelope);
+        let parcel = Parcel::from(&envelope);
         let id = parcel.id.short();
         if !self.gossip.arrived(now, link, id, bytes.len()) {
             self.link.fault(now, link, "an envelope that was not asked for", 1, out);
@@ -462,12 +461,8 @@ impl Mesh {
         }
         match self.carry.check(now, &parcel) {
             Ok(Kept::New) => {
-                let (id, arrival) =
-                    (parcel.id, Envelope::from_parts(parcel.immutable, parcel.hops, parcel.age_s));
-                if let Ok(envelope) = arrival {
-                    let arrival = Arrival::Envelope(envelope);
-                    self.events.push_back(MeshEvent::Arrived { link, id, arrival });
-                }
+                let (id, arrival) = (parcel.id, Arrival::Envelope(envelope));
+                self.events.push_back(MeshEvent::Arrived { link, id, arrival });
             }
             Ok(Kept::Raised) => {
                 let contact = self.is_contact(link);

@@ -137,6 +137,8 @@ pub enum EnvelopeError {
 pub struct Envelope {
     /// The immutable bytes, as sent; never re-serialized.
     immutable: Vec<u8>,
+    /// Of the immutable bytes; asked for many times on the way through a node.
+    id: EnvelopeId,
     /// How many more links it may cross; 0 to [`MAX_HOPS`].
     pub hops_left: u8,
     /// Accumulated time in bags and on the way, in seconds.
@@ -178,7 +180,8 @@ impl Envelope {
     /// As [`Envelope::from_bytes`].
     pub fn from_parts(immutable: Vec<u8>, hops_left: u8, age_s: u32) -> Result<Self, EnvelopeError> {
         check(&immutable)?;
-        Ok(Self { immutable, hops_left, age_s })
+        let id = EnvelopeId(*blake3::hash(&immutable).as_bytes());
+        Ok(Self { immutable, id, hops_left, age_s })
     }
 
     /// Reads an envelope of any version from the air. Hops above [`MAX_HOPS`] are lowered to it.
@@ -210,7 +213,7 @@ impl Envelope {
     /// The name of this envelope.
     #[must_use]
     pub fn id(&self) -> EnvelopeId {
-        EnvelopeId(*blake3::hash(&self.immutable).as_bytes())
+        self.id
     }
 
     /// The bytes that the id covers.

@@ -47,6 +47,7 @@ mod contact;
 mod draft;
 mod outcome;
 mod pipe;
+pub mod report;
 #[cfg(test)]
 mod tests;
 mod world;

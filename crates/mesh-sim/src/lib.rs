@@ -43,6 +43,7 @@
 //! [`World::trace_hash`] says so across processes. vodozemac draws its own randomness; [`World::with`] builds
 //! nodes with a seeded ratchet where that matters.
 
+pub mod compare;
 mod contact;
 mod draft;
 mod outcome;

@@ -173,7 +173,8 @@ impl Bars {
         {
             let groups = super::spread::count_as_f64(self.groups.len());
             let root = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
-            let names = self.groups.iter().enumerate().map(|(i, (name, _))| (middle(groups, i), name.clone()));
+            let names =
+                self.groups.iter().enumerate().map(|(i, (name, _))| (middle(groups, i), name.clone()));
             let names = Axis { from: 0.0, to: groups, ticks: names.collect(), label: "" };
             let mut chart = drawn(
                 ChartBuilder::on(&root)

@@ -100,8 +100,7 @@ fn optional(value: Option<f64>) -> String {
 
 /// A text as one cell; one that a spreadsheet would take for a formula begins with an apostrophe.
 fn cell(text: &str) -> String {
-    let guarded =
-        if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    let guarded = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
     if guarded.contains([',', '"', '\n', '\r']) {
         return format!("\"{}\"", guarded.replace('"', "\"\""));
     }

@@ -1,9 +1,9 @@
 //! From recordings to curves: which charts a report has, and over which axes.
 
+use super::Run;
 use super::chart::{Axis, Bars, Line, Lines, Tone};
 use super::spread::{Spread, count_as_f64};
 use super::text::{amount, bytes, percent, span};
-use super::Run;
 use crate::Sample;
 use std::collections::BTreeMap;
 
@@ -61,7 +61,8 @@ fn latency(runs: &[Run]) -> Option<Lines> {
         band: Vec::new(),
     };
     let lines = vec![curve("delivered", Tone::Main, &ours), curve("possible (oracle)", Tone::Bound, &bound)];
-    let note = "Share of all messages that arrived within a time; the scale of time is logarithmic.".to_owned();
+    let note =
+        "Share of all messages that arrived within a time; the scale of time is logarithmic.".to_owned();
     Some(Lines { title: "Delay", note, x, y: share_axis("messages"), lines })
 }
 
@@ -128,8 +129,11 @@ fn losses(runs: &[Run]) -> Option<Bars> {
             *causes.entry(cause).or_default() += lost;
         }
     }
-    let mut groups: Vec<(String, u64)> =
-        causes.into_iter().filter(|(_, lost)| *lost > 0).map(|(cause, lost)| (cause.to_owned(), lost)).collect();
+    let mut groups: Vec<(String, u64)> = causes
+        .into_iter()
+        .filter(|(_, lost)| *lost > 0)
+        .map(|(cause, lost)| (cause.to_owned(), lost))
+        .collect();
     groups.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     if groups.len() > MAX_BARS {
         let rest = groups.split_off(MAX_BARS - 1).iter().map(|(_, lost)| lost).sum();
@@ -259,8 +263,8 @@ fn linear_axis(from: f64, to: f64, label: &'static str, words: fn(f64) -> String
 /// The axis of a run's own time.
 fn time_axis(lines: &[Line]) -> Option<Axis> {
     const STEPS: [f64; 20] = [
-        1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0,
-        21_600.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0,
+        1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0,
+        10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0,
     ];
     let ends = lines.iter().filter_map(|line| line.points.last()).map(|point| point.0);
     let end = ends.fold(0.0, f64::max);
@@ -270,14 +274,18 @@ fn time_axis(lines: &[Line]) -> Option<Axis> {
     let fitting = STEPS.into_iter().find(|step| end / step <= 8.0);
     let step = fitting.unwrap_or_else(|| (end / 8.0 / 604_800.0).ceil() * 604_800.0);
     let ticks = (0..=8).map(|i| f64::from(i) * step).take_while(|at| *at <= end * 1.000_001);
-    Some(Axis { from: 0.0, to: end, ticks: ticks.map(|at| (at, span(at))).collect(), label: "time of the run" })
+    Some(Axis {
+        from: 0.0,
+        to: end,
+        ticks: ticks.map(|at| (at, span(at))).collect(),
+        label: "time of the run",
+    })
 }
 
 /// An axis of the logarithms (base 10) of seconds.
 fn log_time_axis(from_s: f64, to_s: f64, label: &'static str) -> Axis {
-    const MARKS: [f64; 13] = [
-        0.1, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 172_800.0, 604_800.0,
-    ];
+    const MARKS: [f64; 13] =
+        [0.1, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 172_800.0, 604_800.0];
     let (from, to) = (from_s.log10(), (to_s * 1.05).log10());
     let from = if to - from < 0.5 { to - 0.5 } else { from };
     let inside = MARKS.into_iter().filter(|mark| (from..=to).contains(&mark.log10()));

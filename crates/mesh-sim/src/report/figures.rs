@@ -1,8 +1,8 @@
 //! The figures of a run in words and numbers: heading, tiles, tables.
 
+use super::Run;
 use super::spread::Spread;
 use super::text::{amount, bytes, escape, percent, span};
-use super::Run;
 use crate::{ClassOutcome, Outcome};
 use std::collections::BTreeMap;
 
@@ -18,23 +18,58 @@ const ROWS: [Row; 20] = [
     Row { name: "Messages", what: "deliveries asked for", of: |o| Some(count(o.messages)), words: amount },
     Row { name: "Delivered", what: "within the window", of: |o| Some(count(o.delivered)), words: amount },
     Row { name: "Delivery ratio", what: "of all messages", of: |o| Some(o.delivery_ratio), words: percent },
-    Row { name: "Oracle ratio", what: "possible on these contacts", of: |o| Some(o.oracle_ratio), words: percent },
+    Row {
+        name: "Oracle ratio",
+        what: "possible on these contacts",
+        of: |o| Some(o.oracle_ratio),
+        words: percent,
+    },
     Row { name: "Share of the possible", what: "delivered / oracle", of: of_possible, words: percent },
     Row { name: "Delay, median", what: "of delivered messages", of: |o| o.delay_p50_s, words: span },
     Row { name: "Delay, ninth decile", what: "of delivered messages", of: |o| o.delay_p90_s, words: span },
-    Row { name: "Oracle delay, median", what: "of possible deliveries", of: |o| o.oracle_delay_p50_s, words: span },
-    Row { name: "Oracle delay, ninth decile", what: "of possible deliveries", of: |o| o.oracle_delay_p90_s, words: span },
+    Row {
+        name: "Oracle delay, median",
+        what: "of possible deliveries",
+        of: |o| o.oracle_delay_p50_s,
+        words: span,
+    },
+    Row {
+        name: "Oracle delay, ninth decile",
+        what: "of possible deliveries",
+        of: |o| o.oracle_delay_p90_s,
+        words: span,
+    },
     Row { name: "Stretch, median", what: "delay / oracle delay", of: |o| o.stretch_p50, words: amount },
-    Row { name: "Copies per delivery", what: "envelope transfers", of: |o| Some(o.copies_per_delivery), words: amount },
-    Row { name: "Bytes on air", what: "everything transmitted", of: |o| Some(count(o.bytes_on_air)), words: bytes },
-    Row { name: "Payload", what: "bytes that carry envelopes", of: |o| Some(count(o.payload_bytes)), words: bytes },
+    Row {
+        name: "Copies per delivery",
+        what: "envelope transfers",
+        of: |o| Some(o.copies_per_delivery),
+        words: amount,
+    },
+    Row {
+        name: "Bytes on air",
+        what: "everything transmitted",
+        of: |o| Some(count(o.bytes_on_air)),
+        words: bytes,
+    },
+    Row {
+        name: "Payload",
+        what: "bytes that carry envelopes",
+        of: |o| Some(count(o.payload_bytes)),
+        words: bytes,
+    },
     Row { name: "Airtime", what: "links busy, summed", of: |o| Some(o.airtime_s), words: span },
     Row { name: "Energy", what: "drawn from batteries", of: energy, words: joules },
     Row { name: "Links", what: "contacts that became links", of: |o| Some(count(o.links)), words: amount },
     Row { name: "Events", what: "happenings of the world", of: |o| Some(count(o.events)), words: amount },
     Row { name: "Virtual time", what: "length of the run", of: |o| Some(o.sim_seconds), words: span },
     Row { name: "Wall time", what: "on the clock of the machine", of: |o| Some(o.wall_seconds), words: span },
-    Row { name: "Memory", what: "most that the process held", of: |o| Some(count(o.peak_rss_bytes)), words: bytes },
+    Row {
+        name: "Memory",
+        what: "most that the process held",
+        of: |o| Some(count(o.peak_rss_bytes)),
+        words: bytes,
+    },
 ];
 
 /// Title, what ran, and how often.
@@ -48,7 +83,8 @@ pub(crate) fn head(runs: &[Run]) -> String {
         n => ("Seeds", format!(" · {n} runs, bands hold the mean with 95 % confidence")),
     };
     let title = if first.scenario.is_empty() { "Simulation" } else { first.scenario.as_str() };
-    let seal = if first.seal.is_empty() { String::new() } else { format!(" · {} seal", escape(&first.seal)) };
+    let seal =
+        if first.seal.is_empty() { String::new() } else { format!(" · {} seal", escape(&first.seal)) };
     format!(
         "<header>\n<p class=\"kicker\">Starling simulation</p>\n<h1>{}</h1>\n<p>{} nodes · {}{seal} · {} of virtual time · {noun} {}{more}{runs_words}</p>\n<p class=\"hash\">Trace hash <code>{}</code></p>\n</header>\n",
         escape(title),
@@ -87,14 +123,20 @@ pub(crate) fn tiles(runs: &[Run]) -> String {
 /// Every figure, with its confidence interval where there are several runs.
 pub(crate) fn table(runs: &[Run]) -> String {
     let several = runs.len() > 1;
-    let mut html = String::from("<section aria-labelledby=\"figures\">\n<h2 id=\"figures\">Figures</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Figure</th><th scope=\"col\">Value</th>");
+    let mut html = String::from(
+        "<section aria-labelledby=\"figures\">\n<h2 id=\"figures\">Figures</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Figure</th><th scope=\"col\">Value</th>",
+    );
     if several {
         html.push_str("<th scope=\"col\">± 95 %</th>");
     }
     html.push_str("<th scope=\"col\">What it counts</th></tr></thead>\n<tbody>\n");
     for row in &ROWS {
         let Some(value) = mean_of(runs, row.of) else { continue };
-        html.push_str(&format!("<tr><th scope=\"row\">{}</th><td>{}</td>", row.name, (row.words)(value.mean)));
+        html.push_str(&format!(
+            "<tr><th scope=\"row\">{}</th><td>{}</td>",
+            row.name,
+            (row.words)(value.mean)
+        ));
         if several {
             let half = if value.count > 1 { (row.words)(value.half) } else { "–".to_owned() };
             html.push_str(&format!("<td>{half}</td>"));
@@ -114,11 +156,14 @@ pub(crate) fn classes(runs: &[Run]) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    let mut html = String::from("<section aria-labelledby=\"classes\">\n<h2 id=\"classes\">By class</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Class</th><th scope=\"col\">Messages</th><th scope=\"col\">Delivered</th><th scope=\"col\">Possible</th><th scope=\"col\">Delay p50</th><th scope=\"col\">Delay p90</th></tr></thead>\n<tbody>\n");
+    let mut html = String::from(
+        "<section aria-labelledby=\"classes\">\n<h2 id=\"classes\">By class</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Class</th><th scope=\"col\">Messages</th><th scope=\"col\">Delivered</th><th scope=\"col\">Possible</th><th scope=\"col\">Delay p50</th><th scope=\"col\">Delay p90</th></tr></thead>\n<tbody>\n",
+    );
     for (name, classes) in parts {
         let sum = |of: fn(&ClassOutcome) -> u64| classes.iter().map(|class| of(class)).sum::<u64>();
         let (messages, delivered, oracle) = (sum(|c| c.messages), sum(|c| c.delivered), sum(|c| c.oracle));
-        let share = |part: u64| if messages == 0 { "–".to_owned() } else { percent(count(part) / count(messages)) };
+        let share =
+            |part: u64| if messages == 0 { "–".to_owned() } else { percent(count(part) / count(messages)) };
         let delay = |of: fn(&ClassOutcome) -> Option<f64>| {
             let spread = Spread::of(classes.iter().filter_map(|class| of(class)));
             if spread.count == 0 { "–".to_owned() } else { span(spread.mean) }

@@ -1,7 +1,7 @@
 //! The map that can be scrubbed: its frame in HTML and its data for the script of the page.
 
-use super::text::json_string;
 use super::Run;
+use super::text::json_string;
 use crate::Scene;
 
 /// The most places in the data of a page (scenes times nodes): about 3 MB of text.
@@ -77,7 +77,10 @@ fn data(run: &Run) -> String {
         let number = |value: Option<f64>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
         let (shown, oracle) = (number(one.shown_s), number(one.oracle_s));
         let (class, written) = (json_string(&one.class), one.written_s);
-        json.push_str(&format!("[{},{},{},{written},{shown},{oracle},{class}]", one.number, one.from, one.to));
+        json.push_str(&format!(
+            "[{},{},{},{written},{shown},{oracle},{class}]",
+            one.number, one.from, one.to
+        ));
     }
     json.push_str("]}");
     json
@@ -110,7 +113,8 @@ struct Frame {
 
 impl Frame {
     fn around(scenes: &[&Scene]) -> Self {
-        let places = || scenes.iter().flat_map(|scene| &scene.places).filter(|(x, y)| x.is_finite() && y.is_finite());
+        let places =
+            || scenes.iter().flat_map(|scene| &scene.places).filter(|(x, y)| x.is_finite() && y.is_finite());
         let low = |pick: fn(&(f32, f32)) -> f32| places().map(pick).fold(f32::INFINITY, f32::min);
         let high = |pick: fn(&(f32, f32)) -> f32| places().map(pick).fold(f32::NEG_INFINITY, f32::max);
         if places().next().is_none() {
@@ -125,15 +129,18 @@ impl Frame {
     /// East and north in ten-thousandths of the longer side.
     fn place(&self, (x, y): (f32, f32)) -> [u32; 2] {
         let unit = self.width.max(self.height) / 10_000.0;
-        let scaled = |value: f32, from: f64| {
-            whole(((f64::from(value) - from) / unit).round().clamp(0.0, 10_000.0))
-        };
+        let scaled =
+            |value: f32, from: f64| whole(((f64::from(value) - from) / unit).round().clamp(0.0, 10_000.0));
         [scaled(x, self.west), scaled(y, self.south)]
     }
 }
 
 /// The whole part of what was clamped to 0 to 10,000.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped by the caller; NaN becomes 0")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped by the caller; NaN becomes 0"
+)]
 fn whole(value: f64) -> u32 {
     value as u32
 }

@@ -13,6 +13,7 @@ mod text;
 
 pub use csv::{deliveries_csv, outcome_csv, samples_csv};
 pub use spread::Spread;
+pub(crate) use text::trimmed;
 
 use crate::{Outcome, Recording};
 use text::escape;
@@ -41,7 +42,10 @@ pub fn page(runs: &[Run]) -> String {
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // Nothing is fetched, whatever a name in the data holds.
     html.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n");
-    html.push_str(&format!("<title>{} · Starling simulation</title>\n<style>\n{STYLE}</style>\n", escape(name)));
+    html.push_str(&format!(
+        "<title>{} · Starling simulation</title>\n<style>\n{STYLE}</style>\n",
+        escape(name)
+    ));
     html.push_str("</head>\n<body>\n");
     html.push_str(&figures::head(runs));
     html.push_str("<main>\n");
@@ -77,7 +81,9 @@ fn complaints(runs: &[Run]) -> String {
         return String::new();
     }
     let more = lines.len().saturating_sub(MAX_COMPLAINTS);
-    let mut html = String::from("<section class=\"complaint\" aria-labelledby=\"complaints\">\n<h2 id=\"complaints\">Missed and broken</h2>\n<ul>\n");
+    let mut html = String::from(
+        "<section class=\"complaint\" aria-labelledby=\"complaints\">\n<h2 id=\"complaints\">Missed and broken</h2>\n<ul>\n",
+    );
     for line in lines.iter().take(MAX_COMPLAINTS) {
         html.push_str(&format!("<li>{}</li>\n", escape(line)));
     }

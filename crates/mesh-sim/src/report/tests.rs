@@ -10,7 +10,8 @@ fn run(seed: u64, scenario: &str) -> Run {
         from: number % 4,
         to: (number + 1) % 4,
         written_s: f64::from(number) * 10.0,
-        shown_s: (number % 4 != 3).then(|| f64::from(number) * 13.0 + 5.0 + f64::from(u8::try_from(seed % 7).unwrap())),
+        shown_s: (number % 4 != 3)
+            .then(|| f64::from(number) * 13.0 + 5.0 + f64::from(u8::try_from(seed % 7).unwrap())),
         oracle_s: Some(f64::from(number) * 12.0 + 2.0),
     });
     let samples = (0..=30_u32).map(|i| Sample {

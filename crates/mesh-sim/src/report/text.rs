@@ -101,12 +101,14 @@ mod tests {
 
     #[test]
     fn spans_and_amounts_are_short() {
-        assert_eq!([span(0.41), span(12.0), span(210.0), span(7_200.0), span(345_600.0)], [
-            "0.41 s", "12 s", "3.5 min", "2 h", "4 d"
-        ]);
-        assert_eq!([amount(0.2134), amount(17.0), amount(12_345.0), amount(3e7)], [
-            "0.213", "17", "12.3 k", "30 M"
-        ]);
+        assert_eq!(
+            [span(0.41), span(12.0), span(210.0), span(7_200.0), span(345_600.0)],
+            ["0.41 s", "12 s", "3.5 min", "2 h", "4 d"]
+        );
+        assert_eq!(
+            [amount(0.2134), amount(17.0), amount(12_345.0), amount(3e7)],
+            ["0.213", "17", "12.3 k", "30 M"]
+        );
         assert_eq!([bytes(512.0), bytes(51_200.0), percent(0.981)], ["512 B", "51.2 kB", "98.1 %"]);
     }
 }

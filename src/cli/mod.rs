@@ -19,6 +19,7 @@ mod run;
 mod safe;
 mod secret;
 mod send;
+mod sim;
 mod sos;
 mod status;
 mod verify;
@@ -113,6 +114,9 @@ enum Command {
     Status(status::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
+    /// Simulate thousands of nodes in virtual time, and look at what came of it.
+    #[command(subcommand)]
+    Sim(sim::Command),
     Completions(completions::Args),
     Features(features::Args),
 }
@@ -206,6 +210,7 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
         Command::Status(args) => status::run(&app, args).await,
         Command::Doctor(args) => doctor::run(&app, args).await,
         Command::Demo(args) => demo::run(&app, args).await,
+        Command::Sim(command) => sim::run(&app, command).await,
         Command::Completions(args) => completions::run(&app, &args, Args::command()),
         Command::Features(args) => features::run(&app, &args),
     }

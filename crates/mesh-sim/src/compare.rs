@@ -111,6 +111,13 @@ pub fn compare(a: &[Outcome], b: &[Outcome]) -> Comparison {
     Comparison { runs_a: a.len(), runs_b: b.len(), paired: pairs.len(), identical, deltas: deltas.collect() }
 }
 
+/// The mean of every figure that `outcomes` have, with its confidence interval, by its key in the JSON of a
+/// result.
+#[must_use]
+pub fn spreads(outcomes: &[Outcome]) -> BTreeMap<&'static str, Spread> {
+    FIGURES.iter().filter_map(|figure| Some((figure.name, spread(figure, outcomes)?))).collect()
+}
+
 fn delta(
     figure: &Figure,
     a: &[Outcome],

@@ -46,15 +46,19 @@
 pub mod compare;
 mod contact;
 mod draft;
+pub mod oracle;
 mod outcome;
 mod pipe;
 pub mod report;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod world;
 
 pub use contact::{Contact, Meeting, Mobility};
 pub use draft::{Audience, Draft};
+pub use oracle::{Creation, Crossing, Draw, Foresight, Oracle};
 pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Sample, Scene, Violation};
 pub use pipe::{Pipe, Raw};
+pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
 pub use world::{NodeIx, Sent, World};

@@ -175,6 +175,7 @@ run-stopping = Stopping.
 run-already = A node is running in { $path } already; commands use it by themselves.
 run-no-api = The local API cannot be served from { $path }
 run-no-lan = No links over LAN: { $reason }. Choose another --listen address, or run with --no-lan.
+run-no-contact-log = The contact log { $path } cannot be begun: { $reason }. Name a file that does not exist yet.
 run-message = A message came. Read it with: starling messages
 run-beacon = { $kind } nearby: { $text }
 run-mismatch = Somebody presented the keys of { $account } wrongly; nothing from them was accepted.

@@ -30,7 +30,7 @@ pub(super) fn run(app: &App, args: &Args) -> anyhow::Result<()> {
             "name": name, "title": title, "about": about, "nodes": scenario.nodes, "length_s": length_s,
         }));
         let length = span(length_s);
-        lines.push(t!("sim-listed", name = *name, title = title, nodes = scenario.nodes, length = length));
+        lines.push(t!("sim-listed", name = name, title = title, nodes = scenario.nodes, length = length));
     }
     app.out.value(&json!({ "scenarios": values }), || lines.join("\n"))
 }

@@ -56,8 +56,10 @@ pub(in crate::cli) struct Args {
 }
 
 /// One variation of a scenario: which values were set, and what came of it.
+#[derive(Clone)]
 struct Variation {
     set: Vec<(String, String)>,
+    scenario: Scenario,
     runs: Vec<Run>,
 }
 
@@ -75,7 +77,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     };
     let variations = variations(&scenario, &args.set)?;
     let one = args.seed.unwrap_or(1);
-    let seeds = args.seeds.unwrap_or(one..one.saturating_add(1));
+    let seeds = args.seeds.unwrap_or_else(|| one..one.saturating_add(1));
     let threads = args.threads.map_or_else(cores, usize::from);
     let done = away(move || simulate(variations, &seeds, threads, &options)).await?;
     if let Some(folder) = &folder {
@@ -89,39 +91,35 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 }
 
 fn simulate(
-    variations: Vec<(Vec<(String, String)>, Scenario)>,
+    mut variations: Vec<Variation>,
     seeds: &Range<u64>,
     threads: usize,
     options: &Options,
 ) -> anyhow::Result<Vec<Variation>> {
     let each = usize::try_from(seeds.end - seeds.start).unwrap_or(usize::MAX);
     let meter = Meter::new(each.saturating_mul(variations.len()));
-    let mut done = Vec::new();
-    for (at, (set, scenario)) in variations.into_iter().enumerate() {
-        let runs = many::seeds(&scenario, seeds.clone(), threads.min(each), options, &meter, at * each);
-        done.push(Variation { set, runs: runs.inspect_err(|_| meter.finish())? });
+    for (at, variation) in variations.iter_mut().enumerate() {
+        let threads = threads.min(each);
+        let runs = many::seeds(&variation.scenario, seeds.clone(), threads, options, &meter, at * each);
+        variation.runs = runs.inspect_err(|_| meter.finish())?;
     }
     meter.finish();
-    Ok(done)
+    Ok(variations)
 }
 
 /// Every combination of the values that were given, each as a scenario of its own.
-fn variations(
-    scenario: &Scenario,
-    settings: &[(String, Vec<String>)],
-) -> anyhow::Result<Vec<(Vec<(String, String)>, Scenario)>> {
-    let mut variations = vec![(Vec::new(), scenario.clone())];
+fn variations(scenario: &Scenario, settings: &[(String, Vec<String>)]) -> anyhow::Result<Vec<Variation>> {
+    let mut variations = vec![Variation { set: Vec::new(), scenario: scenario.clone(), runs: Vec::new() }];
     for (key, values) in settings {
         if variations.len().saturating_mul(values.len()) > MAX_VARIATIONS {
             return Err(Failure::usage(t!("sim-too-many", max = MAX_VARIATIONS)));
         }
         let mut further = Vec::new();
-        for (set, scenario) in &variations {
-            for value in values {
-                let varied = scenario.vary(key, value).map_err(input::usage)?;
-                let set = set.iter().cloned().chain([(key.clone(), value.clone())]).collect();
-                further.push((set, varied));
-            }
+        for (variation, value) in variations.iter().flat_map(|v| values.iter().map(move |value| (v, value))) {
+            let mut varied = variation.clone();
+            varied.scenario = variation.scenario.vary(key, value).map_err(input::usage)?;
+            varied.set.push((key.clone(), value.clone()));
+            further.push(varied);
         }
         variations = further;
     }

@@ -49,6 +49,7 @@ mod contact;
 mod counters;
 mod draft;
 mod energy;
+pub mod faults;
 mod observe;
 pub mod oracle;
 mod outcome;
@@ -56,6 +57,9 @@ mod pipe;
 mod protocol;
 mod radio;
 pub mod report;
+pub mod runner;
+pub mod scenario;
+pub mod stats;
 pub mod trace;
 mod world;
 

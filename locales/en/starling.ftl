@@ -275,3 +275,9 @@ sim-point = { $set }: { $ratio } % delivered, { $p50 } median, { $copies } copie
 sim-identical = Every run did the very same.
 sim-compared = { $a } and { $b } runs, { $paired } of them with equal seeds.
 sim-worse = Something got worse.
+sim-faults = { $runs } worlds, { $faults } faults, { $delivered } messages delivered, { $broken ->
+    [0] nothing broke
+    [one] one failure
+   *[other] { $broken } failures
+  }
+sim-replayed = { $nodes } nodes, { $faults } faults, { $delivered } of { $messages } messages delivered; trace { $hash }

@@ -5,7 +5,7 @@
 //! is deterministic; time and memory of the machine count from a tenth on.
 
 use crate::Outcome;
-use crate::report::Spread;
+use crate::stats::Interval;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ pub fn compare(a: &[Outcome], b: &[Outcome]) -> Comparison {
 /// The mean of every figure that `outcomes` have, with its confidence interval, by its key in the JSON of a
 /// result.
 #[must_use]
-pub fn spreads(outcomes: &[Outcome]) -> BTreeMap<&'static str, Spread> {
+pub fn spreads(outcomes: &[Outcome]) -> BTreeMap<&'static str, Interval> {
     FIGURES.iter().filter_map(|figure| Some((figure.name, spread(figure, outcomes)?))).collect()
 }
 
@@ -126,8 +126,9 @@ fn delta(
 ) -> Option<Delta> {
     let (of_a, of_b) = (spread(figure, a)?, spread(figure, b)?);
     let both = |pair: &(&Outcome, &Outcome)| Some((figure.of)(pair.1)? - (figure.of)(pair.0)?);
-    let differences = Spread::of(pairs.into_iter().flatten().filter_map(both));
-    let half = if differences.count > 1 { differences.half } else { of_a.half.hypot(of_b.half) };
+    let differences = Interval::over(pairs.into_iter().flatten().filter_map(both));
+    let paired = differences.filter(|differences| differences.runs > 1);
+    let half = paired.map_or_else(|| of_a.half.hypot(of_b.half), |differences| differences.half);
     let change = of_b.mean - of_a.mean;
     let relative = (of_a.mean != 0.0).then(|| change / of_a.mean);
     let noticeable = match figure.name {
@@ -147,9 +148,8 @@ fn delta(
     Some(Delta { figure: figure.name, a: of_a.mean, b: of_b.mean, change, half, relative, verdict })
 }
 
-fn spread(figure: &Figure, outcomes: &[Outcome]) -> Option<Spread> {
-    let spread = Spread::of(outcomes.iter().filter_map(figure.of));
-    (spread.count > 0).then_some(spread)
+fn spread(figure: &Figure, outcomes: &[Outcome]) -> Option<Interval> {
+    Interval::over(outcomes.iter().filter_map(figure.of))
 }
 
 impl Comparison {
@@ -196,7 +196,6 @@ fn signed(value: f64) -> String {
     format!("{sign}{}", number(value))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counters of a run stay far below 2^53")]
 fn count(value: u64) -> f64 {
     value as f64
 }

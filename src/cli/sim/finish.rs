@@ -5,7 +5,8 @@ use super::meter::span;
 use crate::cli::{App, Failure};
 use anyhow::Context as _;
 use mesh_sim::Outcome;
-use mesh_sim::report::{self, Run, Spread};
+use mesh_sim::report::{self, Run};
+use mesh_sim::stats::Interval;
 use serde_json::{Value, json};
 use starling::t;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,8 @@ impl Folder {
 pub(in crate::cli) fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse::<u64>().ok());
+    let kilobytes =
+        line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }
 
@@ -79,10 +81,19 @@ fn judge(outcomes: &[Outcome]) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     for outcome in outcomes {
         let seed = outcome.seed;
-        wrong.extend(outcome.missed.iter().map(|missed| t!("sim-missed", seed = seed, missed = missed.as_str())));
+        wrong.extend(
+            outcome.missed.iter().map(|missed| t!("sim-missed", seed = seed, missed = missed.as_str())),
+        );
         wrong.extend(outcome.violations.iter().take(5).map(|broken| {
             let (invariant, detail) = (broken.invariant.as_str(), broken.detail.as_str());
-            t!("sim-broken", seed = seed, invariant = invariant, at = broken.at, node = broken.node, detail = detail)
+            t!(
+                "sim-broken",
+                seed = seed,
+                invariant = invariant,
+                at = broken.at,
+                node = broken.node,
+                detail = detail
+            )
         }));
     }
     if wrong.is_empty() { Ok(()) } else { Err(Failure { code: 1, message: wrong.join("\n") }.into()) }
@@ -92,8 +103,7 @@ fn judge(outcomes: &[Outcome]) -> anyhow::Result<()> {
 pub(super) fn combined(outcomes: &[Outcome]) -> anyhow::Result<Value> {
     let Some(first) = outcomes.first() else { return Ok(json!({ "runs": [] })) };
     let mean = |of: fn(&Outcome) -> Option<f64>| {
-        let spread = Spread::of(outcomes.iter().filter_map(of));
-        (spread.count > 0).then_some(spread.mean)
+        Interval::over(outcomes.iter().filter_map(of)).map(|interval| interval.mean)
     };
     let or_zero = |of: fn(&Outcome) -> Option<f64>| mean(of).unwrap_or_default();
     let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum::<u64>();
@@ -133,15 +143,14 @@ pub(super) fn combined(outcomes: &[Outcome]) -> anyhow::Result<Value> {
 /// What people read of a result.
 fn words(outcomes: &[Outcome]) -> String {
     let Some(first) = outcomes.first() else { return String::new() };
-    let spread = |of: fn(&Outcome) -> Option<f64>| Spread::of(outcomes.iter().filter_map(of));
+    let interval = |of: fn(&Outcome) -> Option<f64>| Interval::over(outcomes.iter().filter_map(of));
     let share = |of: fn(&Outcome) -> Option<f64>| {
-        let spread = spread(of);
-        let width = if spread.half > 0.0 { format!(" ± {:.1}", spread.half * 100.0) } else { String::new() };
-        format!("{:.1}{width} %", spread.mean * 100.0)
+        let Interval { mean, half, .. } = interval(of).unwrap_or_default();
+        let width = if half > 0.0 { format!(" ± {:.1}", half * 100.0) } else { String::new() };
+        format!("{:.1}{width} %", mean * 100.0)
     };
     let delay = |of: fn(&Outcome) -> Option<f64>| {
-        let spread = spread(of);
-        if spread.count == 0 { t!("sim-none") } else { span(spread.mean) }
+        interval(of).map_or_else(|| t!("sim-none"), |interval| span(interval.mean))
     };
     let total: u64 = outcomes.iter().map(|outcome| outcome.bytes_on_air).sum();
     let wall = outcomes.iter().map(|outcome| outcome.wall_seconds).fold(0.0, f64::max);
@@ -156,7 +165,7 @@ fn words(outcomes: &[Outcome]) -> String {
         p50 = delay(|o| o.delay_p50_s),
         oracle_p50 = delay(|o| o.oracle_delay_p50_s),
         p90 = delay(|o| o.delay_p90_s),
-        copies = format!("{:.1}", spread(|o| Some(o.copies_per_delivery)).mean),
+        copies = format!("{:.1}", interval(|o| Some(o.copies_per_delivery)).unwrap_or_default().mean),
         bytes = crate::cli::status::bytes(total),
         sim = span(outcomes.iter().map(|outcome| outcome.sim_seconds).sum()),
         wall = span(wall),

@@ -73,18 +73,23 @@ pub(super) fn seeds(text: &str) -> Result<Range<u64>, String> {
 
 /// A span of time as everywhere on the command line, or as in scenarios.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
-    parse_duration(text)
-        .or_else(|error| Span::parse(text).map(|span| Duration::from_millis(span.ms)).map_err(|_| error.to_string()))
+    parse_duration(text).or_else(|error| {
+        Span::parse(text).map(|span| Duration::from_millis(span.ms)).map_err(|_| error.to_string())
+    })
 }
 
 /// A size such as `500B` or `2kB`.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    Bytes::parse(text).map(|bytes| bytes.0).map_err(|allowed| t!("sim-bad-value", text = text, allowed = allowed))
+    Bytes::parse(text)
+        .map(|bytes| bytes.0)
+        .map_err(|allowed| t!("sim-bad-value", text = text, allowed = allowed))
 }
 
 /// A rate such as `20kB/s`.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
-    Rate::parse(text).map(|rate| rate.0).map_err(|allowed| t!("sim-bad-value", text = text, allowed = allowed))
+    Rate::parse(text)
+        .map(|rate| rate.0)
+        .map_err(|allowed| t!("sim-bad-value", text = text, allowed = allowed))
 }
 
 /// `key=value` or `key=value,value`: a place in a scenario and what shall stand there.

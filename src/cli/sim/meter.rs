@@ -31,7 +31,6 @@ impl Meter {
     }
 
     /// How far run number `run` (from 0) is.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the steps")]
     pub(super) fn tell(&self, run: usize, progress: &Progress) {
         let (at_s, of_s) = {
             let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);

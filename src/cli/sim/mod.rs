@@ -1,6 +1,7 @@
 //! `starling sim`: many nodes in virtual time.
 
 mod compare;
+mod faults;
 mod finish;
 mod input;
 mod list;
@@ -18,6 +19,8 @@ pub(super) enum Command {
     List(list::Args),
     Run(run::Args),
     Trace(trace::Args),
+    Faults(faults::Args),
+    Replay(faults::ReplayArgs),
     Compare(compare::Args),
 }
 
@@ -26,6 +29,8 @@ pub(super) async fn run(app: &App, command: Command) -> anyhow::Result<()> {
         Command::List(args) => list::run(app, &args),
         Command::Run(args) => run::run(app, args).await,
         Command::Trace(args) => trace::run(app, args).await,
+        Command::Faults(args) => faults::run(app, args).await,
+        Command::Replay(args) => faults::replay(app, args).await,
         Command::Compare(args) => compare::run(app, &args),
     }
 }

@@ -137,7 +137,7 @@ fn tell(app: &App, done: &[Variation]) -> anyhow::Result<()> {
         let set: serde_json::Map<_, _> =
             variation.set.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
         if !app.out.is_json() {
-            let of = |name: &str| figures.get(name).map_or(0.0, |spread| spread.mean);
+            let of = |name: &str| figures.get(name).map_or(0.0, |interval| interval.mean);
             let (ratio, p50) = (of("delivery_ratio") * 100.0, of("delay_p50_s"));
             let (set, copies) = (label(variation), of("copies_per_delivery"));
             let (ratio, copies) = (format!("{ratio:.1}"), format!("{copies:.1}"));

@@ -106,7 +106,8 @@ fn read(files: &[String]) -> anyhow::Result<Trace> {
         return Ok(trace::parse(file, &input::read(file)?).map_err(input::usage)?.into_trace());
     }
     let texts = files.iter().map(|file| input::read(file)).collect::<anyhow::Result<Vec<_>>>()?;
-    let logs: Vec<(&str, &str)> = files.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
+    let logs: Vec<(&str, &str)> =
+        files.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
     trace::merge(&logs).map_err(input::usage)
 }
 

@@ -171,7 +171,7 @@ impl Bars {
     fn svg(&self) -> String {
         let mut svg = String::new();
         {
-            let groups = super::spread::count_as_f64(self.groups.len());
+            let groups = self.groups.len() as f64;
             let root = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
             let names =
                 self.groups.iter().enumerate().map(|(i, (name, _))| (middle(groups, i), name.clone()));
@@ -196,7 +196,7 @@ impl Bars {
                     .x_desc(self.value.label)
                     .draw(),
             );
-            let thick = 0.8 / super::spread::count_as_f64(self.kinds.len().max(1));
+            let thick = 0.8 / self.kinds.len().max(1) as f64;
             for (i, (_, values)) in self.groups.iter().enumerate() {
                 let mut top = middle(groups, i) + 0.4;
                 for (value, (_, tone)) in values.iter().zip(&self.kinds) {
@@ -214,7 +214,7 @@ impl Bars {
 
 /// The first group stands on top.
 fn middle(groups: f64, i: usize) -> f64 {
-    groups - super::spread::count_as_f64(i) - 0.5
+    groups - i as f64 - 0.5
 }
 
 /// What was drawn; a chart in memory has no way to fail.

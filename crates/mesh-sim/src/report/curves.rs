@@ -2,9 +2,9 @@
 
 use super::Run;
 use super::chart::{Axis, Bars, Line, Lines, Tone};
-use super::spread::{Spread, count_as_f64};
 use super::text::{amount, bytes, percent, span};
 use crate::Sample;
+use crate::stats::Interval;
 use std::collections::BTreeMap;
 
 /// The most points of one line.
@@ -189,13 +189,11 @@ fn over_time(
     let (mut points, mut band) = (Vec::new(), Vec::new());
     for (i, time) in kept {
         let values = runs.iter().filter_map(|run| value(run, run.recording.samples.get(i)?));
-        let spread = Spread::of(values);
-        if spread.count == 0 {
-            continue;
-        }
-        points.push((time.at_s, spread.mean));
+        let Some(interval) = Interval::over(values) else { continue };
+        points.push((time.at_s, interval.mean));
         if runs.len() > 1 {
-            band.push((time.at_s, (spread.mean - spread.half).max(0.0), spread.mean + spread.half));
+            let (low, high) = (interval.mean - interval.half, interval.mean + interval.half);
+            band.push((time.at_s, low.max(0.0), high));
         }
     }
     (points.len() > 1).then_some(Line { name, tone, points, band })
@@ -213,7 +211,7 @@ fn rates(name: &'static str, tone: Tone, runs: &[Run], total: fn(&Sample) -> f64
 fn distribution(values: &[f64], all: usize, place: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
     let stride = values.len().div_ceil(MAX_POINTS).max(1);
     let kept = values.iter().enumerate().filter(|(i, _)| i % stride == 0 || i + 1 == values.len());
-    kept.map(|(i, value)| (place(*value), count_as_f64(i + 1) / count_as_f64(all.max(1)))).collect()
+    kept.map(|(i, value)| (place(*value), (i + 1) as f64 / all.max(1) as f64)).collect()
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -230,7 +228,6 @@ fn per(total: f64, each: u64) -> Option<f64> {
     (each > 0).then(|| total / count(each))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counters of a run stay far below 2^53")]
 fn count(value: u64) -> f64 {
     value as f64
 }

@@ -1,8 +1,8 @@
 //! The figures of a run in words and numbers: heading, tiles, tables.
 
 use super::Run;
-use super::spread::Spread;
 use super::text::{amount, bytes, escape, percent, span};
+use crate::stats::Interval;
 use crate::{ClassOutcome, Outcome};
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ pub(crate) fn head(runs: &[Run]) -> String {
 pub(crate) fn tiles(runs: &[Run]) -> String {
     let tile = |big: String, small: String| format!("<li><strong>{big}</strong><span>{small}</span></li>\n");
     let mean = |of: fn(&Outcome) -> Option<f64>| mean_of(runs, of);
-    let or_dash = |value: Option<Spread>, words: fn(f64) -> String| {
+    let or_dash = |value: Option<Interval>, words: fn(f64) -> String| {
         value.map_or_else(|| "–".to_owned(), |value| words(value.mean))
     };
     let delivered = or_dash(mean(|o| Some(o.delivery_ratio)), percent);
@@ -138,7 +138,7 @@ pub(crate) fn table(runs: &[Run]) -> String {
             (row.words)(value.mean)
         ));
         if several {
-            let half = if value.count > 1 { (row.words)(value.half) } else { "–".to_owned() };
+            let half = if value.runs > 1 { (row.words)(value.half) } else { "–".to_owned() };
             html.push_str(&format!("<td>{half}</td>"));
         }
         html.push_str(&format!("<td>{}</td></tr>\n", row.what));
@@ -165,8 +165,8 @@ pub(crate) fn classes(runs: &[Run]) -> String {
         let share =
             |part: u64| if messages == 0 { "–".to_owned() } else { percent(count(part) / count(messages)) };
         let delay = |of: fn(&ClassOutcome) -> Option<f64>| {
-            let spread = Spread::of(classes.iter().filter_map(|class| of(class)));
-            if spread.count == 0 { "–".to_owned() } else { span(spread.mean) }
+            let interval = Interval::over(classes.iter().filter_map(|class| of(class)));
+            interval.map_or_else(|| "–".to_owned(), |interval| span(interval.mean))
         };
         html.push_str(&format!(
             "<tr><th scope=\"row\">{}</th><td>{messages}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
@@ -181,9 +181,8 @@ pub(crate) fn classes(runs: &[Run]) -> String {
     html
 }
 
-fn mean_of(runs: &[Run], of: fn(&Outcome) -> Option<f64>) -> Option<Spread> {
-    let spread = Spread::of(runs.iter().filter_map(|run| of(&run.outcome)));
-    (spread.count > 0).then_some(spread)
+fn mean_of(runs: &[Run], of: fn(&Outcome) -> Option<f64>) -> Option<Interval> {
+    Interval::over(runs.iter().filter_map(|run| of(&run.outcome)))
 }
 
 fn of_possible(outcome: &Outcome) -> Option<f64> {
@@ -198,7 +197,6 @@ fn joules(value: f64) -> String {
     format!("{} J", amount(value))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counters of a run stay far below 2^53")]
 fn count(value: u64) -> f64 {
     value as f64
 }

@@ -136,11 +136,6 @@ impl Frame {
 }
 
 /// The whole part of what was clamped to 0 to 10,000.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped by the caller; NaN becomes 0"
-)]
 fn whole(value: f64) -> u32 {
     value as u32
 }

@@ -8,11 +8,9 @@ mod csv;
 mod curves;
 mod figures;
 mod map;
-mod spread;
 mod text;
 
 pub use csv::{deliveries_csv, outcome_csv, samples_csv};
-pub use spread::Spread;
 pub(crate) use text::trimmed;
 
 use crate::{Outcome, Recording};

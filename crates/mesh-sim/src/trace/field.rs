@@ -138,7 +138,9 @@ pub fn merge(logs: &[(&str, &str)]) -> Result<Trace, TraceError> {
         trace.notes.push(format!("{single} links are told of by one end only and left out"));
     }
     if apart > 0 {
-        trace.notes.push(format!("{apart} links are told of for different times and left out: clocks differ"));
+        trace
+            .notes
+            .push(format!("{apart} links are told of for different times and left out: clocks differ"));
     }
     Ok(trace)
 }

@@ -50,17 +50,23 @@ mod counters;
 mod draft;
 mod energy;
 pub mod faults;
+pub mod field;
+pub mod mobility;
 mod observe;
 pub mod oracle;
 mod outcome;
 mod pipe;
 mod protocol;
 mod radio;
+<<<<<<< HEAD
 pub mod report;
+=======
+>>>>>>> sim-scenario
 pub mod runner;
 pub mod scenario;
 pub mod stats;
 pub mod trace;
+pub mod workload;
 mod world;
 
 pub use change::Change;
@@ -68,6 +74,7 @@ pub use contact::{Contact, Meeting, Mobility};
 pub use counters::{Counters, Losses};
 pub use draft::{Audience, Draft};
 pub use energy::Power;
+pub use mobility::{Movement, TraceReplay, contacts};
 pub use observe::{Loss, Observer, Passage};
 pub use oracle::{Creation, Crossing, Draw, Foresight, Oracle};
 pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Sample, Scene, Violation};
@@ -75,4 +82,5 @@ pub use pipe::{Pipe, Raw};
 pub use protocol::{Act, Protocol, Starling};
 pub use radio::{Faults, Radio};
 pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
+pub use workload::{Workload, plan};
 pub use world::{NodeIx, Seal, Sent, World};

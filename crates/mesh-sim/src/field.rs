@@ -53,7 +53,7 @@ impl Field {
     #[must_use]
     pub fn measure(&self, shown: &Shown, hop_ms: u64) -> Run {
         let oracle = Oracle::over(self.nodes, &self.contacts);
-        let crossing = Crossing { millis: hop_ms, ..Crossing::default() };
+        let crossing = Crossing::delayed(hop_ms);
         let mut deliveries = Vec::with_capacity(self.letters.len());
         let (mut delays, mut bound, mut stretch) = (Vec::new(), Vec::new(), Vec::new());
         for letter in &self.letters {
@@ -120,7 +120,7 @@ impl Field {
         let seen = Arc::new(Mutex::new(Reader::default()));
         world.observe(Box::new(Arc::clone(&seen)));
         world.travel(Box::new(TraceReplay::over(self.nodes, &self.contacts)), radio);
-        let samples = self.play(&mut world, &seen);
+        let samples = self.play(&mut world, &people, &seen);
         let shown = seen.lock().unwrap_or_else(PoisonError::into_inner).shown.clone();
         let mut run = self.measure(&shown, hop_ms);
         let counters = world.counters();
@@ -138,7 +138,7 @@ impl Field {
     }
 
     /// Lets everything happen; looks now and then.
-    fn play(&self, world: &mut World, seen: &Mutex<Reader>) -> Vec<Sample> {
+    fn play(&self, world: &mut World, people: &[NodeIx], seen: &Mutex<Reader>) -> Vec<Sample> {
         let mut letters = self.letters.clone();
         letters.sort_by_key(|letter| (letter.at, letter.number));
         let mut letters = letters.into_iter().peekable();
@@ -161,7 +161,7 @@ impl Field {
                 airtime_s: counters.airtime_us as f64 / 1e6,
                 energy_j: 0.0,
                 links: world.links().len() as u32,
-                carried: (0..self.nodes).map(|node| world.carried(crate::world::node_ix(node)).0).sum(),
+                carried: people.iter().map(|ix| world.carried(*ix).0).sum(),
                 running: self.nodes,
             });
         }

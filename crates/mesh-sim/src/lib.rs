@@ -58,10 +58,7 @@ mod outcome;
 mod pipe;
 mod protocol;
 mod radio;
-<<<<<<< HEAD
 pub mod report;
-=======
->>>>>>> sim-scenario
 pub mod runner;
 pub mod scenario;
 pub mod stats;

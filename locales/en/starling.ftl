@@ -281,3 +281,11 @@ sim-faults = { $runs } worlds, { $faults } faults, { $delivered } messages deliv
    *[other] { $broken } failures
   }
 sim-replayed = { $nodes } nodes, { $faults } faults, { $delivered } of { $messages } messages delivered; trace { $hash }
+swarm-starting = { $running } of { $nodes } nodes run
+swarm-running = { $nodes } nodes run
+swarm-stuck = Node { $node } does not listen.
+swarm-name = { $scenario } (swarm)
+swarm-result =
+    { $nodes } nodes, { $messages } messages, { $links } links
+      real       { $real } % delivered, { $real_p50 } median
+      simulated  { $simulated } % delivered, { $simulated_p50 } median

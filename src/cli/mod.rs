@@ -22,7 +22,10 @@ mod send;
 mod sim;
 mod sos;
 mod status;
+mod swarm;
 mod verify;
+
+pub(crate) use sim::peak_rss_bytes;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use out::Out;
@@ -117,6 +120,7 @@ enum Command {
     /// Simulate thousands of nodes in virtual time, and look at what came of it.
     #[command(subcommand)]
     Sim(sim::Command),
+    Swarm(swarm::Args),
     Completions(completions::Args),
     Features(features::Args),
 }
@@ -211,6 +215,7 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&app, args).await,
         Command::Demo(args) => demo::run(&app, args).await,
         Command::Sim(command) => sim::run(&app, command).await,
+        Command::Swarm(args) => swarm::run(&app, args).await,
         Command::Completions(args) => completions::run(&app, &args, Args::command()),
         Command::Features(args) => features::run(&app, &args),
     }

@@ -53,7 +53,7 @@ impl Folder {
 }
 
 /// The most memory that this process held so far, in bytes; 0 where the system does not tell.
-pub(in crate::cli) fn peak_rss_bytes() -> u64 {
+pub(crate) fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes =

@@ -3,12 +3,15 @@
 mod compare;
 mod faults;
 mod finish;
-mod input;
+pub(super) mod input;
 mod list;
 mod many;
 mod meter;
 mod run;
 mod trace;
+
+pub(super) use finish::Folder;
+pub(crate) use finish::peak_rss_bytes;
 
 use super::{App, Failure};
 use starling::t;

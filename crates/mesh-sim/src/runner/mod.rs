@@ -4,9 +4,9 @@
 //! any number of them; [`sweep`] varies one value of a scenario. [`trace_run`] replays a trace of contacts
 //! with the reference's draws, so that its oracle figures are exactly the reference's.
 
-use crate::scenario::{ProtocolName, Scenario, ScenarioError, Seal};
+use crate::scenario::{ProtocolName, Scenario, ScenarioError};
 use crate::stats::Interval;
-use crate::{Contact, Outcome, Recording};
+use crate::{Creation, Outcome, Recording, Seal, Trace};
 use std::collections::BTreeMap;
 
 /// What the caller may set besides the scenario.
@@ -55,16 +55,6 @@ pub struct Progress {
     pub events: u64,
 }
 
-/// When a trace's messages are created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Create {
-    /// At any time.
-    #[default]
-    Uniform,
-    /// At the start of a contact of the writer.
-    Active,
-}
-
 /// How a trace is replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceOptions {
@@ -75,7 +65,7 @@ pub struct TraceOptions {
     /// Of the draws, and of everything else. Default 42.
     pub seed: u64,
     /// When they are created.
-    pub create: Create,
+    pub create: Creation,
     /// The measuring window in seconds. Default 24 h.
     pub ttl_s: u64,
     /// What each hop costs, for the oracle and the nodes alike, in milliseconds. Default 0.
@@ -104,7 +94,7 @@ impl Default for TraceOptions {
             name: "trace".to_owned(),
             messages: 1_000,
             seed: 42,
-            create: Create::Uniform,
+            create: Creation::Uniform,
             ttl_s: 86_400,
             hop_delay_ms: 0,
             goodput: None,
@@ -223,10 +213,10 @@ pub fn figures(outcomes: &[Outcome]) -> BTreeMap<&'static str, Interval> {
 /// # Errors
 /// Where an option is out of its range or the trace is shorter than the window.
 pub fn trace_run(
-    contacts: &[Contact],
+    trace: &Trace,
     options: &TraceOptions,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<(Outcome, Recording), RunError> {
-    let _ = (contacts, options, progress);
+    let _ = (trace, options, progress);
     Err(RunError::Trace("not yet".to_owned()))
 }

@@ -43,8 +43,8 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let folder = args.report.as_deref().map(Folder::new).transpose()?;
     let files = input::files(&scenario, name)?;
     let options = Options { nodes: Some(args.nodes), files, ..Options::default() };
-    let stage = runner::stage(&scenario, args.seed, &options).map_err(input::usage)?;
-    let run = swarm::run(stage, args.seed);
+    let course = runner::course(&scenario, args.seed, &options).map_err(input::usage)?;
+    let run = swarm::run(course, args.seed);
     let outturn = tokio::select! {
         outturn = run => outturn?,
         // Where no signals can be listened to, the system ends the program.

@@ -11,7 +11,7 @@ use cable::Shape;
 use indicatif::{ProgressBar, ProgressStyle};
 use mesh_sim::field::{Field, letters};
 use mesh_sim::report::Run;
-use mesh_sim::runner::Stage;
+use mesh_sim::runner::Course;
 use mesh_sim::{Seal, Trace};
 use play::{Played, Swarm};
 use starling::t;
@@ -28,36 +28,36 @@ pub(crate) struct Outturn {
     pub(crate) contact_log: String,
 }
 
-/// Lets real daemons live through `stage` in real time, then plays what happened again in the simulator.
-pub(crate) async fn run(stage: Stage, seed: u64) -> anyhow::Result<Outturn> {
+/// Lets real daemons live through `course` in real time, then plays what happened again in the simulator.
+pub(crate) async fn run(course: Course, seed: u64) -> anyhow::Result<Outturn> {
     let begun = Instant::now();
-    let delay = Duration::from_millis(u64::from(stage.radio.latency_ms) + stage.radio.hop_delay_ms);
-    let shape = Shape { delay, rate: (stage.radio.goodput > 0).then_some(stage.radio.goodput) };
-    let letters = letters(&stage.drafts);
+    let delay = Duration::from_millis(u64::from(course.radio.latency_ms) + course.radio.hop_delay_ms);
+    let shape = Shape { delay, rate: (course.radio.goodput > 0).then_some(course.radio.goodput) };
+    let letters = letters(&course.drafts);
     let place = Place::new()?;
-    let bar = bar(stage.length);
-    let nodes = stage.nodes;
+    let bar = bar(course.length);
+    let nodes = course.nodes;
     let swarm = Swarm::start(&place.0, nodes, &letters, shape, |running| {
         bar.set_message(t!("swarm-starting", running = running, nodes = nodes));
     });
     let swarm = swarm.await?;
     bar.set_message(t!("swarm-running", nodes = nodes));
-    let played = swarm.play(&stage, &letters, |at| bar.set_position(at / 1_000)).await?;
+    let played = swarm.play(&course, &letters, |at| bar.set_position(at / 1_000)).await?;
     bar.finish_and_clear();
     drop(place);
-    let (field, real) = real(&stage, seed, played, begun);
-    let trace = Trace { nodes: stage.nodes, contacts: field.contacts.clone(), notes: Vec::new() };
-    let contact_log = trace.write(&[&format!("{}: links of a swarm of real daemons", stage.name)]);
+    let (field, real) = real(&course, seed, played, begun);
+    let trace = Trace { nodes: course.nodes, contacts: field.contacts.clone(), notes: Vec::new() };
+    let contact_log = trace.write(&[&format!("{}: links of a swarm of real daemons", course.name)]);
     let mirrored = tokio::task::spawn_blocking(move || simulated(&field, seed, shape)).await?;
     Ok(Outturn { real, simulated: mirrored, contact_log })
 }
 
 /// What happened, and its figures.
-fn real(stage: &Stage, seed: u64, played: Played, begun: Instant) -> (Field, Run) {
+fn real(course: &Course, seed: u64, played: Played, begun: Instant) -> (Field, Run) {
     let Played { book, letters, samples, scenes } = played;
-    let contacts = book.contacts(stage.length);
-    let name = t!("swarm-name", scenario = stage.name.as_str());
-    let field = Field { name, nodes: stage.nodes, length: stage.length, contacts, letters };
+    let contacts = book.contacts(course.length);
+    let name = t!("swarm-name", scenario = course.name.as_str());
+    let field = Field { name, nodes: course.nodes, length: course.length, contacts, letters };
     let mut run = field.measure(&book.shown, 0);
     run.outcome.seed = seed;
     run.outcome.seal = "real".to_owned();

@@ -4,7 +4,7 @@ use super::book::Book;
 use super::cable::{Cable, Shape};
 use super::member::{Heard, Member};
 use mesh_sim::field::Letter;
-use mesh_sim::runner::Stage;
+use mesh_sim::runner::Course;
 use mesh_sim::{Audience, Draft, Sample, Scene};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -80,22 +80,22 @@ impl Swarm {
         Ok(Self { members, book, scribe, wires: BTreeMap::new(), shape })
     }
 
-    /// Lets everything of `stage` happen in real time. `told` hears how far it is, in milliseconds.
+    /// Lets everything of `course` happen in real time. `told` hears how far it is, in milliseconds.
     pub(super) async fn play(
         mut self,
-        stage: &Stage,
+        course: &Course,
         letters: &[Letter],
         told: impl Fn(u64),
     ) -> anyhow::Result<Played> {
         let begun = Instant::now();
         *self.open() = Book::new(begun);
         let (mut written, mut samples, mut scenes) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, act) in agenda(stage, letters) {
+        for (at, act) in agenda(course, letters) {
             tokio::time::sleep_until((begun + Duration::from_millis(at)).into()).await;
             match act {
-                Act::Lay(contact) => self.lay(stage.contacts[contact].a, stage.contacts[contact].b).await?,
+                Act::Lay(contact) => self.lay(course.contacts[contact].a, course.contacts[contact].b).await?,
                 Act::Cut(contact) => {
-                    self.wires.remove(&(stage.contacts[contact].a, stage.contacts[contact].b));
+                    self.wires.remove(&(course.contacts[contact].a, course.contacts[contact].b));
                 }
                 Act::Write(letter) => written.push(self.write(letters[letter]).await?),
                 Act::Look => {
@@ -109,7 +109,7 @@ impl Swarm {
                 }
             }
         }
-        let length = stage.length;
+        let length = course.length;
         tokio::time::sleep_until((begun + Duration::from_millis(length)).into()).await;
         let book = self.end().await;
         Ok(Played { book, letters: written, samples, scenes })
@@ -159,7 +159,8 @@ impl Swarm {
             running: u32::try_from(self.members.len()).unwrap_or(u32::MAX),
             ..Sample::default()
         };
-        Ok((sample, Scene { at_s: sample.at_s, carried, links, ..Scene::default() }))
+        let scene = Scene { at_s: sample.at_s, carried, links, ..Scene::default() };
+        Ok((sample, scene))
     }
 
     /// Stops everybody and closes the book.
@@ -178,16 +179,16 @@ impl Swarm {
 }
 
 /// Everything that is to happen, in order of time; a wire is cut before another is laid.
-fn agenda(stage: &Stage, letters: &[Letter]) -> Vec<(u64, Act)> {
+fn agenda(course: &Course, letters: &[Letter]) -> Vec<(u64, Act)> {
     let mut agenda = Vec::new();
-    for (i, contact) in stage.contacts.iter().enumerate() {
+    for (i, contact) in course.contacts.iter().enumerate() {
         agenda.push((contact.start, Act::Lay(i)));
         agenda.push((contact.end, Act::Cut(i)));
     }
     agenda.extend(letters.iter().enumerate().map(|(i, letter)| (letter.at, Act::Write(i))));
-    agenda.extend((0..stage.length / LOOK_MS).map(|i| (i * LOOK_MS, Act::Look)));
-    agenda.extend((0..=SAMPLES).map(|i| (stage.length * i / SAMPLES, Act::Sample)));
-    agenda.retain(|(at, _)| *at <= stage.length);
+    agenda.extend((0..course.length / LOOK_MS).map(|i| (i * LOOK_MS, Act::Look)));
+    agenda.extend((0..=SAMPLES).map(|i| (course.length * i / SAMPLES, Act::Sample)));
+    agenda.retain(|(at, _)| *at <= course.length);
     agenda.sort_unstable();
     agenda
 }

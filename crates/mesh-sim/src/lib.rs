@@ -80,5 +80,4 @@ pub use protocol::{Act, Protocol, Starling};
 pub use radio::{Faults, Radio};
 pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
 pub use workload::{Workload, plan};
-pub use workload::Workload;
 pub use world::{NodeIx, Seal, Sent, World};

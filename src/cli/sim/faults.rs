@@ -5,12 +5,11 @@ use super::{away, input};
 use crate::cli::{App, Failure};
 use indicatif::{ProgressBar, ProgressStyle};
 use mesh_sim::faults::{self, Failure as Broken, FaultReport};
+use mesh_sim::runner::each;
 use serde_json::json;
 use starling::t;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Let everything go wrong in small worlds: crashes, partitions, loss, duplicates, disorder, clocks that jump.
@@ -88,26 +87,13 @@ fn tally(seeds: &Range<u64>, threads: usize) -> Tally {
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}") {
         bar.set_style(style);
     }
-    let next = AtomicU64::new(seeds.start);
-    let done = Mutex::new(Vec::new());
-    let work = || loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= seeds.end {
-            return;
-        }
+    let one = |seed: u64| {
         let result = faults::fault_run(seed);
-        done.lock().unwrap_or_else(PoisonError::into_inner).push((seed, result));
         bar.inc(1);
+        (seed, result)
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
+    let done = each(seeds.clone(), threads, &one);
     bar.finish_and_clear();
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(seed, _)| *seed);
     let mut tally = Tally::default();
     for (seed, result) in done {
         match result {

@@ -6,8 +6,9 @@ use super::run::{protocol, seal};
 use super::{away, input};
 use crate::cli::App;
 use mesh_sim::report::Run;
-use mesh_sim::runner::{self, Create, TraceOptions};
-use mesh_sim::scenario::{ProtocolName, Seal};
+use mesh_sim::runner::{self, TraceOptions};
+use mesh_sim::scenario::ProtocolName;
+use mesh_sim::{Creation, Seal};
 use mesh_sim::trace::{self, Trace};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -71,7 +72,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         name: name(&args.files),
         messages: args.messages,
         seed: args.seed,
-        create: if args.create == "active" { Create::Active } else { Create::Uniform },
+        create: if args.create == "active" { Creation::Active } else { Creation::Uniform },
         ttl_s: args.ttl.as_secs(),
         hop_delay_ms: u64::try_from(args.hop_delay.as_millis()).unwrap_or(u64::MAX),
         goodput: args.goodput,
@@ -92,7 +93,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 fn replay(trace: &Trace, options: &TraceOptions) -> anyhow::Result<Run> {
     let begun = Instant::now();
     let meter = Meter::new(1);
-    let told = runner::trace_run(&trace.contacts, options, &mut |progress| meter.tell(0, progress));
+    let told = runner::trace_run(trace, options, &mut |progress| meter.tell(0, progress));
     meter.finish();
     let (mut outcome, recording) = told.map_err(input::usage)?;
     outcome.wall_seconds = begun.elapsed().as_secs_f64();

@@ -43,6 +43,8 @@
 //! [`World::trace_hash`] says so across processes. vodozemac draws its own randomness; [`World::with`] builds
 //! nodes with a seeded ratchet where that matters.
 
+pub mod attack;
+pub mod baseline;
 mod change;
 pub mod compare;
 mod contact;
@@ -51,6 +53,7 @@ mod draft;
 mod energy;
 pub mod faults;
 pub mod field;
+pub mod invariants;
 pub mod mobility;
 mod observe;
 pub mod oracle;
@@ -79,5 +82,5 @@ pub use pipe::{Pipe, Raw};
 pub use protocol::{Act, Protocol, Starling};
 pub use radio::{Faults, Radio};
 pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
-pub use workload::{Workload, plan};
+pub use workload::Workload;
 pub use world::{NodeIx, Seal, Sent, World};

@@ -2,7 +2,7 @@
 
 use super::{Options, RunError};
 use crate::scenario::{Gatherings, Movement, Scenario, ScenarioError};
-use crate::{Audience, Contact, Crossing, Draft, Mobility, Oracle, Radio, Trace, TraceReplay, contacts, plan};
+use crate::{Audience, Contact, Crossing, Draft, Mobility, Oracle, Radio, Trace, TraceReplay, contacts, workload};
 
 /// A message with its class.
 pub(super) struct Written {
@@ -78,7 +78,7 @@ fn written(scenario: &Scenario, seed: u64, met: &[Contact]) -> Result<Vec<Writte
     for (class, load) in scenario.workload.iter().enumerate() {
         let seconds = (scenario.length.ms / 1000).max(1);
         let seed = seed.wrapping_mul(1_000_003).wrapping_add(class as u64);
-        let drafts = plan(&[load.workload(honest, scenario.length)], honest, seconds, met, seed)
+        let drafts = workload::plan(&[load.workload(honest, scenario.length)], honest, seconds, met, seed)
             .map_err(|impossible| of(scenario, impossible.to_string()))?;
         all.extend(drafts.into_iter().map(|draft| Written { draft, class }));
     }

@@ -190,6 +190,14 @@ impl Scenario {
         Ok(varied)
     }
 
+    /// Checks that its values fit each other, after some were changed.
+    ///
+    /// # Errors
+    /// The first that does not fit, and what is allowed.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        check::check(self).map_err(|wrong| ScenarioError { file: self.name.clone(), line: 1, what: wrong.what })
+    }
+
     /// How many nodes attack.
     #[must_use]
     pub fn attackers(&self) -> u32 {

@@ -9,6 +9,7 @@ mod cli_basics;
 mod cli_errors;
 mod cli_mesh;
 mod cli_rig;
+mod cli_sim;
 mod lan_links;
 mod lan_network;
 mod lan_rig;

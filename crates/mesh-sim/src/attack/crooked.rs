@@ -123,7 +123,8 @@ impl Crooked {
                 true
             }
             Ok(Frame::Want { ids, .. }) if self.attacks() => {
-                let known: Vec<_> = ids.iter().filter_map(|id| self.remembered.get(id)).map(|b| as_new(b)).collect();
+                let known: Vec<_> =
+                    ids.iter().filter_map(|id| self.remembered.get(id)).map(|b| as_new(b)).collect();
                 let all = known.len() == ids.len();
                 for bytes in known {
                     self.say(link, Lane::Bulk, &Frame::Envelope(bytes));

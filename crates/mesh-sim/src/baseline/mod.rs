@@ -170,9 +170,10 @@ impl Baseline {
     fn on_offer(&mut self, now: Time, link: LinkId, numbers: Vec<u32>) {
         let mut wanted = Vec::new();
         for number in numbers.into_iter().filter(|number| !self.seen.contains(number)) {
-            let under_way = self.wanted.get(&number).is_some_and(|(of, at)| {
-                self.links.contains_key(of) && now.since(*at) < ASK_AGAIN
-            });
+            let under_way = self
+                .wanted
+                .get(&number)
+                .is_some_and(|(of, at)| self.links.contains_key(of) && now.since(*at) < ASK_AGAIN);
             if under_way {
                 self.offers.entry(number).or_default().push(link);
             } else {

@@ -12,10 +12,15 @@ use std::collections::BTreeMap;
 const KEPT: u8 = 8;
 
 /// Names that are or were on disks: a number for each name, and a set of numbers for each node.
-#[derive(Default)]
 struct Disks<K> {
     numbers: BTreeMap<K, u32>,
     nodes: Vec<Vec<u64>>,
+}
+
+impl<K> Default for Disks<K> {
+    fn default() -> Self {
+        Self { numbers: BTreeMap::new(), nodes: Vec::new() }
+    }
 }
 
 impl<K: Ord> Disks<K> {

@@ -48,7 +48,11 @@ impl Invariant for States {
                 let reader = known.node_of(*to);
                 let there = reader.is_some_and(|reader| known.has_text(reader, *message));
                 if matches!(state, MessageState::Delivered | MessageState::Read) && !there {
-                    found.push((at, *node, format!("{message:?} is {} and not at {reader:?}", state.as_str())));
+                    found.push((
+                        at,
+                        *node,
+                        format!("{message:?} is {} and not at {reader:?}", state.as_str()),
+                    ));
                 }
                 if *state == MessageState::HandedOn && !self.confirmed.contains(node) {
                     found.push((at, *node, format!("{message:?} is handed on and nobody confirmed")));
@@ -66,7 +70,8 @@ mod tests {
     #[test]
     fn states_go_one_way() {
         use MessageState::{Delivered, Expired, HandedOn, Read, Waiting};
-        for (before, after) in [(Waiting, HandedOn), (Waiting, Read), (HandedOn, Expired), (Delivered, Read)] {
+        for (before, after) in [(Waiting, HandedOn), (Waiting, Read), (HandedOn, Expired), (Delivered, Read)]
+        {
             assert!(may_follow(before, after), "{before:?} {after:?}");
             assert!(!may_follow(after, before), "{after:?} {before:?}");
         }

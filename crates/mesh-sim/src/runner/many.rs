@@ -1,9 +1,9 @@
 //! Many runs: seeds over threads, values over a range.
 
 use super::{Options, RunError, run};
+use crate::Outcome;
 use crate::scenario::{Figure, Scenario};
 use crate::stats::Interval;
-use crate::Outcome;
 use core::ops::Range;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -2,7 +2,9 @@
 
 use super::{Options, RunError};
 use crate::scenario::{Gatherings, Movement, Scenario, ScenarioError};
-use crate::{Audience, Contact, Crossing, Draft, Mobility, Oracle, Radio, Trace, TraceReplay, contacts, workload};
+use crate::{
+    Audience, Contact, Crossing, Draft, Mobility, Oracle, Radio, Trace, TraceReplay, contacts, workload,
+};
 
 /// A message with its class.
 pub(super) struct Written {

@@ -29,7 +29,8 @@ pub fn trace_run(
     let window = oracle.end().saturating_sub(ttl);
     let draws = oracle.draws(options.seed, options.messages as usize, window, options.create);
     if draws.is_empty() {
-        let allowed = format!("below the trace's length, {} s, so that messages can be drawn", oracle.end() / 1000);
+        let allowed =
+            format!("below the trace's length, {} s, so that messages can be drawn", oracle.end() / 1000);
         return Err(RunError::Option { what: "ttl", allowed, got: options.ttl_s.to_string() });
     }
     let crossing = match options.goodput {
@@ -57,9 +58,8 @@ pub fn trace_run(
 }
 
 fn check(trace: &Trace, options: &TraceOptions) -> Result<(), RunError> {
-    let wrong = |what, allowed: &str, got: String| {
-        Err(RunError::Option { what, allowed: allowed.to_owned(), got })
-    };
+    let wrong =
+        |what, allowed: &str, got: String| Err(RunError::Option { what, allowed: allowed.to_owned(), got });
     if trace.nodes < 2 {
         return wrong("trace", "of two nodes or more", trace.nodes.to_string());
     }
@@ -78,7 +78,11 @@ fn check(trace: &Trace, options: &TraceOptions) -> Result<(), RunError> {
     Ok(())
 }
 
-fn stage_of<'a>(trace: &Trace, options: &TraceOptions, written: &'a [Written]) -> (Stage<'a>, Option<Checks>) {
+fn stage_of<'a>(
+    trace: &Trace,
+    options: &TraceOptions,
+    written: &'a [Written],
+) -> (Stage<'a>, Option<Checks>) {
     let hop_delay = Duration::from_millis(options.hop_delay_ms);
     let radio = Radio::ideal(hop_delay, options.goodput, options.links.unwrap_or(0));
     let mut world =

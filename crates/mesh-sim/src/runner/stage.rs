@@ -1,8 +1,8 @@
 //! The world of a run: who is in it, and what is done to them.
 
+use super::Progress;
 use super::plan::Written;
 use super::record::{Film, Shared, Shown};
-use super::Progress;
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
 use crate::mobility::Dice;
@@ -18,7 +18,13 @@ const ROUND_MS: u64 = 60_000;
 const PROGRESS_STEPS: u64 = 400;
 
 /// A new world of so many nodes of a protocol; the honest ones first.
-pub(super) fn world(seed: u64, seal: Seal, protocol: ProtocolName, honest: u32, config: impl Fn(u32) -> Config) -> World {
+pub(super) fn world(
+    seed: u64,
+    seal: Seal,
+    protocol: ProtocolName,
+    honest: u32,
+    config: impl Fn(u32) -> Config,
+) -> World {
     let mut world = World::sealed(seed, seal);
     for node in 0..honest {
         match rule(protocol) {

@@ -195,7 +195,11 @@ impl Scenario {
     /// # Errors
     /// The first that does not fit, and what is allowed.
     pub fn check(&self) -> Result<(), ScenarioError> {
-        check::check(self).map_err(|wrong| ScenarioError { file: self.name.clone(), line: 1, what: wrong.what })
+        check::check(self).map_err(|wrong| ScenarioError {
+            file: self.name.clone(),
+            line: 1,
+            what: wrong.what,
+        })
     }
 
     /// How many nodes attack.

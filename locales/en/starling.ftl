@@ -188,6 +188,7 @@ run-stopping = Stopping.
 run-already = A node is running in { $path } already; commands use it by themselves.
 run-no-api = The local API cannot be served from { $path }
 run-no-lan = No links over LAN: { $reason }. Choose another --listen address, or run with --no-lan.
+run-no-contact-log = The contact log { $path } cannot be begun: { $reason }. Name a file that does not exist yet.
 run-message = A message came. Read it with: starling messages
 run-beacon = { $kind } nearby: { $text }
 run-mismatch = Somebody presented the keys of { $account } wrongly; nothing from them was accepted.
@@ -253,3 +254,51 @@ demo-text-typed = Good to hear. I am coming over tomorrow with batteries.
 demo-summary =
     { $nodes } nodes, { $messages } messages, { $delivered } delivered with receipts, in { $seconds } s.
     You and Asha were never linked. Start your own node with: starling
+
+## Simulation
+
+sim-stopped = Stopped; nothing was written.
+sim-progress = { $at } of { $of }, { $speed } times as fast as life
+sim-no-scenario = There is no scenario { $name }: neither a file nor one of { $known }.
+sim-no-file = The file { $path } cannot be read: { $reason }
+sim-not-text = { $path }, line { $line }: this is no UTF-8 text.
+sim-no-folder = The folder { $path } cannot be written: { $reason }
+sim-not-written = The file { $path } cannot be written
+sim-bad-seeds = “{ $text }” is no range of seeds: write A..B with whole numbers, A before B, at most { $max } of them.
+sim-bad-value = “{ $text }” is not allowed here; allowed is { $allowed }
+sim-bad-set = “{ $text }” sets nothing: write KEY=VALUE, or KEY=VALUE,VALUE for a sweep.
+sim-too-many = These are more than { $max } variations.
+sim-no-result = { $path }, line { $line }: this is no result of a simulation ({ $reason }). Give it what --json printed.
+sim-empty = it is empty
+sim-report = The report is in { $path }
+sim-missed = Seed { $seed } missed a threshold: { $missed }
+sim-broken = Seed { $seed } broke the invariant “{ $invariant }” at { $at } ms, node { $node }: { $detail }
+sim-none = nothing
+sim-result =
+    { $scenario }: { $nodes } nodes, { $messages } messages, { $runs ->
+        [one] one run
+       *[other] { $runs } runs
+      }
+      delivered  { $delivered } (possible: { $possible })
+      delay      { $p50 } median (possible: { $oracle_p50 }), { $p90 } for nine in ten
+      cost       { $copies } copies per delivery, { $bytes } on air
+      time       { $sim } simulated in { $wall }; trace { $hash }
+sim-listed = { $name }: { $title } ({ $nodes } nodes, { $length })
+sim-point = { $set }: { $ratio } % delivered, { $p50 } median, { $copies } copies per delivery
+sim-identical = Every run did the very same.
+sim-compared = { $a } and { $b } runs, { $paired } of them with equal seeds.
+sim-worse = Something got worse.
+sim-faults = { $runs } worlds, { $faults } faults, { $delivered } messages delivered, { $broken ->
+    [0] nothing broke
+    [one] one failure
+   *[other] { $broken } failures
+  }
+sim-replayed = { $nodes } nodes, { $faults } faults, { $delivered } of { $messages } messages delivered; trace { $hash }
+swarm-starting = { $running } of { $nodes } nodes run
+swarm-running = { $nodes } nodes run
+swarm-stuck = Node { $node } does not listen.
+swarm-name = { $scenario } (swarm)
+swarm-result =
+    { $nodes } nodes, { $messages } messages, { $links } links
+      real       { $real } % delivered, { $real_p50 } median
+      simulated  { $simulated } % delivered, { $simulated_p50 } median

@@ -20,9 +20,13 @@ mod run;
 mod safe;
 mod secret;
 mod send;
+mod sim;
 mod sos;
 mod status;
+mod swarm;
 mod verify;
+
+pub(crate) use sim::peak_rss_bytes;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use out::Out;
@@ -115,6 +119,10 @@ enum Command {
     Status(status::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
+    /// Simulate thousands of nodes in virtual time, and look at what came of it.
+    #[command(subcommand)]
+    Sim(sim::Command),
+    Swarm(swarm::Args),
     Completions(completions::Args),
     Features(features::Args),
 }
@@ -209,6 +217,8 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
         Command::Status(args) => status::run(&app, args).await,
         Command::Doctor(args) => doctor::run(&app, args).await,
         Command::Demo(args) => demo::run(&app, args).await,
+        Command::Sim(command) => sim::run(&app, command).await,
+        Command::Swarm(args) => swarm::run(&app, args).await,
         Command::Completions(args) => completions::run(&app, &args, Args::command()),
         Command::Features(args) => features::run(&app, &args),
     }

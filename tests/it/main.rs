@@ -12,6 +12,7 @@ mod cli_errors;
 mod cli_mesh;
 mod cli_passphrase;
 mod cli_rig;
+mod cli_sim;
 mod lan_links;
 mod lan_network;
 mod lan_rig;

@@ -207,6 +207,7 @@ impl Epoch {
                     self.give_up(id, None);
                 }
             }
+            Some(Order::Dial(address)) => self.dial_once(address),
             Some(Order::Rotate) => self.rotate_at = Instant::now(),
             Some(Order::Shutdown(told)) => return Some(Done::Shutdown(Some(told))),
             None => return Some(Done::Shutdown(None)),
@@ -440,10 +441,21 @@ impl Epoch {
 
     fn dial_named(&mut self, index: usize, address: Option<SocketAddr>) {
         let Some(address) = address else { return self.named_failed(index) };
-        let dial = DialOpts::unknown_peer_id().address(net::multiaddr(address)).allocate_new_port().build();
+        let dial = to_whoever_listens_at(address);
+        self.named[index].attempt = Some(dial.connection_id());
+        self.dial(dial);
+    }
+
+    /// One attempt; whoever lost the link later may come back by themselves.
+    fn dial_once(&mut self, address: SocketAddr) {
+        if !self.retiring {
+            self.dial(to_whoever_listens_at(address));
+        }
+    }
+
+    fn dial(&mut self, dial: DialOpts) {
         let id = dial.connection_id();
         self.dialling.insert(id);
-        self.named[index].attempt = Some(id);
         if self.swarm.dial(dial).is_err() {
             self.on_dial_failed(id, None);
         }
@@ -746,6 +758,10 @@ async fn rise(wires: Option<&mut Wires>) -> std::io::Result<()> {
         Some(wires) => wires.risen().await,
         None => std::future::pending().await,
     }
+}
+
+fn to_whoever_listens_at(address: SocketAddr) -> DialOpts {
+    DialOpts::unknown_peer_id().address(net::multiaddr(address)).allocate_new_port().build()
 }
 
 fn is_due(due: Option<Instant>, now: Instant) -> bool {

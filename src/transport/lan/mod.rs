@@ -155,6 +155,11 @@ impl LanHandle {
         self.links.read().len()
     }
 
+    /// Tries once to link to whoever listens at `address`; whether that worked shows in the events.
+    pub fn dial(&self, address: SocketAddr) {
+        self.order(Order::Dial(address));
+    }
+
     /// Replaces the ephemeral identity and the port now, as after [`LanConfig::rotate_every`].
     pub fn rotate(&self) {
         self.order(Order::Rotate);

@@ -590,7 +590,7 @@ impl Opened {
 
 /// Runs `open` on a thread whose timers may be late, as sled's own threads then inherit it: seven of them look
 /// around every second for as long as the process lives, with nothing to do and even with no database open.
-fn unhurried<T: Send>(open: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
+fn unhurried<T: Send>(open: impl FnOnce() -> Result<T, DbError> + Send) -> Result<T, DbError> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             #[cfg(target_os = "linux")]
@@ -599,7 +599,7 @@ fn unhurried<T: Send>(open: impl FnOnce() -> Result<T, String> + Send) -> Result
             }
             open()
         });
-        thread.join().unwrap_or_else(|_| Err("the database panicked".to_owned()))
+        thread.join().unwrap_or_else(|_| Err(DbError::Damaged("the database panicked".to_owned())))
     })
 }
 

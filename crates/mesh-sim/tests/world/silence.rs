@@ -5,9 +5,9 @@ use mesh_core::view::MessageState;
 use mesh_core::wire::{Envelope, Frame};
 use mesh_core::{EnvelopeId, MessageId, Table};
 use mesh_sim::{NodeIx, World};
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 fn expected(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("number {n:04}")).collect()
@@ -106,26 +106,24 @@ fn attack_30_envelopes_whose_bodies_storage_lost_hold_nothing_up_and_come_again(
 
 /// From now on the envelopes that cross are swallowed; all of them, or those that were before.
 struct Swallow {
-    all: Rc<Cell<bool>>,
-    names: Rc<RefCell<BTreeSet<EnvelopeId>>>,
+    all: Arc<AtomicBool>,
 }
 
 impl Swallow {
     fn on(world: &mut World) -> Self {
-        let (all, names) = (Rc::new(Cell::new(true)), Rc::new(RefCell::new(BTreeSet::new())));
-        let swallow = Self { all, names };
-        let (all, names) = (Rc::clone(&swallow.all), Rc::clone(&swallow.names));
+        let all = Arc::new(AtomicBool::new(true));
+        let (on_all, names) = (Arc::clone(&all), Mutex::new(BTreeSet::<EnvelopeId>::new()));
         world.tamper(move |_, _, frame| {
             let Ok(Frame::Envelope(bytes)) = Frame::from_bytes(frame) else { return true };
             let Ok(envelope) = Envelope::from_bytes(&bytes) else { return true };
-            let is_swallowed = if all.get() {
-                names.borrow_mut().insert(envelope.id())
-            } else {
-                names.borrow().contains(&envelope.id())
-            };
-            !is_swallowed && !all.get()
+            let mut names = names.lock().unwrap();
+            if on_all.load(Ordering::Relaxed) {
+                names.insert(envelope.id());
+                return false;
+            }
+            !names.contains(&envelope.id())
         });
-        swallow
+        Self { all }
     }
 }
 
@@ -136,7 +134,7 @@ fn what_never_gets_through_is_asked_for_and_comes_under_another_name() {
     let mut ids = write(&mut world, a, b, 0..40);
     world.run_for(DAY);
     assert_eq!(texts_from(&world, b, a).len(), 1, "everything written was lost");
-    swallow.all.set(false);
+    swallow.all.store(false, Ordering::Relaxed);
     // What was swallowed gave the pipe no credit back.
     world.disconnect(a, b);
     world.connect(a, b);

@@ -3,7 +3,7 @@
 
 use crate::api::types::{ErrorBody, InfoDetail, SendRequest};
 use crate::api::{self, Address};
-use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, RUN_PATIENCE, write_private};
+use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, START_PATIENCE, write_private};
 use crate::daemon::Switch;
 use crate::home::{self, HomeError, Secret, Turn};
 use axum::body::Body;
@@ -72,7 +72,7 @@ impl Client {
 
     /// The running node, else the opened home; what waits in the spool goes first.
     ///
-    /// Waits up to [`LOCK_PATIENCE`] for another process that holds the home, and up to [`RUN_PATIENCE`] for a
+    /// Waits up to [`LOCK_PATIENCE`] for another process that holds the home, and up to [`START_PATIENCE`] for a
     /// node that is starting.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Client {
             }
             match self.open().await {
                 Err(ClientError::Home(HomeError::Locked { .. })) if began.elapsed() < LOCK_PATIENCE => {}
-                Err(ClientError::Home(HomeError::Starting { .. })) if began.elapsed() < RUN_PATIENCE => {}
+                Err(ClientError::Home(HomeError::Starting { .. })) if began.elapsed() < START_PATIENCE => {}
                 result => break result?,
             }
             tokio::time::sleep(RETRY).await;

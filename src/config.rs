@@ -31,8 +31,11 @@ pub const MAX_BODY: usize = 512 * 1024;
 pub const MAX_SPOOLED: usize = 1024;
 /// How long a command waits for another process that holds the data directory.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// How long `run` waits for a command that holds the data directory.
-pub const RUN_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a command waits for a node that is starting.
+pub const START_PATIENCE: Duration = Duration::from_secs(15);
+/// How long `run` waits for a command that holds the data directory: it never loses to one, and on a machine with no time
+/// to spare a command may take long.
+pub const RUN_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The directory of one node. It can be moved: nothing inside names its path.
 #[derive(Clone, Debug, PartialEq, Eq)]

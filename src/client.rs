@@ -455,6 +455,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let asked = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await.unwrap();
             let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
             tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.unwrap();
         });

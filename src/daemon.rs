@@ -267,6 +267,10 @@ impl Keeper {
         let mut live = true;
         while live {
             self.hand_over();
+            if self.alone {
+                tracing::error!("the node ends: its commit thread is gone");
+                break;
+            }
             let due = self.node.next_wakeup();
             tokio::select! {
                 task = tasks.recv() => live = self.on_task(task),
@@ -282,10 +286,6 @@ impl Keeper {
             }
             live = live && self.on_waiting(&mut tasks, &mut events);
             if self.failed.is_set() && !self.rebuild(&mut tasks).await {
-                break;
-            }
-            if self.alone {
-                tracing::error!("the node ends: its commit thread is gone");
                 break;
             }
         }

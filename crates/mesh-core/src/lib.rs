@@ -129,7 +129,7 @@ pub use border::{
 pub use id::{
     AccountId, Ack, AckCommit, CommandId, DeviceId, EnvelopeId, Invite, LinkId, MessageId, Seq, Tag,
 };
-pub use node::{Config, Node, StartError};
+pub use node::{Config, Node, Seals, StartError};
 pub use outbox::Outbox;
 pub use store::{Memory, Read, ReadError, StoreOp, Table};
 pub use time::{Now, Time, Wall};

@@ -43,20 +43,38 @@
 //! [`World::trace_hash`] says so across processes. vodozemac draws its own randomness; [`World::with`] builds
 //! nodes with a seeded ratchet where that matters.
 
+mod change;
 mod contact;
+mod counters;
 mod draft;
+mod energy;
+pub mod faults;
+pub mod mobility;
+mod observe;
 pub mod oracle;
 mod outcome;
 mod pipe;
-#[cfg(test)]
-mod tests;
+mod protocol;
+mod radio;
+pub mod runner;
+pub mod scenario;
+pub mod stats;
 pub mod trace;
+pub mod workload;
 mod world;
 
+pub use change::Change;
 pub use contact::{Contact, Meeting, Mobility};
+pub use counters::{Counters, Losses};
 pub use draft::{Audience, Draft};
+pub use energy::Power;
+pub use mobility::{Movement, TraceReplay, contacts};
+pub use observe::{Loss, Observer, Passage};
 pub use oracle::{Creation, Crossing, Draw, Foresight, Oracle};
 pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Sample, Scene, Violation};
 pub use pipe::{Pipe, Raw};
+pub use protocol::{Act, Protocol, Starling};
+pub use radio::{Faults, Radio};
 pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
-pub use world::{NodeIx, Sent, World};
+pub use workload::Workload;
+pub use world::{NodeIx, Seal, Sent, World};

@@ -46,12 +46,41 @@ pub(crate) enum End {
     Raw,
 }
 
+impl End {
+    pub(crate) fn node(self) -> Option<usize> {
+        match self {
+            Self::Node(index) => Some(index),
+            Self::Raw => None,
+        }
+    }
+}
+
+/// What a direction leads through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Via {
+    /// A cable that was laid by hand.
+    Pipe(Pipe),
+    /// The radio of this journey.
+    Radio {
+        /// Which journey.
+        journey: usize,
+        /// How much longer everything takes because of repetitions, at least 1.
+        stretch: f64,
+    },
+}
+
 /// A direction of a pipe that stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    pub(crate) pipe: Pipe,
+    pub(crate) via: Via,
     pub(crate) near: End,
-    pub(crate) far: LinkId,
-    /// When the line is free again, in milliseconds of the world.
-    pub(crate) free: u64,
+    pub(crate) far: End,
+    /// The other direction's name: the link as the far end knows it.
+    pub(crate) back: LinkId,
+    /// When the line is free again, in microseconds of the world.
+    pub(crate) free_us: u64,
+    /// Its node closed it; the far end does not know yet.
+    pub(crate) closing: bool,
+    /// When it was laid, in milliseconds.
+    pub(crate) since: u64,
 }

@@ -24,6 +24,7 @@ pub mod account;
 pub mod beacon;
 pub mod card;
 pub mod cert;
+pub mod cheap;
 pub mod device;
 pub mod dh;
 pub mod generation;

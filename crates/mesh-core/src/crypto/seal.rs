@@ -219,16 +219,16 @@ impl Sealer for Noise {
     }
 }
 
-fn first_prologue(header: &[u8], to: &Cert) -> Vec<u8> {
+pub(super) fn first_prologue(header: &[u8], to: &Cert) -> Vec<u8> {
     [FIRST_LABEL, header, &to.account.0, &to.device.0].concat()
 }
 
-fn session_prologue(header: &[u8]) -> Vec<u8> {
+pub(super) fn session_prologue(header: &[u8]) -> Vec<u8> {
     [SESSION_LABEL, header].concat()
 }
 
 /// Length, payload and zeros: `limit` and [`LENGTH`] bytes.
-fn padded(payload: &[u8], limit: usize) -> Result<Zeroizing<Vec<u8>>, TooLong> {
+pub(super) fn padded(payload: &[u8], limit: usize) -> Result<Zeroizing<Vec<u8>>, TooLong> {
     let too_long = TooLong { got: payload.len(), limit };
     let len = u16::try_from(payload.len()).map_err(|_| too_long)?;
     if payload.len() > limit {
@@ -241,7 +241,7 @@ fn padded(payload: &[u8], limit: usize) -> Result<Zeroizing<Vec<u8>>, TooLong> {
 }
 
 /// The payload; `None` where the length points outside or the padding is not zero.
-fn unpadded(plain: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn unpadded(plain: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (len, rest) = plain.split_first_chunk::<LENGTH>()?;
     let (payload, padding) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
     padding.iter().all(|byte| *byte == 0).then(|| Zeroizing::new(payload.to_vec()))

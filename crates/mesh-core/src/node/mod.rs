@@ -19,6 +19,7 @@ use crate::border::{Event, Input, Output};
 use crate::carry::Origin;
 use crate::chat::{self, Sealing};
 use crate::crypto::ratchet::{Ratchet, RatchetError, Vodozemac};
+use crate::crypto::seal::{Noise, Sealer};
 use crate::crypto::session::{SealError, SealedEnvelope, Sessions, commitment};
 use crate::crypto::{OwnIdentity, RestoreError, safety};
 use crate::id::{AccountId, EnvelopeId, MessageId, Seq};
@@ -67,6 +68,37 @@ pub enum StartError {
     Read(#[from] ReadError),
 }
 
+/// How contents are sealed: the ratchet inside, the seal outside. The product uses [`Seals::default`];
+/// simulations put others here.
+#[derive(Debug)]
+pub struct Seals {
+    /// Olm and Megolm.
+    pub ratchet: Box<dyn Ratchet>,
+    /// Noise.
+    pub sealer: Box<dyn Sealer>,
+}
+
+impl Default for Seals {
+    /// vodozemac and Noise.
+    fn default() -> Self {
+        Self { ratchet: Box::new(Vodozemac), sealer: Box::new(Noise) }
+    }
+}
+
+impl From<Box<dyn Ratchet>> for Seals {
+    /// This ratchet inside Noise.
+    fn from(ratchet: Box<dyn Ratchet>) -> Self {
+        Self { ratchet, sealer: Box::new(Noise) }
+    }
+}
+
+impl<R: Ratchet + 'static> From<Box<R>> for Seals {
+    /// This ratchet inside Noise.
+    fn from(ratchet: Box<R>) -> Self {
+        Self { ratchet, sealer: Box::new(Noise) }
+    }
+}
+
 /// One messenger: everything that it knows, does and decides.
 pub struct Node {
     outbox: Outbox,
@@ -105,27 +137,28 @@ impl Node {
         name: &str,
         read: Box<dyn Read>,
     ) -> Result<Self, StartError> {
-        Self::create_with(config, Box::new(Vodozemac), seed, now, name, read)
+        Self::create_with(config, Seals::default(), seed, now, name, read)
     }
 
-    /// [`Node::create`] with another ratchet: the simulator's is seeded.
+    /// [`Node::create`] with other seals: the simulator's are seeded.
     ///
     /// # Errors
     /// Where `read` fails.
     pub fn create_with(
         config: Config,
-        ratchet: Box<dyn Ratchet>,
+        seals: impl Into<Seals>,
         seed: [u8; 32],
         now: Now,
         name: &str,
         read: Box<dyn Read>,
     ) -> Result<Self, StartError> {
+        let Seals { ratchet, sealer } = seals.into();
         let (mut rng, mut outbox) = (Rng::new(seed), Outbox::default());
         let mut clock = Clock::new(now);
         let life = clock.life(now);
         let identity = OwnIdentity::create(&mut rng, &*ratchet, life, &mut outbox)?;
         let chat = chat::State::create(identity.account(), name, rng.fork(), &mut outbox);
-        let sessions = Sessions::new(ratchet, rng.fork());
+        let sessions = Sessions::new(ratchet, rng.fork()).with_sealer(sealer);
         let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::default();
         clock.save(life, &mut outbox);
@@ -157,26 +190,27 @@ impl Node {
         now: Now,
         read: Box<dyn Read>,
     ) -> Result<Self, StartError> {
-        Self::restore_with(config, Box::new(Vodozemac), seed, now, read)
+        Self::restore_with(config, Seals::default(), seed, now, read)
     }
 
-    /// [`Node::restore`] with another ratchet.
+    /// [`Node::restore`] with other seals.
     ///
     /// # Errors
     /// As [`Node::restore`].
     pub fn restore_with(
         config: Config,
-        ratchet: Box<dyn Ratchet>,
+        seals: impl Into<Seals>,
         seed: [u8; 32],
         now: Now,
         read: Box<dyn Read>,
     ) -> Result<Self, StartError> {
+        let Seals { ratchet, sealer } = seals.into();
         let mut rng = Rng::new(seed);
         let clock = Clock::restore(now, &*read)?;
         let life = clock.life(now);
         let identity = OwnIdentity::restore(&*ratchet, life, &*read)?.ok_or(StartError::NoIdentity)?;
         let chat = chat::State::restore(identity.account(), rng.fork(), &*read)?;
-        let sessions = Sessions::restore(ratchet, rng.fork(), &*read)?;
+        let sessions = Sessions::restore(ratchet, rng.fork(), &*read)?.with_sealer(sealer);
         let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::restore(&*read)?;
         let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
@@ -411,6 +445,12 @@ impl Node {
             carried_bytes: load.bytes,
             outbox: self.chat.open(),
         }
+    }
+
+    /// What the bag holds.
+    #[must_use]
+    pub fn load(&self) -> crate::carry::Load {
+        self.mesh.load()
     }
 
     /// The beacons that live, newest first.

@@ -1,5 +1,7 @@
 //! Who writes whom, and when: drawn as the reference program draws.
 
+use serde::{Deserialize, Serialize};
+
 use super::Oracle;
 use crate::{Audience, Draft};
 
@@ -7,7 +9,8 @@ use crate::{Audience, Draft};
 const TRIES: u32 = 10_000;
 
 /// When messages are created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Creation {
     /// At any full second, day and night.
     Uniform,

@@ -14,9 +14,8 @@ use mesh_core::{
     Read, Reply, Role, StoreOp, Table, Tag, Time, Wall,
 };
 use mesh_sim::{NodeIx, Raw, World};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -172,18 +171,18 @@ pub(crate) fn hello(instance: u8) -> Vec<u8> {
 /// A neighbour that offers what it is given, hands it out when asked, and answers signs of life.
 pub(crate) struct Feeder {
     raw: Raw,
-    offered: Rc<RefCell<BTreeMap<ShortId, Vec<u8>>>>,
+    offered: Arc<Mutex<BTreeMap<ShortId, Vec<u8>>>>,
 }
 
 impl Feeder {
     pub(crate) fn new(world: &mut World, to: NodeIx, instance: u8) -> Self {
         let raw = world.raw(to, Role::Listener);
-        let offered = Rc::new(RefCell::new(BTreeMap::<ShortId, Vec<u8>>::new()));
-        let held = Rc::clone(&offered);
+        let offered = Arc::new(Mutex::new(BTreeMap::<ShortId, Vec<u8>>::new()));
+        let held = Arc::clone(&offered);
         world.script(raw, move |frame| match Frame::from_bytes(frame) {
             Ok(Frame::Beat { ask: true, root }) => vec![Frame::Beat { ask: false, root }.to_bytes()],
             Ok(Frame::Want { ids, .. }) => {
-                let held = held.borrow();
+                let held = held.lock().unwrap();
                 let wanted = ids.iter().filter_map(|id| held.get(id));
                 wanted.map(|bytes| Frame::Envelope(bytes.clone()).to_bytes()).collect()
             }
@@ -201,7 +200,7 @@ impl Feeder {
             let immutable = &bytes[..bytes.len() - 5];
             let name = EnvelopeId(*blake3::hash(immutable).as_bytes()).short();
             names.push(name);
-            self.offered.borrow_mut().insert(name, bytes);
+            self.offered.lock().unwrap().insert(name, bytes);
         }
         for names in names.chunks(MAX_NAMES.min(200)) {
             world.inject(self.raw, Frame::Have(names.to_vec()).to_bytes());

@@ -1,0 +1,331 @@
+//! What happens in a fault run: drawn from a seed, written to failure files, cut down.
+
+use mesh_core::rng::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Everything that happens in a fault run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Of everything that is not written here: keys, jitter, which frames are lost.
+    pub seed: u64,
+    /// How many nodes: 2 to 100.
+    pub nodes: u32,
+    /// When faults end and the world heals, in milliseconds.
+    pub heals_at: u64,
+    /// How long it has to bring everything where it belongs, in milliseconds.
+    pub patience: u64,
+    /// Who can reach whom.
+    pub pairs: Vec<Pairing>,
+    /// What is written.
+    pub messages: Vec<Message>,
+    /// What goes wrong, in order of time.
+    pub faults: Vec<Fault>,
+}
+
+/// A pipe between two nodes, and how bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pairing {
+    /// Who dials.
+    pub a: u32,
+    /// The other.
+    pub b: u32,
+    /// Frames lost, in thousandths.
+    pub loss: u16,
+    /// Frames that come twice, in thousandths.
+    pub twice: u16,
+    /// Frames that may come this much later than those after them, in milliseconds.
+    pub jitter: u16,
+    /// From the last byte out to the frame in, in milliseconds.
+    pub latency: u16,
+}
+
+/// A message of a fault run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// When, in milliseconds.
+    pub at: u64,
+    /// Who writes.
+    pub from: u32,
+    /// To whom.
+    pub to: u32,
+    /// Bytes of its text.
+    pub bytes: u32,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    /// A process dies between two inputs.
+    Crash {
+        /// When, in milliseconds.
+        at: u64,
+        /// Whose.
+        node: u32,
+        /// It is back after this many milliseconds.
+        down: u64,
+    },
+    /// A process dies before its next batch is durable.
+    LoseCommit {
+        /// When, in milliseconds.
+        at: u64,
+        /// Whose.
+        node: u32,
+    },
+    /// A process dies after its next batch is durable, before anything is transmitted or told.
+    LoseSends {
+        /// When, in milliseconds.
+        at: u64,
+        /// Whose.
+        node: u32,
+    },
+    /// Nodes below `below` and the others cannot reach each other.
+    Partition {
+        /// When, in milliseconds.
+        at: u64,
+        /// The first node of the other side.
+        below: u32,
+        /// It is over after this many milliseconds.
+        lasts: u64,
+    },
+    /// Two neighbours lose their link; they dial again.
+    Cut {
+        /// When, in milliseconds.
+        at: u64,
+        /// Which of the pairs.
+        pair: u32,
+    },
+    /// A wall clock jumps.
+    Clock {
+        /// When, in milliseconds.
+        at: u64,
+        /// Whose.
+        node: u32,
+        /// From now on it is off by this many seconds.
+        off: i64,
+    },
+}
+
+impl Fault {
+    /// When it begins, in milliseconds.
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        match self {
+            Self::Crash { at, .. }
+            | Self::LoseCommit { at, .. }
+            | Self::LoseSends { at, .. }
+            | Self::Partition { at, .. }
+            | Self::Cut { at, .. }
+            | Self::Clock { at, .. } => *at,
+        }
+    }
+}
+
+/// Fewest and most nodes that are drawn.
+const NODES: (u64, u64) = (5, 30);
+/// How long everything has to arrive once the world has healed.
+const PATIENCE_MS: u64 = 45 * 60_000;
+const MINUTE: u64 = 60_000;
+
+impl Plan {
+    /// A plan that follows from `seed`. Each run draws how bad everything is before it draws what happens,
+    /// so that some are about crashes, some about loss, and some about everything.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        let mut bytes = [0xfa; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut draw = Draw(Rng::new(bytes));
+        let nodes = draw.between(NODES.0, NODES.1);
+        let heals_at = draw.between(5, 40) * MINUTE;
+        let pairs = draw.pairs(nodes);
+        let messages = draw.messages(nodes, heals_at);
+        let faults = draw.faults(nodes, pairs.len() as u64, heals_at);
+        let nodes = draw.small(nodes);
+        Self { seed, nodes, heals_at, patience: PATIENCE_MS, pairs, messages, faults }
+    }
+
+    /// Whether it can happen.
+    ///
+    /// # Errors
+    /// What is wrong, and what is allowed.
+    pub fn check(&self) -> Result<(), String> {
+        if !(2..=100).contains(&self.nodes) {
+            return Err(format!("nodes must be from 2 to 100, not {}", self.nodes));
+        }
+        let known = |node: u32| node < self.nodes;
+        if let Some(pair) =
+            self.pairs.iter().find(|pair| pair.a == pair.b || !known(pair.a) || !known(pair.b))
+        {
+            return Err(format!(
+                "a pair is of two nodes below {}, not {} and {}",
+                self.nodes, pair.a, pair.b
+            ));
+        }
+        let wrong = |m: &&Message| {
+            m.from == m.to || !known(m.from) || !known(m.to) || !(12..=64_000).contains(&m.bytes)
+        };
+        if let Some(message) = self.messages.iter().find(wrong) {
+            let (nodes, from, to) = (self.nodes, message.from, message.to);
+            return Err(format!(
+                "a message of 12 to 64000 bytes is between two nodes below {nodes}, not {from} and {to}"
+            ));
+        }
+        let node = |fault: &Fault| match fault {
+            Fault::Crash { node, .. }
+            | Fault::LoseCommit { node, .. }
+            | Fault::LoseSends { node, .. }
+            | Fault::Clock { node, .. } => *node,
+            Fault::Partition { .. } | Fault::Cut { .. } => 0,
+        };
+        if let Some(fault) = self.faults.iter().find(|fault| !known(node(fault))) {
+            return Err(format!("a fault is of a node below {}: {fault:?}", self.nodes));
+        }
+        Ok(())
+    }
+}
+
+struct Draw(Rng);
+
+impl Draw {
+    fn between(&mut self, from: u64, to: u64) -> u64 {
+        from + self.0.below(to - from + 1)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0.below(bound)
+    }
+
+    fn small(&self, value: u64) -> u32 {
+        u32::try_from(value).unwrap_or(u32::MAX)
+    }
+
+    fn one(&mut self, nodes: u64) -> u32 {
+        let one = self.below(nodes);
+        self.small(one)
+    }
+
+    /// How bad something is in this run: nothing in half of the runs, else up to `most`.
+    fn level(&mut self, most: u64) -> u64 {
+        if self.below(2) == 0 { 0 } else { self.between(0, most) }
+    }
+
+    /// A line through all nodes, so that there is a path, and some more pairs.
+    fn pairs(&mut self, nodes: u64) -> Vec<Pairing> {
+        let (loss, twice, jitter) = (self.level(100), self.level(200), self.level(400));
+        let latency = self.between(1, 300);
+        let more = self.between(0, nodes);
+        let mut pairs: Vec<Pairing> = Vec::new();
+        for n in 0..nodes - 1 + more {
+            let (a, b) = if n < nodes - 1 { (n, n + 1) } else { (self.below(nodes), self.below(nodes)) };
+            let (a, b) = (self.small(a), self.small(b));
+            let known = pairs.iter().any(|pair| (pair.a, pair.b) == (a, b) || (pair.a, pair.b) == (b, a));
+            let mut up_to = |most: u64| u16::try_from(self.0.below(most + 1)).unwrap_or(u16::MAX);
+            if a != b && !known {
+                let (loss, twice) = (up_to(loss), up_to(twice));
+                let (jitter, latency) = (up_to(jitter), up_to(latency));
+                pairs.push(Pairing { a, b, loss, twice, jitter, latency });
+            }
+        }
+        pairs
+    }
+
+    fn messages(&mut self, nodes: u64, until: u64) -> Vec<Message> {
+        let circle = self.between(2, nodes);
+        let count = self.between(5, 40);
+        let mut messages: Vec<Message> = (0..count)
+            .map(|_| {
+                let from = self.one(circle);
+                let other = self.one(circle - 1);
+                let to = if other >= from { other + 1 } else { other };
+                let bytes = match self.below(12) {
+                    0 => self.between(2_000, 30_000),
+                    1..=3 => self.between(200, 2_000),
+                    _ => self.between(12, 200),
+                };
+                Message { at: self.below(until), from, to, bytes: self.small(bytes) }
+            })
+            .collect();
+        messages.sort_by_key(|message| message.at);
+        messages
+    }
+
+    fn faults(&mut self, nodes: u64, pairs: u64, until: u64) -> Vec<Fault> {
+        let weights =
+            [self.level(10), self.level(10), self.level(10), self.level(6), self.level(8), self.level(6)];
+        let all: u64 = weights.iter().sum();
+        if all == 0 {
+            return Vec::new();
+        }
+        let count = self.between(1, 60);
+        let mut faults: Vec<Fault> = (0..count).map(|_| self.fault(&weights, nodes, pairs, until)).collect();
+        faults.sort_by_key(Fault::at);
+        faults
+    }
+
+    fn fault(&mut self, weights: &[u64; 6], nodes: u64, pairs: u64, until: u64) -> Fault {
+        let mut pick = self.below(weights.iter().sum());
+        let kind = weights.iter().position(|weight| match pick.checked_sub(*weight) {
+            Some(rest) => {
+                pick = rest;
+                false
+            }
+            None => true,
+        });
+        let (at, node) = (self.below(until), self.one(nodes));
+        match kind {
+            Some(0) => Fault::Crash { at, node, down: self.between(0, 10 * MINUTE) },
+            Some(1) => Fault::LoseCommit { at, node },
+            Some(2) => Fault::LoseSends { at, node },
+            Some(3) => {
+                Fault::Partition { at, below: self.one(nodes), lasts: self.between(1_000, 15 * MINUTE) }
+            }
+            Some(4) => Fault::Cut { at, pair: self.one(pairs) },
+            _ => Fault::Clock { at, node, off: self.skew() },
+        }
+    }
+
+    /// Off by seconds, days or decades, in either direction.
+    fn skew(&mut self) -> i64 {
+        let most = [60, 86_400 * 30, 86_400 * 365 * 20][self.below(3) as usize];
+        let off = i64::try_from(self.below(most)).unwrap_or(0);
+        if self.below(2) == 0 { off } else { -off }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_gives_a_plan_that_can_happen_and_always_the_same() {
+        for seed in 0..200 {
+            let plan = Plan::draw(seed);
+            assert_eq!(plan.check(), Ok(()), "{seed}");
+            assert_eq!(plan, Plan::draw(seed));
+            assert!((5..=30).contains(&plan.nodes));
+            assert!(plan.faults.is_sorted_by_key(Fault::at));
+        }
+    }
+
+    #[test]
+    fn seeds_differ_in_what_goes_wrong() {
+        let plans: Vec<_> = (0..100).map(Plan::draw).collect();
+        let some =
+            |wanted: fn(&Fault) -> bool| plans.iter().filter(|plan| plan.faults.iter().any(wanted)).count();
+        for count in [
+            some(|fault| matches!(fault, Fault::Crash { .. })),
+            some(|fault| matches!(fault, Fault::LoseCommit { .. })),
+            some(|fault| matches!(fault, Fault::LoseSends { .. })),
+            some(|fault| matches!(fault, Fault::Partition { .. })),
+            some(|fault| matches!(fault, Fault::Cut { .. })),
+            some(|fault| matches!(fault, Fault::Clock { .. })),
+        ] {
+            assert!((20..95).contains(&count), "{count}");
+        }
+        assert!(plans.iter().any(|plan| plan.pairs.iter().all(|pair| pair.loss == 0)));
+        assert!(plans.iter().any(|plan| plan.pairs.iter().any(|pair| pair.loss > 50)));
+    }
+}

@@ -1,0 +1,125 @@
+//! What one value alone cannot tell: values that do not fit each other.
+
+use super::{Movement, RadioKind, Scenario};
+use core::ops::Range;
+
+/// Something wrong, and where to look for it.
+pub(super) struct Wrong {
+    /// The header of its section (`[[workload]]`), empty for the top.
+    section: &'static str,
+    /// Which of the sections of that name, from 0.
+    nth: usize,
+    /// The key.
+    key: &'static str,
+    /// What is wrong, and what is allowed.
+    pub(super) what: String,
+}
+
+impl Wrong {
+    /// Where the key stands; its section where the key is not written.
+    pub(super) fn find(&self, text: &str) -> Option<Range<usize>> {
+        let start = match self.section {
+            "" => 0,
+            section => text.match_indices(section).nth(self.nth)?.0,
+        };
+        let body = &text[start + self.section.len()..];
+        let end = body.find("\n[").map_or(text.len(), |end| start + self.section.len() + end);
+        let mut at = start;
+        for line in text[start..end].split_inclusive('\n') {
+            let key = line.split('=').next().unwrap_or_default().trim();
+            if key == self.key {
+                return Some(at..at + line.len());
+            }
+            at += line.len();
+        }
+        Some(start..end)
+    }
+}
+
+/// The first thing that does not fit.
+pub(super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
+    let top = |key, what: String| Wrong { section: "", nth: 0, key, what };
+    if scenario.length.ms == 0 {
+        return Err(top("length", "length must be longer than 0 s".to_owned()));
+    }
+    if scenario.honest() < 2 {
+        let what =
+            format!("{} of {} nodes attack: at least 2 must be honest", scenario.attackers(), scenario.nodes);
+        return Err(top("nodes", what));
+    }
+    if scenario.carry.is_some_and(|carry| carry.0 < 100_000) {
+        return Err(top("carry", "carry must be at least 100 kB".to_owned()));
+    }
+    if scenario.workload.is_empty() {
+        return Err(top("workload", "there must be at least one [[workload]] section".to_owned()));
+    }
+    check_workload(scenario)?;
+    check_attacks(scenario)?;
+    check_radio(scenario)?;
+    check_movement(scenario)
+}
+
+fn check_workload(scenario: &Scenario) -> Result<(), Wrong> {
+    for (nth, load) in scenario.workload.iter().enumerate() {
+        let wrong = |key, what| Err(Wrong { section: "[[workload]]", nth, key, what });
+        if !(12..=64_000).contains(&load.size.0) {
+            return wrong("size", format!("size must be from 12 B to 64 kB, not {}", load.size));
+        }
+        let until = load.until.unwrap_or(scenario.length);
+        if until > scenario.length {
+            return wrong(
+                "until",
+                format!("until must be at most the length, {}, not {until}", scenario.length),
+            );
+        }
+        if load.from >= until {
+            return wrong("from", format!("from must be before {until}, not {}", load.from));
+        }
+        if load.class.is_empty() || load.class.len() > 32 {
+            return wrong("class", "class must have 1 to 32 characters".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn check_attacks(scenario: &Scenario) -> Result<(), Wrong> {
+    for (nth, attack) in scenario.attack.iter().enumerate() {
+        if attack.until.is_some_and(|until| until <= attack.from) {
+            let what = format!("until must be after {}", attack.from);
+            return Err(Wrong { section: "[[attack]]", nth, key: "until", what });
+        }
+    }
+    Ok(())
+}
+
+fn check_radio(scenario: &Scenario) -> Result<(), Wrong> {
+    let wrong = |key, what: &str| Err(Wrong { section: "[radio]", nth: 0, key, what: what.to_owned() });
+    let radio = &scenario.radio;
+    if radio.hop_delay.is_some() && radio.kind != RadioKind::Ideal {
+        return wrong(
+            "hop_delay",
+            "hop_delay is for kind = \"ideal\" only: other radios have delays of their own",
+        );
+    }
+    Ok(())
+}
+
+fn check_movement(scenario: &Scenario) -> Result<(), Wrong> {
+    match &scenario.movement {
+        Movement::Waypoint(waypoint) if waypoint.fastest < waypoint.slowest => {
+            let what = format!("fastest must be at least slowest, {} m/s", waypoint.slowest);
+            Err(Wrong { section: "[movement.waypoint]", nth: 0, key: "fastest", what })
+        }
+        Movement::Groups(groups) => groups.check(scenario.nodes).map_err(|(key, what)| Wrong {
+            section: "[movement.groups]",
+            nth: 0,
+            key,
+            what,
+        }),
+        Movement::City(city) if city.couriers + city.shelters >= scenario.nodes => {
+            let what = format!("shelters and couriers must be fewer than the {} nodes", scenario.nodes);
+            Err(Wrong { section: "[movement.city]", nth: 0, key: "shelters", what })
+        }
+        _ => Ok(()),
+    }
+}

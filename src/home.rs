@@ -57,6 +57,12 @@ pub enum HomeError {
         /// The data directory.
         path: PathBuf,
     },
+    /// A node is starting there and does not answer yet.
+    #[error("a node is starting in {}", path.display())]
+    Starting {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// It is protected and no passphrase was given.
     #[error("{} is protected by a passphrase", path.display())]
     NeedsPassphrase {
@@ -160,6 +166,7 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
         opened = Store::open(data.path(), &passphrase);
     }
     let (mut store, mut report) = opened.map_err(|error| refused(data, &error))?;
+    forget_predecessor(data);
     if report.unprotected && secret.given.is_some() {
         tracing::warn!("{}", t!("passphrase-unused", path = data.path().display().to_string()));
     }
@@ -182,8 +189,38 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
     }
 }
 
+/// Changes what guards the home: `new`, or nothing but the directory's permissions. No process may have it open.
+///
+/// # Errors
+/// [`HomeError`]; then what guarded it before still does.
+pub fn change_passphrase(
+    data: &DataDir,
+    secret: &Secret,
+    new: Option<&Zeroizing<String>>,
+) -> Result<(), HomeError> {
+    let guard = |given: Option<&Zeroizing<String>>| {
+        given.map_or(Passphrase::None, |given| Passphrase::Given(given.clone()))
+    };
+    let new = guard(new);
+    let mut changed = Store::change_passphrase(data.path(), &guard(secret.given.as_ref()), &new);
+    if let (Err(OpenError::NeedsPassphrase), Some(ask)) = (&changed, &secret.ask)
+        && let Some(given) = ask().map_err(|error| unusable(data, &error))?
+    {
+        changed = Store::change_passphrase(data.path(), &Passphrase::Given(given), &new);
+    }
+    changed.map_err(|error| refused(data, &error))
+}
+
+/// Whoever wrote these held the home before us and is gone.
+fn forget_predecessor(data: &DataDir) {
+    for path in [data.api_file(), data.token_file()] {
+        // Where they cannot be removed, nothing listens at what they name, or it knows no token.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// A node's right to its home before any command: commands follow each other without a pause, and a node
-/// that starts would never find the lock free. It ends with this value or its process.
+/// that starts would never find the lock free. It is kept until the node answers, and ends with its process.
 #[derive(Debug)]
 pub struct Turn {
     _lock: std::fs::File,
@@ -210,6 +247,13 @@ impl Turn {
         let Ok(file) = std::fs::File::open(data.turn_file()) else { return false };
         matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
     }
+}
+
+/// Whether a process holds `data` open now.
+#[must_use]
+pub fn is_held(data: &DataDir) -> bool {
+    let Ok(file) = std::fs::File::open(data.lock_file()) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
 /// Whether a person lives in `data`, as far as can be seen from outside.

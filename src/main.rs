@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod swarm;
 
 fn main() -> std::process::ExitCode {
     keep_private();

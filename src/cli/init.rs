@@ -83,7 +83,8 @@ fn ask_name() -> anyhow::Result<String> {
     Ok(line)
 }
 
-fn new_passphrase() -> anyhow::Result<Secret> {
+/// Asks twice for a new passphrase.
+pub(super) fn new_passphrase() -> anyhow::Result<Secret> {
     let asked = |prompt: String| -> anyhow::Result<Zeroizing<String>> {
         secret::ask(&prompt)?.ok_or_else(|| Failure::usage(t!("init-passphrase-terminal")))
     };

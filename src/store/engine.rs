@@ -29,6 +29,9 @@ const MARKER: &[u8] = b"\0marker";
 const QUARANTINED: usize = 2;
 /// How long sled may take to close, and to give a lock back.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How late the timers of sled's threads may be, in nanoseconds: 10 minutes. Work wakes them at once all the same.
+#[cfg(target_os = "linux")]
+const SLACK: Option<std::num::NonZeroU64> = std::num::NonZeroU64::new(600_000_000_000);
 /// A smaller database is never rewritten for its size.
 const BLOAT_FLOOR: u64 = 32 << 20;
 /// Stands while what the system has in memory of the database may differ from the disk.
@@ -532,7 +535,7 @@ impl Opened {
         let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
         let began = Instant::now();
         let db = loop {
-            match guarded(|| config.open()) {
+            match unhurried(|| guarded(|| config.open())) {
                 Ok(db) => break db,
                 // A database that was just closed gives its lock back a moment later.
                 Err(DbError::InUse) if began.elapsed() < PATIENCE => {
@@ -580,6 +583,21 @@ impl Opened {
         *synced = there;
         Ok(())
     }
+}
+
+/// Runs `open` on a thread whose timers may be late, as sled's own threads then inherit it: seven of them look
+/// around every second for as long as the process lives, with nothing to do and even with no database open.
+fn unhurried<T: Send>(open: impl FnOnce() -> Result<T, DbError> + Send) -> Result<T, DbError> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            #[cfg(target_os = "linux")]
+            if let Err(error) = rustix::thread::set_current_timer_slack(SLACK) {
+                tracing::debug!(%error, "sled's threads will wake this machine every second");
+            }
+            open()
+        });
+        thread.join().unwrap_or_else(|_| Err(DbError::Damaged("the database panicked".to_owned())))
+    })
 }
 
 /// Closes a database. sled waits for ever for writes that failed, so this does not wait for sled

@@ -198,6 +198,15 @@ impl Store {
         Self::open_faulty(dir, passphrase, config, fault::Faults::default())
     }
 
+    /// Guards the store in `dir` by `new` from now on. Records and identity stay as they are; only the keyfile is
+    /// replaced, and a crash leaves the old guard or the new one.
+    ///
+    /// # Errors
+    /// As [`Store::open`]: nobody may have it open, and `old` must fit.
+    pub fn change_passphrase(dir: &Path, old: &Passphrase, new: &Passphrase) -> Result<(), OpenError> {
+        open::change_passphrase(dir, old, new)
+    }
+
     /// Whether a store was ever completely created in `dir`.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {

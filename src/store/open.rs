@@ -40,6 +40,15 @@ pub(super) fn create(dir: &Path, passphrase: &Passphrase, config: &Config) -> Re
     keyring.save().map_err(io)
 }
 
+/// Guards the keys in `dir` by `new` from now on.
+pub(super) fn change_passphrase(dir: &Path, old: &Passphrase, new: &Passphrase) -> Result<(), OpenError> {
+    if !Keyring::exists(dir) {
+        return Err(OpenError::NotThere { dir: dir.to_path_buf() });
+    }
+    let _lock = lock(dir)?;
+    Keyring::open(dir, old)?.guard_by(new)
+}
+
 /// Opens the store in `dir`; returns its parts and the last journal record that was applied.
 pub(super) fn open(
     dir: &Path,

@@ -6,7 +6,9 @@
 
 use crate::id::MessageId;
 use crate::time::Wall;
+use crate::view::Cursor;
 use crate::wire::message::{MAX_LAMPORT, MAX_PARENTS};
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most heads that a new message names as its parents.
@@ -45,7 +47,11 @@ pub(super) struct Conversation {
     /// Theirs that the person has not seen.
     unread: BTreeSet<MessageId>,
     lamport: u64,
+    latest: Option<(u64, MessageId)>,
 }
+
+/// Before every text.
+const FIRST: (u64, MessageId) = (0, MessageId([0; 16]));
 
 impl Conversation {
     /// Adds a text; whether it was new.
@@ -65,6 +71,7 @@ impl Conversation {
         if !brief.own && !brief.read {
             self.unread.insert(id);
         }
+        self.latest = self.latest.max(Some((brief.order, id)));
         self.texts.insert((lamport, id), brief);
         true
     }
@@ -87,6 +94,11 @@ impl Conversation {
         self.lamports.contains_key(&id)
     }
 
+    /// How many texts there are.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Raises the Lamport clock to what was seen.
     pub(super) fn observe(&mut self, lamport: u64) {
         self.lamport = self.lamport.max(lamport);
@@ -104,6 +116,23 @@ impl Conversation {
             let gap = brief.parents.iter().any(|p| !self.prefixes.contains(p));
             (*id, brief, gap)
         })
+    }
+
+    /// The names of the texts on the side of a cursor, in order; none where it names no text.
+    pub(super) fn names(&self, from: Cursor) -> impl DoubleEndedIterator<Item = MessageId> + '_ {
+        let key = |id: MessageId| self.lamports.get(&id).map(|lamport| (*lamport, id));
+        let nothing = (Bound::Excluded(FIRST), Bound::Included(FIRST));
+        let range = match from {
+            Cursor::Oldest | Cursor::Newest => (Bound::Unbounded, Bound::Unbounded),
+            Cursor::After(id) => key(id).map_or(nothing, |key| (Bound::Excluded(key), Bound::Unbounded)),
+            Cursor::Before(id) => key(id).map_or(nothing, |key| (Bound::Unbounded, Bound::Excluded(key))),
+        };
+        self.texts.range(range).map(|((_, id), _)| *id)
+    }
+
+    /// The text that came last, and when in the order of arrival here.
+    pub(super) fn latest(&self) -> Option<(u64, MessageId)> {
+        self.latest
     }
 
     /// What is kept of one text.

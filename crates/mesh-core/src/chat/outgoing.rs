@@ -7,9 +7,10 @@
 use crate::id::{AccountId, AckCommit, EnvelopeId, LinkId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
-use crate::time::{Now, Time, Wall};
+use crate::time::{Now, Schedule, Time, Wall};
 use crate::view::{InfoView, MessageState, RecipientView};
 use crate::wire::codec;
+use crate::wire::message::{Gap, Place};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const CUSTODY: Duration = Duration::from_secs(90 * 86_400);
 /// Carriers beyond this many are counted in memory but not written at every step.
 const WRITTEN_CARRIERS: u32 = 8;
+
+/// Parts that are sealed again at once, and each second, where many are to be: so that a long list holds
+/// nothing else up.
+const RESEALS_PER_S: usize = 100;
 
 /// What a pending message says, which decides how its bytes are made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +62,8 @@ pub struct Sealing {
     pub hops: u8,
     /// Neighbours that confirmed to hold it.
     pub carriers: u32,
+    /// Where in a session it was sealed, so that its reader can name it without having it.
+    pub place: Option<Place>,
 }
 
 /// A message of ours, as stored.
@@ -124,9 +131,10 @@ pub(super) struct Outgoing {
     messages: BTreeMap<MessageId, Pending>,
     by_commit: BTreeMap<AckCommit, PartKey>,
     by_envelope: BTreeMap<EnvelopeId, PartKey>,
+    /// Of open messages alone.
+    by_place: BTreeMap<Place, PartKey>,
     /// When a part is to be sealed again or a message ends.
-    due: BTreeSet<(Time, PartKey)>,
-    due_at: BTreeMap<PartKey, Time>,
+    due: Schedule<Time, PartKey>,
     /// Which links confirmed which part of this run: a link counts once.
     confirmed: BTreeSet<(PartKey, LinkId)>,
     open: usize,
@@ -154,21 +162,12 @@ impl Outgoing {
     fn index_part(&mut self, key: PartKey, pending: &Pending, sealing: Option<&Sealing>) {
         if pending.is_open() {
             let end = pending.created + CUSTODY;
-            self.schedule(key, Some(sealing.map_or_else(Time::default, |s| s.expires.min(end))));
+            self.due.set(key, Some(sealing.map_or_else(Time::default, |s| s.expires.min(end))));
+            self.by_place.extend(sealing.and_then(|s| s.place).map(|place| (place, key)));
         }
         if let Some(sealing) = sealing {
             self.by_commit.insert(sealing.commit, key);
             self.by_envelope.insert(sealing.envelope, key);
-        }
-    }
-
-    fn schedule(&mut self, key: PartKey, at: Option<Time>) {
-        if let Some(earlier) = self.due_at.remove(&key) {
-            self.due.remove(&(earlier, key));
-        }
-        if let Some(at) = at {
-            self.due_at.insert(key, at);
-            self.due.insert((at, key));
         }
     }
 
@@ -202,6 +201,17 @@ impl Outgoing {
         self.messages.contains_key(&id)
     }
 
+    /// The texts whose names begin with these hexadecimal digits.
+    pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = MessageId> {
+        let digits = beginning.to_lowercase();
+        let first = MessageId::from_text(&format!("{digits:0<32.32}"));
+        let from = first.map(|first| self.messages.range(first..)).into_iter().flatten();
+        from.map_while(move |(id, pending)| {
+            id.to_text().starts_with(&digits).then_some((*id, pending.kind == Kind::Text))
+        })
+        .filter_map(|(id, is_text)| is_text.then_some(id))
+    }
+
     /// A message of ours.
     pub(super) fn pending(&self, id: MessageId) -> Option<&Pending> {
         self.messages.get(&id)
@@ -214,16 +224,13 @@ impl Outgoing {
 
     /// When the next part is due.
     pub(super) fn next_due(&self) -> Option<Time> {
-        self.due.first().map(|(time, _)| *time)
+        self.due.first().map(|(time, _)| time)
     }
 
     /// Takes the next part that is due; it comes back at `retry` unless it is sealed before.
     pub(super) fn take_due(&mut self, now: Now, retry: Time) -> Option<PartKey> {
-        let (time, key) = *self.due.first()?;
-        if time > now.mono {
-            return None;
-        }
-        self.schedule(key, Some(retry));
+        let key = self.due.due(now.mono)?;
+        self.due.set(key, Some(retry));
         Some(key)
     }
 
@@ -244,23 +251,52 @@ impl Outgoing {
         let pending = pending.clone();
         if let Some(earlier) = earlier {
             self.by_envelope.remove(&earlier.envelope);
+            self.leave(earlier.place);
             self.unconfirm(key);
         }
         self.index_part(key, &pending, Some(&sealing));
         put(key.message, &pending, out);
     }
 
-    /// Asks for new sealings of what these envelopes held.
+    /// Asks for new sealings of what these envelopes held: [`RESEALS_PER_S`] at once, and so many each second.
     pub(super) fn resend(&mut self, now: Now, envelopes: &[EnvelopeId]) {
-        for envelope in envelopes {
+        let mut at = now.mono;
+        for (n, envelope) in (1..).zip(envelopes) {
             let Some(key) = self.by_envelope.get(envelope).copied() else { continue };
             let pending = self.messages.get_mut(&key.message).filter(|p| p.is_open());
             let Some(part) = pending.and_then(|p| p.parts.get_mut(usize::from(key.index))) else { continue };
             if let Some(sealing) = part.sealed.as_mut() {
-                sealing.expires = now.mono;
+                sealing.expires = at;
             }
-            self.schedule(key, Some(now.mono));
+            self.due.set(key, Some(at));
+            if n % RESEALS_PER_S == 0 {
+                at = at + Duration::from_secs(1);
+            }
         }
+    }
+
+    /// The envelopes of what `from` lacks of a session of ours and nobody has receipted.
+    pub(super) fn missing(&self, from: AccountId, session: [u8; 8], gaps: &[Gap]) -> Vec<EnvelopeId> {
+        let mut envelopes = Vec::new();
+        for Gap { first, count } in gaps {
+            let place = |index| Place { session, index };
+            let range = place(*first)..place(first.saturating_add(*count));
+            for key in self.by_place.range(range).map(|(_, key)| key) {
+                let pending = self.messages.get(&key.message).filter(|p| p.to == from && p.is_open());
+                let part = pending.and_then(|p| p.parts.get(usize::from(key.index)));
+                let sealing = part.filter(|part| !part.delivered).and_then(|part| part.sealed);
+                envelopes.extend(sealing.map(|sealing| sealing.envelope));
+            }
+        }
+        envelopes
+    }
+
+    /// The envelopes under which undelivered parts are on their way.
+    pub(super) fn under_way(&self, now: Now) -> impl Iterator<Item = EnvelopeId> {
+        let open = self.messages.values().filter(|pending| pending.is_open());
+        let parts = open.flat_map(|pending| &pending.parts).filter(|part| !part.delivered);
+        let sealings = parts.filter_map(|part| part.sealed);
+        sealings.filter(move |sealing| sealing.expires > now.mono).map(|sealing| sealing.envelope)
     }
 
     /// A neighbour confirmed that it holds an envelope durably.
@@ -349,9 +385,18 @@ impl Outgoing {
         let parts = self.messages.get(&id).map_or(0, |p| p.parts.len());
         for index in 0..u16::try_from(parts).unwrap_or(u16::MAX) {
             let key = PartKey { message: id, index };
-            self.schedule(key, None);
+            self.due.set(key, None);
             self.unconfirm(key);
+            self.leave(self.sealing(key).and_then(|sealing| sealing.place));
         }
+    }
+
+    fn sealing(&self, key: PartKey) -> Option<Sealing> {
+        self.messages.get(&key.message)?.parts.get(usize::from(key.index))?.sealed
+    }
+
+    fn leave(&mut self, place: Option<Place>) {
+        place.and_then(|place| self.by_place.remove(&place));
     }
 
     fn unconfirm(&mut self, key: PartKey) {
@@ -391,18 +436,15 @@ impl Outgoing {
     pub(super) fn forget(&mut self, to: AccountId, out: &mut Outbox) {
         let ids: Vec<_> = self.messages.iter().filter(|(_, p)| p.to == to).map(|(id, _)| *id).collect();
         for id in ids {
-            if self.messages.remove(&id).is_some_and(|p| p.counts()) {
-                self.open -= 1;
-            }
+            self.settle(id);
+            let Some(pending) = self.messages.remove(&id) else { continue };
+            self.open -= usize::from(pending.counts());
             out.delete(Table::Outbox, id.0);
-            let keys: Vec<_> = self.due_at.keys().filter(|k| k.message == id).copied().collect();
-            for key in keys {
-                self.schedule(key, None);
-                self.unconfirm(key);
+            for sealing in pending.parts.iter().filter_map(|part| part.sealed) {
+                self.by_envelope.remove(&sealing.envelope);
             }
-            self.by_commit.retain(|_, k| k.message != id);
-            self.by_envelope.retain(|_, k| k.message != id);
         }
+        self.by_commit.retain(|_, key| self.messages.contains_key(&key.message));
     }
 }
 

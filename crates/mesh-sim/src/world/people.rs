@@ -22,6 +22,12 @@ const AWAKE: Duration = Duration::from_secs(605);
 const BEACON_BYTES: u32 = 72;
 
 impl World {
+    /// The account of a real node's person, whether it runs or not; `None` for another protocol.
+    #[must_use]
+    pub fn account(&self, ix: NodeIx) -> Option<mesh_core::AccountId> {
+        self.nodes[ix.0].account
+    }
+
     /// Somebody writes, now: the draft's own time is not looked at. A node that does not run writes nothing.
     pub fn submit(&mut self, draft: &Draft) {
         let ix = node_ix(draft.from);

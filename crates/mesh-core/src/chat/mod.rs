@@ -24,14 +24,14 @@ use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
-use crate::view::{ContactState, ContactView, InfoView};
+use crate::view::{ContactState, ContactView};
 use crate::wire::codec;
 use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
 use contacts::{Contacts, Heard, MAX_HELD};
 use conversation::{Brief, Conversation};
 use core::time::Duration;
-use fate::{End, Fate};
-use outgoing::{Change, Kind, Outgoing};
+use fate::Fate;
+use outgoing::{Kind, Outgoing};
 use segments::{Arrived, Unfinished};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -195,17 +195,6 @@ impl State {
         Ok(state)
     }
 
-    /// What is neither on its way nor known to have ended lost its end with a part of storage.
-    fn end_lost(&mut self) {
-        for conversation in self.conversations.values_mut() {
-            for id in conversation.endless() {
-                if !self.outgoing.contains(id) {
-                    conversation.end(id, Fate::LOST.end);
-                }
-            }
-        }
-    }
-
     fn restore_text(&mut self, key: &[u8], value: &[u8]) {
         let (Some((account, id)), Ok(stored)) = (parse_key(key), codec::decode::<StoredText>(value)) else {
             return;
@@ -333,7 +322,12 @@ impl State {
     ///
     /// # Errors
     /// Where storage cannot be read; the message is due again later.
-    pub fn next_job(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) -> Result<Option<Job>, ReadError> {
+    pub fn next_job(
+        &mut self,
+        now: Now,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Option<Job>, ReadError> {
         if let Some(note) = self.notes.pop_front() {
             return Ok(Some(note));
         }
@@ -367,30 +361,6 @@ impl State {
             Kind::Text => segments::part(&message, &whole, key.index, pending.part_len),
         };
         Ok(bytes.map(|bytes| Job { part: Some(key), to: pending.to, bytes }))
-    }
-
-    /// Stores what is over beside its text.
-    fn end(&mut self, to: AccountId, id: MessageId, fate: Fate, out: &mut Outbox) {
-        out.put(Table::Event, event_key(FATE, to, id), codec::encode(&fate));
-        self.conversations.entry(to).or_default().end(id, fate.end);
-        self.fresh_fates.insert(id, fate);
-    }
-
-    fn fate(&self, to: AccountId, id: MessageId, read: &dyn Read) -> Result<Fate, ReadError> {
-        if let Some(fate) = self.fresh_fates.get(&id) {
-            return Ok(*fate);
-        }
-        let bytes = read.load(Table::Event, &event_key(FATE, to, id))?;
-        Ok(bytes.and_then(|bytes| codec::decode(&bytes).ok()).unwrap_or(Fate::LOST))
-    }
-
-    /// Stores and tells what changed.
-    fn changed(&mut self, change: Option<Change>, out: &mut Outbox) {
-        let Some(Change { message, to, state, carriers, fate }) = change else { return };
-        if let Some(fate) = fate {
-            self.end(to, message, fate, out);
-        }
-        out.notify(Event::MessageState { message, to, state, carriers });
     }
 
     fn profile_message(&self, now: Now, id: MessageId) -> Message {
@@ -566,39 +536,6 @@ impl State {
     fn is_overdone(&self, account: AccountId) -> bool {
         let said = self.conversations.get(&account).map_or(0, Conversation::len);
         said >= MAX_HELD && !self.contacts.may_learn(account)
-    }
-
-    /// A receipt of the recipient itself, for a message on its way or one that is over.
-    fn receipted(
-        &mut self,
-        now: Now,
-        from: AccountId,
-        seen: Seen,
-        is_read: bool,
-        read: &dyn Read,
-        out: &mut Outbox,
-    ) -> Result<(), ReadError> {
-        let Seen { id, hops_left } = seen;
-        if self.outgoing.contains(id) {
-            let change = self.outgoing.receipted(now, from, (id, hops_left), is_read, out);
-            self.changed(change, out);
-            return Ok(());
-        }
-        let end = self.conversations.get(&from).and_then(|c| c.end_of(id));
-        if end.is_none_or(|end| end == End::Read) {
-            return Ok(());
-        }
-        let before = self.fate(from, id, read)?;
-        let mut fate = before;
-        fate.receipted(now, hops_left, is_read);
-        if fate != before {
-            self.end(from, id, fate, out);
-        }
-        if fate.end != before.end {
-            let (state, carriers) = (fate.end.into(), fate.carriers);
-            out.notify(Event::MessageState { message: id, to: from, state, carriers });
-        }
-        Ok(())
     }
 
     fn note(&mut self, now: Now, to: AccountId, body: Body) {
@@ -784,24 +721,6 @@ impl State {
     #[must_use]
     pub fn open(&self) -> usize {
         self.outgoing.open()
-    }
-
-    /// The names of texts of ours that begin with these hexadecimal digits, at most `most`.
-    #[must_use]
-    pub fn own_named(&self, beginning: &str, most: usize) -> Vec<MessageId> {
-        self.conversations.values().flat_map(|c| c.named(beginning)).take(most).collect()
-    }
-
-    /// Where a message of ours is.
-    ///
-    /// # Errors
-    /// Where storage cannot be read, which knows what is over.
-    pub fn info(&self, now: Now, id: MessageId, read: &dyn Read) -> Result<Option<InfoView>, ReadError> {
-        if let Some(info) = self.outgoing.info(now, id) {
-            return Ok(Some(info));
-        }
-        let over = self.conversations.iter().find(|(_, c)| c.end_of(id).is_some());
-        over.map(|(to, _)| Ok(self.fate(*to, id, read)?.info(now, id, *to))).transpose()
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn contents(bytes: &[u8]) {
         let contents = [content];
         let incoming = Incoming { account: their.id(), envelope, contents: &contents, ack, hops_left: kind };
         chat.receive(now, incoming, &memory, &mut out).expect("memory can be read");
-        while let Some(job) = chat.next_job(now, &memory, &mut out) {
+        while let Some(job) = chat.next_job(now, &memory, &mut out).expect("memory can be read") {
             Message::from_bytes(&job.bytes).expect("what we answer can be read");
         }
         chat.settle();

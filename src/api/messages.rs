@@ -151,7 +151,7 @@ async fn read(handle: &Handle, with: Option<AccountId>, page: Page) -> Result<Ve
 
 async fn detail(handle: &Handle, id: MessageId) -> Result<Json<InfoDetail>, ApiError> {
     let (info, contacts) = handle.read(move |node, now| (node.info(now, id), node.contacts())).await?;
-    let info = info.ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))?;
+    let info = info?.ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))?;
     Ok(Json(InfoDetail::new(&info, &Names::new(&contacts))))
 }
 

@@ -392,10 +392,7 @@ impl Engine {
     }
 
     /// Makes the next database and fills it; where that fails nothing of it stays.
-    fn fill_next<T>(
-        &self,
-        fill: impl FnOnce(&Opened) -> Result<T, DbError>,
-    ) -> Result<(Opened, T), DbError> {
+    fn fill_next<T>(&self, fill: impl FnOnce(&Opened) -> Result<T, DbError>) -> Result<(Opened, T), DbError> {
         let next = self.number.load(Ordering::Relaxed) + 1;
         let path = self.dir.join(format!("records-{next}"));
         if path.exists() {

@@ -4,6 +4,7 @@
 //! Texts are ordered by (Lamport time, id); since an event's Lamport time is above that of all its
 //! parents, this order never contradicts cause and effect. Receipts only ever raise a state.
 
+use super::fate::End;
 use crate::id::MessageId;
 use crate::time::Wall;
 use crate::view::Cursor;
@@ -30,6 +31,8 @@ pub(super) struct Brief {
     pub(super) read: bool,
     /// Theirs: what was left of the hops on arrival.
     pub(super) hops_left: u8,
+    /// Ours: how it ended, once it is not on its way any more.
+    pub(super) fate: Option<End>,
     /// What it names as its parents.
     pub(super) parents: Vec<[u8; 8]>,
 }
@@ -142,6 +145,40 @@ impl Conversation {
         Some((brief, brief.parents.iter().any(|p| !self.prefixes.contains(p))))
     }
 
+    /// Whether this text is here and ours.
+    pub(super) fn is_own(&self, id: MessageId) -> bool {
+        self.brief(id).is_some_and(|(brief, _)| brief.own)
+    }
+
+    /// Notes how a text of ours ended.
+    pub(super) fn end(&mut self, id: MessageId, end: End) {
+        let Some(lamport) = self.lamports.get(&id) else { return };
+        if let Some(brief) = self.texts.get_mut(&(*lamport, id)) {
+            brief.fate = Some(end);
+        }
+    }
+
+    /// How a text of ours ended; `None` while it is on its way.
+    pub(super) fn end_of(&self, id: MessageId) -> Option<End> {
+        self.brief(id).and_then(|(brief, _)| brief.fate)
+    }
+
+    /// Texts of ours whose end is unknown.
+    pub(super) fn endless(&self) -> Vec<MessageId> {
+        let own = self.texts.iter().filter(|(_, brief)| brief.own && brief.fate.is_none());
+        own.map(|((_, id), _)| *id).collect()
+    }
+
+    /// The texts of ours whose names begin with these hexadecimal digits.
+    pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = MessageId> {
+        let digits = beginning.to_lowercase();
+        let first = MessageId::from_text(&format!("{digits:0<32.32}"));
+        let from = first.map(|first| self.lamports.range(first..)).into_iter().flatten();
+        from.map(|(id, _)| *id)
+            .take_while(move |id| id.to_text().starts_with(&digits))
+            .filter(|id| self.is_own(*id))
+    }
+
     /// Marks one text of theirs as seen.
     pub(super) fn mark_read(&mut self, id: MessageId) {
         let Some(lamport) = self.lamports.get(&id) else { return };
@@ -171,7 +208,7 @@ mod tests {
 
     fn brief(parents: Vec<[u8; 8]>) -> Brief {
         let arrived = Wall(0);
-        Brief { own: false, when: 0, arrived, order: 0, read: false, hops_left: 9, parents }
+        Brief { own: false, when: 0, arrived, order: 0, read: false, hops_left: 9, fate: None, parents }
     }
 
     fn id(n: u8) -> MessageId {

@@ -100,7 +100,8 @@ impl State {
     pub(super) fn view(&self, with: AccountId, id: MessageId, text: String) -> Option<MessageView> {
         let (brief, gap) = self.conversations.get(&with)?.brief(id)?;
         let theirs = if brief.read { MessageState::Read } else { MessageState::Delivered };
-        let state = if brief.own { self.outgoing.state(id).unwrap_or(MessageState::Waiting) } else { theirs };
+        let ended = || brief.fate.map_or(MessageState::Waiting, MessageState::from);
+        let state = if brief.own { self.outgoing.state(id).unwrap_or_else(ended) } else { theirs };
         let when = u64::from(brief.when);
         let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
         let shown = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));

@@ -6,6 +6,7 @@
 
 mod contacts;
 mod conversation;
+mod fate;
 mod history;
 mod outgoing;
 mod segments;
@@ -23,13 +24,14 @@ use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
-use crate::view::{ContactState, ContactView, InfoView};
+use crate::view::{ContactState, ContactView};
 use crate::wire::codec;
 use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
 use contacts::{Contacts, Heard, MAX_HELD};
 use conversation::{Brief, Conversation};
 use core::time::Duration;
-use outgoing::{Change, Kind, Outgoing};
+use fate::Fate;
+use outgoing::{Kind, Outgoing};
 use segments::{Arrived, Unfinished};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,6 +46,7 @@ const PLAUSIBLE: (u64, u64) = (14 * 86_400, 5 * 60);
 /// Markers of this module's records within the table of events.
 const TEXT: u8 = 1;
 const READ_MARK: u8 = 3;
+const FATE: u8 = 4;
 
 /// Who we say that we are.
 #[derive(Clone, Serialize, Deserialize)]
@@ -127,6 +130,8 @@ pub struct State {
     lacked: Vec<EnvelopeId>,
     /// Texts written within the input at work, which storage does not show yet.
     fresh: BTreeMap<MessageId, Message>,
+    /// Texts that ended within the input at work.
+    fresh_fates: BTreeMap<MessageId, Fate>,
     /// Every text in the order in which it came to be here.
     arrivals: BTreeMap<u64, (AccountId, MessageId)>,
     next_order: u64,
@@ -154,6 +159,7 @@ impl State {
             notes: VecDeque::new(),
             lacked: Vec::new(),
             fresh: BTreeMap::new(),
+            fresh_fates: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             next_order: 0,
             rng,
@@ -171,16 +177,21 @@ impl State {
         }
         state.contacts = Contacts::restore(read)?;
         state.outgoing = Outgoing::restore(read)?;
-        let mut seen = Vec::new();
+        let (mut seen, mut ended) = (Vec::new(), Vec::new());
         read.scan(Table::Event, &mut |key, value| match key.first() {
             Some(&TEXT) => state.restore_text(key, value),
             Some(&segments::PREFIX) => state.unfinished.restored(key),
             Some(&READ_MARK) => seen.extend(parse_key(key)),
+            Some(&FATE) => ended.extend(parse_key(key).zip(codec::decode::<Fate>(value).ok())),
             _ => {}
         })?;
         for (account, id) in seen {
             state.conversations.entry(account).or_default().mark_read(id);
         }
+        for ((account, id), fate) in ended {
+            state.conversations.entry(account).or_default().end(id, fate.end);
+        }
+        state.end_lost();
         Ok(state)
     }
 
@@ -190,7 +201,7 @@ impl State {
         };
         self.next_order = self.next_order.max(stored.order + 1);
         let StoredText { own, when, arrived, order, lamport, hops_left, parents, .. } = stored;
-        let brief = Brief { own, when, arrived, order, read: false, hops_left, parents };
+        let brief = Brief { own, when, arrived, order, read: false, hops_left, fate: None, parents };
         if self.conversations.entry(account).or_default().insert(id, lamport, brief) {
             self.arrivals.insert(order, (account, id));
         }
@@ -248,7 +259,7 @@ impl State {
             Some(_) => {}
         }
         let id = id.unwrap_or_else(|| MessageId(self.rng.bytes()));
-        if self.outgoing.contains(id) {
+        if self.outgoing.contains(id) || self.conversations.get(&to).is_some_and(|c| c.is_own(id)) {
             return Ok(id);
         }
         if self.outgoing.open() >= MAX_OPEN {
@@ -287,6 +298,7 @@ impl State {
             order: self.next_order,
             read: false,
             hops_left: hops_left.unwrap_or(0),
+            fate: None,
             parents: message.parents.clone(),
         };
         let conversation = self.conversations.entry(with).or_default();
@@ -307,36 +319,48 @@ impl State {
     }
 
     /// The next bytes to seal, until `None`.
-    pub fn next_job(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) -> Option<Job> {
+    ///
+    /// # Errors
+    /// Where storage cannot be read; the message is due again later.
+    pub fn next_job(
+        &mut self,
+        now: Now,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Option<Job>, ReadError> {
         if let Some(note) = self.notes.pop_front() {
-            return Some(note);
+            return Ok(Some(note));
         }
         while let Some(key) = self.outgoing.take_due(now, now.mono + RETRY) {
-            if let Some(change) = self.outgoing.expire(now, key.message, out) {
-                tell(change, out);
+            let change = self.outgoing.expire(now, key.message, out);
+            self.changed(change, out);
+            if let Some((to, fate)) = self.outgoing.rest(now, key.message, out) {
+                self.end(to, key.message, fate, out);
             }
             if !self.outgoing.wants_seal(now, key) {
                 continue;
             }
-            if let Some(job) = self.job(now, key, read) {
-                return Some(job);
+            if let Some(job) = self.job(now, key, read)? {
+                return Ok(Some(job));
             }
         }
-        None
+        Ok(None)
     }
 
-    fn job(&self, now: Now, key: PartKey, read: &dyn Read) -> Option<Job> {
-        let pending = self.outgoing.pending(key.message)?;
-        let message = match pending.kind {
-            Kind::Profile => self.profile_message(now, key.message),
-            Kind::Text => match self.fresh.get(&key.message) {
-                Some(message) => message.clone(),
-                None => stored_message(pending.to, key.message, read).ok()??,
-            },
+    fn job(&self, now: Now, key: PartKey, read: &dyn Read) -> Result<Option<Job>, ReadError> {
+        let Some(pending) = self.outgoing.pending(key.message) else { return Ok(None) };
+        let message = match (pending.kind, self.fresh.get(&key.message)) {
+            (Kind::Profile, _) => Some(self.profile_message(now, key.message)),
+            (Kind::Text, Some(message)) => Some(message.clone()),
+            (Kind::Text, None) => stored_message(pending.to, key.message, read)?,
         };
-        let bytes = segments::part(&message, &message.to_bytes(), key.index, pending.part_len);
-        let bytes = if pending.kind == Kind::Profile { Some(message.to_bytes()) } else { bytes };
-        Some(Job { part: Some(key), to: pending.to, bytes: bytes? })
+        let Some(message) = message else { return Ok(None) };
+        let whole = message.to_bytes();
+        let bytes = match pending.kind {
+            Kind::Profile => Some(whole),
+            Kind::Text => segments::part(&message, &whole, key.index, pending.part_len),
+        };
+        Ok(bytes.map(|bytes| Job { part: Some(key), to: pending.to, bytes }))
     }
 
     fn profile_message(&self, now: Now, id: MessageId) -> Message {
@@ -354,6 +378,7 @@ impl State {
     /// The input at work is done: its batch will be visible to reads.
     pub fn settle(&mut self) {
         self.fresh.clear();
+        self.fresh_fates.clear();
     }
 
     /// When the next part is due.
@@ -369,16 +394,14 @@ impl State {
 
     /// A neighbour confirmed that it holds an envelope durably.
     pub fn kept(&mut self, now: Now, envelope: EnvelopeId, link: LinkId, out: &mut Outbox) {
-        if let Some(change) = self.outgoing.kept(now, envelope, link, out) {
-            tell(change, out);
-        }
+        let change = self.outgoing.kept(now, envelope, link, out);
+        self.changed(change, out);
     }
 
     /// A receipt opened this commitment. Whether it was of a message of ours.
     pub fn acked(&mut self, now: Now, commit: AckCommit, out: &mut Outbox) {
-        if let Some(change) = self.outgoing.acked(now, commit, out) {
-            tell(change, out);
-        }
+        let change = self.outgoing.acked(now, commit, out);
+        self.changed(change, out);
     }
 
     /// The recipient cannot open these envelopes: their messages are sealed again.
@@ -477,8 +500,16 @@ impl State {
                     self.note(now, account, Body::Delivered { seen });
                 }
             }
-            Body::Delivered { seen } => self.receipts(now, account, seen, false, out),
-            Body::Read { seen } => self.receipts(now, account, seen, true, out),
+            Body::Delivered { seen } => {
+                for seen in seen {
+                    self.receipted(now, account, *seen, false, read, out)?;
+                }
+            }
+            Body::Read { seen } => {
+                for seen in seen {
+                    self.receipted(now, account, *seen, true, read, out)?;
+                }
+            }
             // One to an envelope: an honest reader asks no more at a time.
             Body::Missing { session, gaps } if self.lacked.is_empty() => {
                 self.lacked = self.outgoing.missing(account, *session, gaps);
@@ -505,14 +536,6 @@ impl State {
     fn is_overdone(&self, account: AccountId) -> bool {
         let said = self.conversations.get(&account).map_or(0, Conversation::len);
         said >= MAX_HELD && !self.contacts.may_learn(account)
-    }
-
-    fn receipts(&mut self, now: Now, from: AccountId, seen: &[Seen], read: bool, out: &mut Outbox) {
-        for Seen { id, hops_left } in seen {
-            if let Some(change) = self.outgoing.receipted(now, from, (*id, *hops_left), read, out) {
-                tell(change, out);
-            }
-        }
     }
 
     fn note(&mut self, now: Now, to: AccountId, body: Body) {
@@ -623,6 +646,9 @@ impl State {
         let conversation = self.conversations.remove(&account).unwrap_or_default();
         for (id, brief, _) in conversation.texts() {
             self.arrivals.remove(&brief.order);
+            if brief.fate.is_some() {
+                out.delete(Table::Event, event_key(FATE, account, id));
+            }
             out.delete(Table::Event, event_key(TEXT, account, id));
             out.delete(Table::Event, event_key(READ_MARK, account, id));
         }
@@ -696,18 +722,6 @@ impl State {
     pub fn open(&self) -> usize {
         self.outgoing.open()
     }
-
-    /// The names of texts of ours that begin with these hexadecimal digits, at most `most`.
-    #[must_use]
-    pub fn own_named(&self, beginning: &str, most: usize) -> Vec<MessageId> {
-        self.outgoing.named(beginning).take(most).collect()
-    }
-
-    /// Where a message of ours is.
-    #[must_use]
-    pub fn info(&self, now: Now, id: MessageId) -> Option<InfoView> {
-        self.outgoing.info(now, id)
-    }
 }
 
 /// A text from storage; `None` where it is gone or damaged.
@@ -733,11 +747,6 @@ fn checked_name(what: &'static str, text: &str) -> Result<String, Refusal> {
 
 fn known(known: bool, account: AccountId) -> Result<(), Refusal> {
     if known { Ok(()) } else { Err(Refusal::UnknownContact { account }) }
-}
-
-fn tell(change: Change, out: &mut Outbox) {
-    let Change { message, to, state, carriers } = change;
-    out.notify(Event::MessageState { message, to, state, carriers });
 }
 
 fn put_profile(profile: &Profile, out: &mut Outbox) {

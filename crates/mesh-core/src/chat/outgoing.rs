@@ -4,6 +4,7 @@
 //! A message consists of one part, or of several where no envelope holds it. Each part is sealed,
 //! and sealed again when its envelope ended without a receipt. States only rise.
 
+use super::fate::{End, Fate};
 use crate::id::{AccountId, AckCommit, EnvelopeId, LinkId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a message is in its author's custody (PROTOCOL.md section 7).
 pub const CUSTODY: Duration = Duration::from_secs(90 * 86_400);
+/// How long an expired message is still looked at for a receipt: as long as its last envelope may be on its way.
+const GRACE: Duration = Duration::from_secs(14 * 86_400);
 /// Carriers beyond this many are counted in memory but not written at every step.
 const WRITTEN_CARRIERS: u32 = 8;
 
@@ -111,6 +114,23 @@ impl Pending {
         self.is_open() && matches!(self.kind, Kind::Text)
     }
 
+    /// When it has no business here any more, in a final state.
+    fn rests_at(&self) -> Time {
+        if self.state == StoredState::Expired { self.created + CUSTODY + GRACE } else { Time::default() }
+    }
+
+    /// What is kept of it, in a final state.
+    fn fate(&self) -> Fate {
+        let end = match self.state {
+            StoredState::Read => End::Read,
+            StoredState::Delivered => End::Delivered,
+            StoredState::Waiting | StoredState::HandedOn | StoredState::Expired => End::Expired,
+        };
+        let start = self.parts.last().and_then(|part| part.sealed).map(|sealing| sealing.hops);
+        let (at, until, hops, carriers) = (self.at, self.created + CUSTODY, self.hops, self.carriers());
+        Fate { end, at, until, start, hops, carriers }
+    }
+
     fn carriers(&self) -> u32 {
         self.parts.iter().map(|p| p.sealed.map_or(0, |s| s.carriers)).min().unwrap_or(0)
     }
@@ -123,13 +143,19 @@ pub(super) struct Change {
     pub(super) to: AccountId,
     pub(super) state: MessageState,
     pub(super) carriers: u32,
+    /// What is kept of a text that is over: it is not here any more.
+    pub(super) fate: Option<Fate>,
 }
 
-/// Every message of ours.
+/// Every message of ours that is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     messages: BTreeMap<MessageId, Pending>,
     by_commit: BTreeMap<AckCommit, PartKey>,
+    /// The same the other way round: all sealings of this run.
+    commits: BTreeSet<(PartKey, AckCommit)>,
+    /// The profile that is on its way to somebody: a later one replaces it.
+    profiles: BTreeMap<AccountId, MessageId>,
     by_envelope: BTreeMap<EnvelopeId, PartKey>,
     /// Of open messages alone.
     by_place: BTreeMap<Place, PartKey>,
@@ -153,6 +179,12 @@ impl Outgoing {
 
     fn index(&mut self, id: MessageId, pending: Pending) {
         self.open += usize::from(pending.counts());
+        if !pending.is_open() {
+            self.due.set(PartKey { message: id, index: 0 }, Some(pending.rests_at()));
+        }
+        if pending.kind == Kind::Profile {
+            self.profiles.insert(pending.to, id);
+        }
         for (index, part) in (0..).zip(&pending.parts) {
             self.index_part(PartKey { message: id, index }, &pending, part.sealed.as_ref());
         }
@@ -167,11 +199,13 @@ impl Outgoing {
         }
         if let Some(sealing) = sealing {
             self.by_commit.insert(sealing.commit, key);
+            self.commits.insert((key, sealing.commit));
             self.by_envelope.insert(sealing.envelope, key);
         }
     }
 
-    /// Takes a new message into custody; its parts are due at once.
+    /// Takes a new message into custody; its parts are due at once. A new profile takes the place of one that is
+    /// on its way to the same person.
     pub(super) fn add(
         &mut self,
         now: Now,
@@ -192,24 +226,18 @@ impl Outgoing {
             part_len: cut.1,
             parts,
         };
+        if kind == Kind::Profile
+            && let Some(earlier) = self.profiles.get(&to).copied()
+        {
+            self.remove(earlier, out);
+        }
         put(id, &pending, out);
         self.index(id, pending);
     }
 
-    /// Whether this message is known.
+    /// Whether this message is on its way.
     pub(super) fn contains(&self, id: MessageId) -> bool {
         self.messages.contains_key(&id)
-    }
-
-    /// The texts whose names begin with these hexadecimal digits.
-    pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = MessageId> {
-        let digits = beginning.to_lowercase();
-        let first = MessageId::from_text(&format!("{digits:0<32.32}"));
-        let from = first.map(|first| self.messages.range(first..)).into_iter().flatten();
-        from.map_while(move |(id, pending)| {
-            id.to_text().starts_with(&digits).then_some((*id, pending.kind == Kind::Text))
-        })
-        .filter_map(|(id, is_text)| is_text.then_some(id))
     }
 
     /// A message of ours.
@@ -241,6 +269,13 @@ impl Outgoing {
             return None;
         }
         self.raise(now, id, StoredState::Expired, out)
+    }
+
+    /// Lets go of a message in a final state that no receipt can change any more; what is kept of a text.
+    pub(super) fn rest(&mut self, now: Now, id: MessageId, out: &mut Outbox) -> Option<(AccountId, Fate)> {
+        let pending = self.messages.get(&id).filter(|p| !p.is_open() && p.rests_at() <= now.mono)?;
+        let to = pending.to;
+        self.remove(id, out).map(|fate| (to, fate))
     }
 
     /// Notes a sealing of a part.
@@ -322,7 +357,8 @@ impl Outgoing {
         if write {
             put(key.message, pending, out);
         }
-        let change = Change { message: key.message, to: pending.to, state: pending.state.into(), carriers };
+        let (to, state) = (pending.to, pending.state.into());
+        let change = Change { message: key.message, to, state, carriers, fate: None };
         pending.is_open().then_some(change)
     }
 
@@ -370,14 +406,44 @@ impl Outgoing {
         let (was_open, is_text) = (pending.is_open(), matches!(pending.kind, Kind::Text));
         pending.state = state;
         pending.at = Some(now.wall);
-        put(id, pending, out);
-        let change =
-            Change { message: id, to: pending.to, state: state.into(), carriers: pending.carriers() };
-        if was_open && !pending.is_open() {
+        let (to, carriers, is_open) = (pending.to, pending.carriers(), pending.is_open());
+        let mut change = Change { message: id, to, state: state.into(), carriers, fate: None };
+        if was_open && !is_open {
             self.open -= usize::from(is_text);
+        }
+        if is_open {
+            put(id, pending, out);
+        } else if state == StoredState::Expired {
+            put(id, pending, out);
+            let rests_at = pending.rests_at();
             self.settle(id);
+            self.due.set(PartKey { message: id, index: 0 }, Some(rests_at));
+        } else {
+            change.fate = self.remove(id, out);
         }
         Some(change)
+    }
+
+    /// Takes a message out; what is kept of a text.
+    fn remove(&mut self, id: MessageId, out: &mut Outbox) -> Option<Fate> {
+        self.settle(id);
+        let pending = self.messages.remove(&id)?;
+        self.open -= usize::from(pending.counts());
+        out.delete(Table::Outbox, id.0);
+        for sealing in pending.parts.iter().filter_map(|part| part.sealed) {
+            self.by_envelope.remove(&sealing.envelope);
+        }
+        let key = |index| PartKey { message: id, index };
+        let range = (key(0), AckCommit([0; 16]))..=(key(u16::MAX), AckCommit([0xff; 16]));
+        while let Some(entry) = self.commits.range(range.clone()).next().copied() {
+            self.commits.remove(&entry);
+            self.by_commit.remove(&entry.1);
+        }
+        if pending.kind == Kind::Profile {
+            self.profiles.remove(&pending.to);
+            return None;
+        }
+        Some(pending.fate())
     }
 
     /// Nothing is due any more for a message in a final state.
@@ -436,15 +502,16 @@ impl Outgoing {
     pub(super) fn forget(&mut self, to: AccountId, out: &mut Outbox) {
         let ids: Vec<_> = self.messages.iter().filter(|(_, p)| p.to == to).map(|(id, _)| *id).collect();
         for id in ids {
-            self.settle(id);
-            let Some(pending) = self.messages.remove(&id) else { continue };
-            self.open -= usize::from(pending.counts());
-            out.delete(Table::Outbox, id.0);
-            for sealing in pending.parts.iter().filter_map(|part| part.sealed) {
-                self.by_envelope.remove(&sealing.envelope);
-            }
+            self.remove(id, out);
         }
-        self.by_commit.retain(|_, key| self.messages.contains_key(&key.message));
+    }
+
+    /// Everything that is held of messages, counted: nothing where none is on its way.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let maps = [self.messages.len(), self.by_commit.len(), self.by_envelope.len(), self.by_place.len()];
+        let sets = [self.commits.len(), self.confirmed.len(), self.profiles.len()];
+        maps.iter().chain(&sets).sum::<usize>() + usize::from(self.due.first().is_some())
     }
 }
 

@@ -70,7 +70,7 @@ impl Rig {
     fn jobs(&mut self) -> Vec<Job> {
         let mut jobs = vec![];
         self.step(|s, now, memory, out| {
-            while let Some(job) = s.next_job(now, memory, out) {
+            while let Some(job) = s.next_job(now, memory, out).unwrap() {
                 if let Some(part) = job.part {
                     s.sealed(part, sealing(now, part), out);
                 }
@@ -158,12 +158,12 @@ fn a_long_text_is_cut_and_delivered_only_when_every_part_is_receipted() {
     assert_eq!(jobs.len(), 3);
     for (index, job) in jobs.iter().enumerate() {
         assert!(job.bytes.len() <= ROOM);
-        let state = asha.state.info(asha.now, id).unwrap().state;
+        let state = asha.state.info(asha.now, id, &asha.memory).unwrap().unwrap().state;
         assert_eq!(state, MessageState::Waiting, "before part {index}");
         let commit = commit(job.part.unwrap());
         asha.step(|s, now, _, out| s.acked(now, commit, out));
     }
-    assert_eq!(asha.state.info(asha.now, id).unwrap().state, MessageState::Delivered);
+    assert_eq!(asha.state.info(asha.now, id, &asha.memory).unwrap().unwrap().state, MessageState::Delivered);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn states_rise_and_never_fall() {
     let envelope = sealing(asha.now, part).envelope;
     asha.step(|s, now, _, out| s.kept(now, envelope, LinkId(4), out));
     asha.step(|s, now, _, out| s.kept(now, envelope, LinkId(4), out));
-    let info = asha.state.info(asha.now, id).unwrap();
+    let info = asha.state.info(asha.now, id, &asha.memory).unwrap().unwrap();
     assert_eq!((info.state, info.carriers), (MessageState::HandedOn, 1), "a link counts once");
     let read = Message {
         id: MessageId([3; 16]),
@@ -186,7 +186,7 @@ fn states_rise_and_never_fall() {
     };
     asha.receive(2, &[read.to_bytes()], None);
     asha.step(|s, now, _, out| s.acked(now, commit(part), out));
-    let info = asha.state.info(asha.now, id).unwrap();
+    let info = asha.state.info(asha.now, id, &asha.memory).unwrap().unwrap();
     assert_eq!((info.state, info.hops), (MessageState::Read, Some(3)));
 }
 
@@ -199,7 +199,7 @@ fn only_the_recipient_can_say_that_it_read() {
     let body = Body::Read { seen: vec![Seen { id, hops_left: 10 }] };
     let read = Message { id: MessageId([3; 16]), when: 0, lamport: 0, parents: vec![], body };
     asha.receive(3, &[read.to_bytes()], None);
-    assert_eq!(asha.state.info(asha.now, id).unwrap().state, MessageState::Waiting);
+    assert_eq!(asha.state.info(asha.now, id, &asha.memory).unwrap().unwrap().state, MessageState::Waiting);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn what_is_unsealed_or_expired_is_sealed_again_after_a_restart() {
     asha.restart();
     let again = asha.jobs();
     assert!(again.iter().any(|job| job.bytes == first[0].bytes), "the same message, sealed again");
-    assert_eq!(asha.state.info(asha.now, id).unwrap().state, MessageState::Waiting);
+    assert_eq!(asha.state.info(asha.now, id, &asha.memory).unwrap().unwrap().state, MessageState::Waiting);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn custody_ends_after_ninety_days_and_says_so() {
     asha.jobs();
     asha.now.mono = asha.now.mono + CUSTODY;
     assert!(asha.jobs().is_empty());
-    assert_eq!(asha.state.info(asha.now, id).unwrap().state, MessageState::Expired);
+    assert_eq!(asha.state.info(asha.now, id, &asha.memory).unwrap().unwrap().state, MessageState::Expired);
     assert_eq!(asha.state.open(), 0);
 }
 
@@ -531,4 +531,130 @@ fn contacts_whose_names_can_be_taken_for_one_another_are_marked_and_others_are_n
     let mut marked: Vec<u8> = marked.iter().map(|c| c.account.0[0]).collect();
     marked.sort_unstable();
     assert_eq!(marked, [2, 3, 5]);
+}
+
+fn told(id: MessageId, is_read: bool) -> Vec<u8> {
+    let seen = vec![Seen { id, hops_left: 10 }];
+    let body = if is_read { Body::Read { seen } } else { Body::Delivered { seen } };
+    Message { id: MessageId([3; 16]), when: 0, lamport: 0, parents: vec![], body }.to_bytes()
+}
+
+fn shown(rig: &Rig, id: MessageId) -> MessageState {
+    let info = rig.state.info(rig.now, id, &rig.memory).unwrap().unwrap();
+    let views = rig.state.page(Some(account(2)), &Page::default(), &rig.memory).unwrap();
+    let view = views.into_iter().find(|view| view.id == id).unwrap();
+    assert_eq!((view.state, info.recipients[0].state), (info.state, info.state));
+    info.state
+}
+
+#[test]
+fn what_is_over_stands_with_the_history_and_nothing_of_it_where_messages_wait() {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    let ids: Vec<_> = (0..500).map(|n| asha.send(2, &format!("text {n}"))).collect();
+    for job in asha.jobs() {
+        asha.step(|s, now, _, out| s.acked(now, commit(job.part.unwrap()), out));
+    }
+    // The profile that went with the first contact is over too.
+    let profiles: Vec<_> = asha.state.outgoing.under_way(asha.now).collect();
+    for envelope in profiles {
+        let commit = AckCommit(envelope.0[..16].try_into().unwrap());
+        asha.step(|s, now, _, out| s.acked(now, commit, out));
+    }
+    for restarts in 0..2 {
+        assert_eq!((asha.memory.count(Table::Outbox), asha.state.outgoing.held()), (0, 0), "{restarts}");
+        assert!(ids.iter().all(|id| shown(&asha, *id) == MessageState::Delivered));
+        asha.restart();
+    }
+    asha.receive(2, &[told(ids[7], true)], None);
+    let info = asha.state.info(asha.now, ids[7], &asha.memory).unwrap().unwrap();
+    assert_eq!((info.state, info.hops), (MessageState::Read, Some(3)));
+    asha.receive(2, &[told(ids[7], false)], None);
+    asha.restart();
+    assert_eq!(shown(&asha, ids[7]), MessageState::Read, "states never fall");
+    let beginning = ids[8].to_text();
+    assert_eq!(asha.state.own_named(&beginning[..12], 2), [ids[8]]);
+    let again = asha.step(|s, now, _, out| s.submit_text(now, account(2), "x", Some(ids[9]), ROOM, out));
+    assert_eq!((again, asha.jobs().len()), (Ok(ids[9]), 0), "nothing is sent twice");
+    asha.step(|s, _, _, out| s.forget(account(2), out));
+    assert_eq!(asha.memory.count(Table::Event), 0);
+}
+
+#[test]
+fn a_receipt_after_the_end_of_custody_still_tells_the_truth() {
+    for (days, sealed) in [(5, false), (5, true), (15, true)] {
+        let mut asha = Rig::new(1);
+        asha.befriend(2);
+        let id = asha.send(2, "hello");
+        let part = asha.jobs()[0].part.unwrap();
+        asha.now.mono = asha.now.mono + CUSTODY;
+        asha.jobs();
+        assert_eq!(shown(&asha, id), MessageState::Expired);
+        asha.restart();
+        asha.now.mono = asha.now.mono + Duration::from_secs(days * 86_400);
+        asha.jobs();
+        assert_eq!(asha.memory.count(Table::Outbox) > 0, days < 14);
+        assert_eq!(shown(&asha, id), MessageState::Expired);
+        if sealed {
+            asha.receive(2, &[told(id, false)], None);
+        } else {
+            asha.step(|s, now, _, out| s.acked(now, commit(part), out));
+        }
+        assert_eq!(shown(&asha, id), MessageState::Delivered, "{days} {sealed}");
+    }
+}
+
+#[test]
+fn a_text_whose_end_was_lost_claims_nothing() {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    let id = asha.send(2, "hello");
+    let part = asha.jobs()[0].part.unwrap();
+    asha.step(|s, now, _, out| s.acked(now, commit(part), out));
+    asha.memory.apply([StoreOp::delete(Table::Event, event_key(FATE, account(2), id))]);
+    asha.restart();
+    assert_eq!(shown(&asha, id), MessageState::Expired);
+    asha.receive(2, &[told(id, false)], None);
+    assert_eq!(shown(&asha, id), MessageState::Delivered);
+}
+
+#[test]
+fn a_profile_replaces_the_one_that_is_still_on_its_way() {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    for n in 0..50 {
+        asha.step(|s, now, _, out| s.set_profile(now, &format!("Asha {n}"), "", out)).unwrap();
+        asha.jobs();
+    }
+    assert_eq!(asha.memory.count(Table::Outbox), 1);
+}
+
+/// Storage that fails.
+struct Torn;
+
+impl Read for Torn {
+    fn load(&self, table: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Err(ReadError { table, reason: "torn".to_owned() })
+    }
+
+    fn scan(&self, table: Table, _: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), ReadError> {
+        Err(ReadError { table, reason: "torn".to_owned() })
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_not_an_absence() {
+    let mut asha = Rig::new(1);
+    asha.befriend(2);
+    let ids = [asha.send(2, "over"), asha.send(2, "on its way")];
+    let part = asha.jobs()[0].part.unwrap();
+    asha.step(|s, now, _, out| s.acked(now, commit(part), out));
+    assert!(asha.state.page(None, &Page::default(), &Torn).is_err());
+    let over = ids.into_iter().find(|id| *id == part.message).unwrap();
+    assert!(asha.state.info(asha.now, over, &Torn).is_err());
+    asha.now.mono = asha.now.mono + Duration::from_secs(15 * 86_400);
+    let due = asha.step(|s, now, _, out| {
+        core::iter::from_fn(|| s.next_job(now, &Torn, out).transpose()).find(Result::is_err)
+    });
+    assert!(due.is_some());
 }

@@ -292,7 +292,7 @@ impl Node {
                 self.on_mesh(now, event);
                 busy = true;
             }
-            while let Some(job) = self.chat.next_job(now, &*self.read, &mut self.outbox) {
+            while let Some(job) = self.next_job(now) {
                 self.seal(now, job);
                 busy = true;
             }
@@ -307,6 +307,16 @@ impl Node {
         }
         self.chat.settle();
         self.close_batch(now);
+    }
+
+    fn next_job(&mut self, now: Now) -> Option<chat::Job> {
+        match self.chat.next_job(now, &*self.read, &mut self.outbox) {
+            Ok(job) => job,
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
     }
 
     fn close_batch(&mut self, now: Now) {
@@ -484,9 +494,11 @@ impl Node {
     }
 
     /// Where a message is; `None` for an unknown one.
-    #[must_use]
-    pub fn info(&self, now: Now, message: MessageId) -> Option<InfoView> {
-        self.chat.info(self.clock.life(now), message)
+    ///
+    /// # Errors
+    /// Where storage fails.
+    pub fn info(&self, now: Now, message: MessageId) -> Result<Option<InfoView>, ReadError> {
+        self.chat.info(self.clock.life(now), message, &*self.read)
     }
 
     /// The live links.

@@ -146,7 +146,7 @@ impl Village {
     }
 
     fn state(&self, at: usize, id: MessageId) -> MessageState {
-        self.nodes[at].0.info(self.now, id).unwrap().state
+        self.nodes[at].0.info(self.now, id).unwrap().unwrap().state
     }
 
     fn restart(&mut self, at: usize) {
@@ -270,7 +270,7 @@ fn a_text_of_64_kib_arrives_whole_and_is_read() {
     village.command(1, Command::MarkRead { from, messages: None }).unwrap();
     village.pass(Duration::from_secs(30));
     assert_eq!(village.state(0, id), MessageState::Read);
-    assert_eq!(village.nodes[0].0.info(village.now, id).unwrap().hops, Some(1));
+    assert_eq!(village.nodes[0].0.info(village.now, id).unwrap().unwrap().hops, Some(1));
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Mobility for Ferry {
     }
 
     fn place(&self, node: u32) -> Option<(f32, f32)> {
-        let ferry = if (self.moves / 2) % 2 == 0 { 0.0 } else { 1_000.0 };
+        let ferry = if (self.moves / 2).is_multiple_of(2) { 0.0 } else { 1_000.0 };
         Some(([0.0, 1_000.0, ferry][node as usize], 0.0))
     }
 }

@@ -379,6 +379,7 @@ impl State {
     pub fn settle(&mut self) {
         self.fresh.clear();
         self.fresh_fates.clear();
+        self.unfinished.settle();
     }
 
     /// When the next part is due.

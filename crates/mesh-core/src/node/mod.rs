@@ -39,16 +39,23 @@ use std::collections::BTreeSet;
 
 /// Events are numbered in blocks of this many, so that a block and not each event is written.
 const SEQ_BLOCK: u64 = 1024;
-/// How long a message's envelope lives; its author seals it again while it is in custody.
-const LIFETIME: Lifetime = Lifetime::Fortnight;
 /// An envelope begins with 12 to 15 hops, chosen at random so that they do not tell its origin.
 const FIRST_HOPS: (u8, u8) = (12, 4);
 
 /// The limits and defaults of every layer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Links, bag and exchange.
     pub mesh: MeshConfig,
+    /// How long a message's envelope lives; its author seals it again while it is in custody. Default a
+    /// fortnight.
+    pub lifetime: Lifetime,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { mesh: MeshConfig::default(), lifetime: Lifetime::Fortnight }
+    }
 }
 
 /// The node cannot be built from what storage holds.
@@ -111,6 +118,7 @@ pub struct Node {
     chat: chat::State,
     beacons: Beacons,
     mesh: Mesh,
+    lifetime: Lifetime,
     /// First contacts that wait for the budget of trials.
     retries: BTreeSet<(Time, EnvelopeId)>,
     /// Something happened that may have left keys owed to somebody.
@@ -128,6 +136,7 @@ struct Layers {
     chat: chat::State,
     beacons: Beacons,
     mesh: Mesh,
+    lifetime: Lifetime,
 }
 
 impl core::fmt::Debug for Node {
@@ -173,7 +182,8 @@ impl Node {
         let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::default();
         clock.save(life, &mut outbox);
-        let layers = Layers { clock, identity, sessions, chat, beacons, mesh };
+        let lifetime = config.lifetime;
+        let layers = Layers { clock, identity, sessions, chat, beacons, mesh, lifetime };
         Ok(Self::of(layers, outbox, read, rng))
     }
 
@@ -213,7 +223,8 @@ impl Node {
         let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
         let reserved = reserved.unwrap_or_default();
         let outbox = Outbox::new(reserved);
-        let layers = Layers { clock, identity, sessions, chat, beacons, mesh };
+        let lifetime = config.lifetime;
+        let layers = Layers { clock, identity, sessions, chat, beacons, mesh, lifetime };
         let mut node = Self::of(layers, outbox, read, rng);
         (node.reserved, node.keys_may_be_due) = (reserved, true);
         node.share_secrets(life);
@@ -222,7 +233,7 @@ impl Node {
     }
 
     fn of(layers: Layers, outbox: Outbox, read: Box<dyn Read>, rng: Rng) -> Self {
-        let Layers { clock, identity, sessions, chat, beacons, mesh } = layers;
+        let Layers { clock, identity, sessions, chat, beacons, mesh, lifetime } = layers;
         Self {
             outbox,
             read,
@@ -233,6 +244,7 @@ impl Node {
             chat,
             beacons,
             mesh,
+            lifetime,
             retries: BTreeSet::new(),
             keys_may_be_due: false,
             reserved: Seq::default(),
@@ -375,7 +387,7 @@ impl Node {
         contents: &[Vec<u8>],
     ) -> Result<SealedEnvelope, SealError> {
         let (read, out) = (&*self.read, &mut self.outbox);
-        let sealed = self.sessions.seal(now, &self.identity, read, to, LIFETIME, contents, out);
+        let sealed = self.sessions.seal(now, &self.identity, read, to, self.lifetime, contents, out);
         sealed.map(|mut sealed| {
             sealed.envelope.hops_left = first_hops(&mut self.rng);
             sealed

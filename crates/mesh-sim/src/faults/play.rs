@@ -114,7 +114,7 @@ impl<'a> Play<'a> {
                 }
             });
         }
-        let checks = Checks::of(&mut world, plan.nodes, QUOTA);
+        let checks = Checks::of(&mut world, seal, plan.nodes, QUOTA);
         // A bug that keeps everything would keep introductions too, and one that shows to others needs strangers.
         let before = plan.introduced || bug.is_some();
         acquaint(&mut world, plan, before);

@@ -99,7 +99,7 @@ fn what_is_no_failure_file_is_refused_with_file_and_line() {
     let text = planted_run(1, Bug::SkipsDedupe).unwrap_err().to_toml();
     let wrong = Failure::from_toml("f.toml", &text.replace("seed = 1", "seed = -1")).unwrap_err();
     assert!(wrong.to_string().starts_with("f.toml:"), "{wrong}");
-    let wrong = Failure::from_toml("f.toml", &text.replace("nodes = ", "nodes = 9")).unwrap_err();
+    let wrong = Failure::from_toml("f.toml", &text.replace("nodes = ", "nodes = 99")).unwrap_err();
     assert!(wrong.what.contains("2 to 100"), "{wrong}");
     assert!(Failure::from_toml("f.toml", &text[..text.len() / 2]).is_err());
 }

@@ -22,7 +22,7 @@ mod quota;
 mod shown;
 mod states;
 
-use crate::{Draft, NodeIx, Observer, Passage, Protocol, Violation, World};
+use crate::{Draft, NodeIx, Observer, Passage, Protocol, Seal, Violation, World};
 use durable::Durable;
 use keys::Keys;
 use ledger::Ledger;
@@ -100,15 +100,16 @@ pub struct Promise {
 }
 
 impl Checks {
-    /// Looks on in `world` from now on. Nodes numbered `honest` and above may do what they like; each of the
-    /// others has room for `carry` bytes.
+    /// Looks on in `world`, which seals like this, from now on. Nodes numbered `honest` and above may do what
+    /// they like; each of the others has room for `carry` bytes.
     #[must_use]
-    pub fn of(world: &mut World, honest: u32, carry: u64) -> Self {
+    pub fn of(world: &mut World, seal: Seal, honest: u32, carry: u64) -> Self {
         let ledger = Ledger::of(world, honest);
         let invariants: Vec<Box<dyn Invariant>> = vec![
             Box::new(Unsent),
             Box::new(Once::default()),
-            Box::new(Addressees),
+            // The cheap seal hides nothing.
+            Box::new(Addressees { listens: seal != Seal::Cheap }),
             Box::new(Durable::default()),
             Box::new(Quota::new(world.len(), carry)),
             Box::new(States::default()),

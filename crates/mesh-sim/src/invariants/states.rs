@@ -47,7 +47,9 @@ impl Invariant for States {
                 }
                 let reader = known.node_of(*to);
                 let there = reader.is_some_and(|reader| known.has_text(reader, *message));
-                if matches!(state, MessageState::Delivered | MessageState::Read) && !there {
+                // Introductions have states too, and no text.
+                let is_text = known.has_text(*node, *message);
+                if matches!(state, MessageState::Delivered | MessageState::Read) && is_text && !there {
                     found.push((
                         at,
                         *node,

@@ -226,7 +226,7 @@ fn stage_of<'a>(
     }
     world.forget();
     let shown = stage::watch(&mut world);
-    let checks = (options.check && real).then(|| Checks::of(&mut world, honest, quota));
+    let checks = (options.check && real).then(|| Checks::of(&mut world, scenario.seal, honest, quota));
     world.travel(planned.mobility(scenario, seed)?, planned.radio.clone());
     stage::plan_faults(&mut world, scenario, seed);
     let batteries = Batteries::of(&mut world, scenario, seed);

@@ -94,7 +94,7 @@ fn stage_of<'a>(
     world.forget();
     let shown = stage::watch(&mut world);
     let quota = Config::default().mesh.carry.quota;
-    let checks = (options.check && real).then(|| Checks::of(&mut world, trace.nodes, quota));
+    let checks = (options.check && real).then(|| Checks::of(&mut world, options.seal, trace.nodes, quota));
     world.travel(Box::new(TraceReplay::new(trace)), radio);
     let last = written.last().map_or(0, |written| written.draft.at);
     // Later than the last window nothing counts.

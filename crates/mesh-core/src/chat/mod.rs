@@ -344,6 +344,7 @@ impl State {
     /// The input at work is done: its batch will be visible to reads.
     pub fn settle(&mut self) {
         self.fresh.clear();
+        self.unfinished.settle();
     }
 
     /// When the next part is due.

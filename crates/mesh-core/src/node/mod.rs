@@ -38,16 +38,23 @@ use std::collections::BTreeSet;
 
 /// Events are numbered in blocks of this many, so that a block and not each event is written.
 const SEQ_BLOCK: u64 = 1024;
-/// How long a message's envelope lives; its author seals it again while it is in custody.
-const LIFETIME: Lifetime = Lifetime::Fortnight;
 /// An envelope begins with 12 to 15 hops, chosen at random so that they do not tell its origin.
 const FIRST_HOPS: (u8, u8) = (12, 4);
 
 /// The limits and defaults of every layer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Links, bag and exchange.
     pub mesh: MeshConfig,
+    /// How long a message's envelope lives; its author seals it again while it is in custody. Default a
+    /// fortnight.
+    pub lifetime: Lifetime,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { mesh: MeshConfig::default(), lifetime: Lifetime::Fortnight }
+    }
 }
 
 /// The node cannot be built from what storage holds.
@@ -110,6 +117,7 @@ pub struct Node {
     chat: chat::State,
     beacons: Beacons,
     mesh: Mesh,
+    lifetime: Lifetime,
     /// First contacts that wait for the budget of trials.
     retries: BTreeSet<(Time, EnvelopeId)>,
     /// Something happened that may have left keys owed to somebody.
@@ -172,6 +180,7 @@ impl Node {
             chat,
             beacons,
             mesh,
+            lifetime: config.lifetime,
             retries: BTreeSet::new(),
             keys_may_be_due: false,
             reserved: Seq::default(),
@@ -227,6 +236,7 @@ impl Node {
             chat,
             beacons,
             mesh,
+            lifetime: config.lifetime,
             retries,
             keys_may_be_due: true,
             reserved,
@@ -338,7 +348,7 @@ impl Node {
         contents: &[Vec<u8>],
     ) -> Result<SealedEnvelope, SealError> {
         let (read, out) = (&*self.read, &mut self.outbox);
-        let sealed = self.sessions.seal(now, &self.identity, read, to, LIFETIME, contents, out);
+        let sealed = self.sessions.seal(now, &self.identity, read, to, self.lifetime, contents, out);
         sealed.map(|mut sealed| {
             sealed.envelope.hops_left = first_hops(&mut self.rng);
             sealed

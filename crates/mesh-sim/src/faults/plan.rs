@@ -132,6 +132,9 @@ impl Fault {
 const NODES: (u64, u64) = (5, 30);
 /// How long everything has to arrive once the world has healed.
 const PATIENCE_MS: u64 = 45 * 60_000;
+/// Nodes are at most this far from the first one: an envelope has at least 12 hops, and whoever is farther
+/// apart is not promised to reach each other while nobody moves.
+const DEPTH: u64 = 5;
 const MINUTE: u64 = 60_000;
 
 impl Plan {
@@ -241,13 +244,22 @@ impl Draw {
         u16::try_from(self.level(most)).unwrap_or(u16::MAX)
     }
 
-    /// A line through all nodes, so that there is a path, and some more pairs.
+    /// A tree, so that there is a path between any two, and some more pairs. In a small world the tree is
+    /// often a line.
     fn pairs(&mut self, nodes: u64) -> Vec<Pairing> {
+        let is_line = nodes <= 2 * DEPTH && self.below(2) == 0;
         let more = self.between(0, nodes);
         let mut pairs: Vec<Pairing> = Vec::new();
-        for n in 0..nodes - 1 + more {
-            let (a, b) = if n < nodes - 1 { (n, n + 1) } else { (self.below(nodes), self.below(nodes)) };
-            let (a, b) = (self.small(a), self.small(b));
+        let mut depths = vec![0];
+        for b in 1..nodes {
+            let drawn = if is_line { b - 1 } else { self.below(b) };
+            let fits = is_line || depths[usize::try_from(drawn).unwrap_or(0)] < DEPTH;
+            let a = if fits { drawn } else { 0 };
+            depths.push(depths[usize::try_from(a).unwrap_or(0)] + 1);
+            pairs.push(Pairing { a: self.small(a), b: self.small(b) });
+        }
+        for _ in 0..more {
+            let (a, b) = (self.one(nodes), self.one(nodes));
             let known = pairs.iter().any(|pair| (pair.a, pair.b) == (a, b) || (pair.a, pair.b) == (b, a));
             if a != b && !known {
                 pairs.push(Pairing { a, b });

@@ -11,6 +11,7 @@ use crate::scenario::ProtocolName;
 use crate::{Crossing, Delivery, Draw, Foresight, Oracle, Outcome, Radio, Recording, Trace, TraceReplay};
 use core::time::Duration;
 use mesh_core::Config;
+use mesh_core::wire::Lifetime;
 use std::collections::BTreeMap;
 
 /// Replays a trace: messages and window are drawn as the reference draws them, all pairs that write are
@@ -85,15 +86,18 @@ fn stage_of<'a>(
 ) -> (Stage<'a>, Option<Checks>) {
     let hop_delay = Duration::from_millis(options.hop_delay_ms);
     let radio = Radio::ideal(hop_delay, options.goodput, options.links.unwrap_or(0));
+    // The window is the message's life: the shortest class that covers it.
+    let lifetime = Lifetime::covering(Duration::from_secs(options.ttl_s));
+    let config = Config { lifetime, ..Config::default() };
     let mut world =
-        stage::world(options.seed, options.seal, options.protocol, trace.nodes, |_| Config::default());
+        stage::world(options.seed, options.seal, options.protocol, trace.nodes, |_| config.clone());
     let real = options.protocol == ProtocolName::Starling;
     if real {
         world.introduce(&stage::pairs(written));
     }
     world.forget();
     let shown = stage::watch(&mut world);
-    let quota = Config::default().mesh.carry.quota;
+    let quota = config.mesh.carry.quota;
     let checks = (options.check && real).then(|| Checks::of(&mut world, options.seal, trace.nodes, quota));
     world.travel(Box::new(TraceReplay::new(trace)), radio);
     let last = written.last().map_or(0, |written| written.draft.at);

@@ -288,6 +288,13 @@ sim-point = { $set }: { $ratio } % delivered, { $p50 } median, { $copies } copie
 sim-identical = Every run did the very same.
 sim-compared = { $a } and { $b } runs, { $paired } of them with equal seeds.
 sim-worse = Something got worse.
+sim-one-events = { $path } holds contacts alone. The ONE's events are needed, which tell messages too: `t C id from to size`.
+sim-one =
+    { $router }, { $runs } seeds
+      delivery  { $delivery }
+      overhead  { $overhead }
+      latency   { $mean } s mean, { $median } s median
+      hops      { $hops }
 sim-faults = { $runs } worlds, { $faults } faults, { $delivered } messages delivered, { $broken ->
     [0] nothing broke
     [one] one failure

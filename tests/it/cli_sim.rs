@@ -229,7 +229,7 @@ fn an_interrupted_simulation_ends_at_once_and_writes_nothing() {
     let mut command = person.command();
     let child = command.args(["sim", "run", &yard, "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = child.spawn().expect("the program starts");
-    std::thread::sleep(Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_secs(3));
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");

@@ -52,7 +52,9 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let tally = away(move || Ok(tally(&seeds, threads))).await?;
     let mut lines = Vec::new();
     let mut files = Vec::new();
+    let commit = commit();
     for (seed, failure) in &tally.failures {
+        let failure = &Broken { commit: commit.clone(), ..(**failure).clone() };
         let name = format!("failure-{seed}.toml");
         folder.file(&name, &failure.to_toml())?;
         let path = args.failures.join(&name).display().to_string();
@@ -72,6 +74,13 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         t!("sim-faults", runs = runs, faults = faults, delivered = delivered, broken = files.len())
     })?;
     if lines.is_empty() { Ok(()) } else { Err(Failure { code: 1, message: lines.join("\n") }.into()) }
+}
+
+/// The commit of the sources that this is run from, where it is run from them.
+fn commit() -> Option<String> {
+    let told = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
+    let name = String::from_utf8(told.stdout).ok()?.trim().to_owned();
+    (told.status.success() && !name.is_empty()).then_some(name)
 }
 
 /// One hash over all runs, in the order of their seeds.
@@ -115,7 +124,8 @@ fn explained(seed: u64, failure: &Broken, path: &str) -> String {
         node = violation.node,
         detail = detail
     );
-    format!("{broken}\n  {}", failure.repro(path))
+    let commit = failure.commit.as_deref().unwrap_or("-");
+    format!("{broken}\n  {}   (commit {commit})", failure.repro(path))
 }
 
 pub(super) async fn replay(app: &App, args: ReplayArgs) -> anyhow::Result<()> {

@@ -26,6 +26,12 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
+    /// A folder in this one; what a name may not hold becomes `_`.
+    pub(super) fn below(&self, name: &str) -> anyhow::Result<Self> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-.=".contains(c) { c } else { '_' };
+        Self::new(&self.0.join(name.replace(" = ", "=").chars().map(plain).collect::<String>()))
+    }
+
     /// Writes page, tables and results.
     pub(in crate::cli) fn write(&self, app: &App, runs: &[Run]) -> anyhow::Result<()> {
         let results: Vec<&Outcome> = runs.iter().map(|run| &run.outcome).collect();
@@ -127,7 +133,7 @@ pub(super) fn combined(outcomes: &[Outcome]) -> anyhow::Result<Value> {
     whole.airtime_s = outcomes.iter().map(|o| o.airtime_s).sum();
     whole.energy_j = outcomes.iter().map(|o| o.energy_j).sum();
     whole.sim_seconds = outcomes.iter().map(|o| o.sim_seconds).sum();
-    whole.wall_seconds = outcomes.iter().map(|o| o.wall_seconds).fold(0.0, f64::max);
+    whole.wall_seconds = outcomes.iter().map(|o| o.wall_seconds).sum();
     whole.peak_rss_bytes = outcomes.iter().map(|o| o.peak_rss_bytes).max().unwrap_or_default();
     whole.violations = outcomes.iter().flat_map(|o| o.violations.clone()).collect();
     whole.missed = outcomes.iter().flat_map(|o| o.missed.clone()).collect();
@@ -153,7 +159,7 @@ fn words(outcomes: &[Outcome]) -> String {
         interval(of).map_or_else(|| t!("sim-none"), |interval| span(interval.mean))
     };
     let total: u64 = outcomes.iter().map(|outcome| outcome.bytes_on_air).sum();
-    let wall = outcomes.iter().map(|outcome| outcome.wall_seconds).fold(0.0, f64::max);
+    let wall = outcomes.iter().map(|outcome| outcome.wall_seconds).sum();
     t!(
         "sim-result",
         scenario = first.scenario.as_str(),

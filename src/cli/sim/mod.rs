@@ -7,6 +7,7 @@ pub(super) mod input;
 mod list;
 mod many;
 mod meter;
+mod one;
 mod run;
 mod trace;
 
@@ -22,6 +23,7 @@ pub(super) enum Command {
     List(list::Args),
     Run(run::Args),
     Trace(trace::Args),
+    One(one::Args),
     Faults(faults::Args),
     Replay(faults::ReplayArgs),
     Compare(compare::Args),
@@ -32,6 +34,7 @@ pub(super) async fn run(app: &App, command: Command) -> anyhow::Result<()> {
         Command::List(args) => list::run(app, &args),
         Command::Run(args) => run::run(app, args).await,
         Command::Trace(args) => trace::run(app, args).await,
+        Command::One(args) => one::run(app, args).await,
         Command::Faults(args) => faults::run(app, args).await,
         Command::Replay(args) => faults::replay(app, args).await,
         Command::Compare(args) => compare::run(app, &args),

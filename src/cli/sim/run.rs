@@ -81,12 +81,14 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let seeds = args.seeds.unwrap_or_else(|| one..one.saturating_add(1));
     let threads = args.threads.map_or_else(cores, usize::from);
     let done = away(move || simulate(variations, &seeds, threads, &options)).await?;
-    if let Some(folder) = &folder {
-        let runs: Vec<Run> = match &done[..] {
-            [one] => one.runs.clone(),
-            several => several.iter().flat_map(named).collect(),
-        };
-        folder.write(app, &runs)?;
+    match (&folder, &done[..]) {
+        (Some(folder), [one]) => folder.write(app, &one.runs)?,
+        (Some(folder), several) => {
+            for variation in several {
+                folder.below(&label(variation))?.write(app, &named(variation))?;
+            }
+        }
+        (None, _) => {}
     }
     tell(app, &done)
 }

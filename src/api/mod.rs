@@ -95,7 +95,9 @@ impl Server {
                 // An error means that the server was dropped: also an end.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            axum::serve(Few::new(listener, MAX_CONNECTIONS, FIRST_ANSWER), app).with_graceful_shutdown(end).await
+            axum::serve(Few::new(listener, MAX_CONNECTIONS, FIRST_ANSWER), app)
+                .with_graceful_shutdown(end)
+                .await
         });
         write_private(&data.token_file(), token.as_bytes())?;
         write_private(&data.api_file(), serde_json::to_string(&address)?.as_bytes())?;

@@ -101,7 +101,8 @@ mod tests {
     fn a_contact_lasts_while_both_ends_have_the_link() {
         let begun = Instant::now();
         let mut book = Book::new(begun);
-        let mut hear = |ms, node, what| book.note(&Heard { at: begun + Duration::from_millis(ms), node, what });
+        let mut hear =
+            |ms, node, what| book.note(&Heard { at: begun + Duration::from_millis(ms), node, what });
         hear(100, 2, What::Up([1; 32]));
         hear(130, 0, What::Up([1; 32]));
         hear(900, 2, What::Down([1; 32]));

@@ -67,7 +67,8 @@ fn file(dir: &Path, name: &str, text: &str) -> String {
 #[test]
 fn the_list_names_every_scenario_on_one_line_for_programs() {
     let list = sim(&["list", "--json"]).one();
-    let names: Vec<_> = list["scenarios"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        list["scenarios"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
     for name in ["two_villages_and_a_courier", "stadium_10k", "conference_trace", "dead_batteries", "park"] {
         assert!(names.contains(&name), "{names:?}");
         assert!(sim(&["list"]).stdout.contains(name));
@@ -183,7 +184,8 @@ fn a_trace_is_replayed_and_held_against_the_oracle() {
         assert!(!result[key].is_null(), "{key}: {result}");
     }
     assert_eq!((result["seed"].as_u64(), result["messages"].as_u64()), (Some(42), Some(20)));
-    let (got, possible) = (result["delivery_ratio"].as_f64().unwrap(), result["oracle_ratio"].as_f64().unwrap());
+    let (got, possible) =
+        (result["delivery_ratio"].as_f64().unwrap(), result["oracle_ratio"].as_f64().unwrap());
     assert!(got <= possible && possible > 0.0 && got > 0.0, "{result}");
     assert_eq!(sim(&args).one()["trace_hash"], result["trace_hash"]);
 }
@@ -205,7 +207,8 @@ fn two_results_are_compared_in_a_table() {
 #[test]
 fn a_missed_threshold_is_an_exit_code() {
     let dir = folder();
-    let strict = TINY.replace("length = \"5 min\"", "length = \"5 min\"\nexpect = [\"copies_per_delivery <= 0\"]");
+    let strict =
+        TINY.replace("length = \"5 min\"", "length = \"5 min\"\nexpect = [\"copies_per_delivery <= 0\"]");
     let yard = file(dir.path(), "strict.toml", &strict);
     let done = sim(&["run", &yard, "--json"]);
     done.fails(1, &["copies_per_delivery"]);
@@ -260,12 +263,19 @@ fn contact_logs_of_two_nodes_become_one_contact() {
 fn a_swarm_of_real_nodes_is_laid_beside_its_replay() {
     let dir = folder();
     let yard = TINY.replace("\"5 min\"", "\"20 s\"").replace("\"2 min\"", "\"8 s\"");
-    let yard = file(dir.path(), "yard.toml", &yard.replace("kind = \"ideal\"", "kind = \"ideal\"\nhop_delay = \"5 ms\""));
+    let yard = file(
+        dir.path(),
+        "yard.toml",
+        &yard.replace("kind = \"ideal\"", "kind = \"ideal\"\nhop_delay = \"5 ms\""),
+    );
     let report = dir.path().join("report");
-    let result = Person::nobody().run(&["swarm", "6", &yard, "--json", "--report", report.to_str().unwrap()]).one();
+    let result =
+        Person::nobody().run(&["swarm", "6", &yard, "--json", "--report", report.to_str().unwrap()]).one();
     let (real, replayed) = (&result["delivery_ratio"], &result["simulated"]["delivery_ratio"]);
     assert_eq!(result["messages"], 12);
     assert!((real.as_f64().unwrap() - replayed.as_f64().unwrap()).abs() <= 0.25, "{result}");
     let log = std::fs::read_to_string(report.join("contacts.txt")).unwrap();
-    assert!(matches!(mesh_sim::trace::parse("log", &log), Ok(trace) if trace.clone().into_trace().nodes == 6));
+    assert!(
+        matches!(mesh_sim::trace::parse("log", &log), Ok(trace) if trace.clone().into_trace().nodes == 6)
+    );
 }

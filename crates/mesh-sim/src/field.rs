@@ -112,8 +112,11 @@ impl Field {
     pub fn mirror(&self, seed: u64, seal: Seal, radio: Radio, hop_ms: u64) -> Run {
         let mut world = World::sealed(seed, seal);
         let people: Vec<NodeIx> = (0..self.nodes).map(|node| world.add(&format!("Node {node}"))).collect();
-        let pairs: BTreeSet<(u32, u32)> =
-            self.letters.iter().map(|letter| (letter.from.min(letter.to), letter.from.max(letter.to))).collect();
+        let pairs: BTreeSet<(u32, u32)> = self
+            .letters
+            .iter()
+            .map(|letter| (letter.from.min(letter.to), letter.from.max(letter.to)))
+            .collect();
         let pairs: Vec<_> = pairs.iter().map(|(a, b)| (people[*a as usize], people[*b as usize])).collect();
         world.introduce(&pairs);
         world.forget();

@@ -63,7 +63,8 @@ fn tell(app: &App, router: &str, runs: &[(u64, OneOutcome)], wall_seconds: f64) 
         Interval::over(runs.iter().map(|(_, outcome)| of(outcome))).unwrap_or_default()
     };
     let (delivery, overhead) = (mean(|o| o.delivery), mean(|o| o.overhead));
-    let (median, latency, hops) = (mean(|o| o.latency_median_s), mean(|o| o.latency_mean_s), mean(|o| o.hops_mean));
+    let (median, latency, hops) =
+        (mean(|o| o.latency_median_s), mean(|o| o.latency_mean_s), mean(|o| o.hops_mean));
     let value = json!({
         "router": router, "seeds": runs.iter().map(|(seed, _)| seed).collect::<Vec<_>>(),
         "delivery": delivery, "overhead": overhead, "latency_median_s": median, "latency_mean_s": latency,

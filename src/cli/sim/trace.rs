@@ -8,8 +8,8 @@ use crate::cli::App;
 use mesh_sim::report::Run;
 use mesh_sim::runner::{self, TraceOptions};
 use mesh_sim::scenario::ProtocolName;
-use mesh_sim::{Creation, Seal};
 use mesh_sim::trace::{self, Trace};
+use mesh_sim::{Creation, Seal};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

@@ -276,6 +276,6 @@ mod tests {
     #[test]
     fn the_longest_text_is_cut_and_whole_again() {
         let message = message(MAX_TEXT);
-        assert_eq!(assemble(&message, 14_542, u64::from), vec![message.to_bytes()]);
+        assert_eq!(assemble(&message, 14_542, 1, u64::from), vec![message.to_bytes()]);
     }
 }

@@ -74,13 +74,16 @@ fn what_is_looked_at_does_not_change_a_run() {
     assert_eq!(looked.0.trace_hash, blind.0.trace_hash);
     assert_eq!(looked.1.scenes.len(), 10);
     assert_eq!(looked.1.deliveries, blind.1.deliveries);
-    assert!(looked.1.samples.is_sorted_by(|a, b| a.delivered <= b.delivered && a.bytes_on_air <= b.bytes_on_air));
+    assert!(
+        looked.1.samples.is_sorted_by(|a, b| a.delivered <= b.delivered && a.bytes_on_air <= b.bytes_on_air)
+    );
 }
 
 #[test]
 fn a_sweep_has_a_point_for_each_value_with_its_confidence() {
     let scenario = small("train_carriage");
-    let over = Sweep { path: "nodes".to_owned(), values: vec!["20".to_owned(), "30".to_owned()], seeds: 1..3 };
+    let over =
+        Sweep { path: "nodes".to_owned(), values: vec!["20".to_owned(), "30".to_owned()], seeds: 1..3 };
     let points = sweep(&scenario, &over, 2, &options(&scenario), &|_| {}).unwrap();
     assert_eq!(points.iter().map(|point| point.outcomes[0].nodes).collect::<Vec<_>>(), [20, 30]);
     assert!(points.iter().all(|point| point.figures["delivery_ratio"].runs == 2));

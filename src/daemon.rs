@@ -1,24 +1,33 @@
 //! The daemon: the only loop around a node. One input, its outputs as one batch; then store, send,
 //! tell (ARCHITECTURE.md, law 3).
 //!
-//! Two threads. The *node* thread takes one input at a time, stages its writes and queues its
-//! effects. The *commit* thread makes durable whatever was staged while the previous commit ran, and
-//! only then transmits, answers and tells, in order: a group commit without a gather delay.
+//! Two threads. The *node* thread takes one input at a time and stages its writes; inputs that wait
+//! already share a batch of effects, which never waits for one that has not come. The *commit* thread
+//! makes durable whatever was staged while the previous commit ran, and only then transmits, answers and
+//! tells, in order: a group commit without a gather delay. Effects that need no write and have nothing
+//! before them are done by the node thread itself, which saves two changes of thread on every request.
 
-use crate::config::{MAX_EVENT_LAG, MAX_TASKS, MAX_UNCOMMITTED};
-use crate::handle::{Answers, CommandError, Handle, Notice, Task};
+mod commit;
+
+use crate::alarm;
+use crate::config::{GATHER, MAX_GATHERED, MAX_TASKS, MAX_UNCOMMITTED};
+use crate::handle::{Answers, CommandError, Feed, Handle, Task};
 use crate::transport::{Transport, TransportEvent};
+use commit::{Batch, Committer, Failed};
 use mesh_core::{
-    CloseReason, Command, CommandId, Config, Event, Input, Lane, LinkId, Memory, Node, Now, Output, Read,
+    CloseReason, Command, CommandId, Config, Event, Input, LinkId, Memory, Node, Now, Output, Read,
     StartError, StoreOp, Time, Wall,
 };
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
-use tokio::sync::{broadcast, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::mpsc;
+
+/// What a command is told while the disk is given time.
+const NOT_NOW: &str = "the disk does not take anything";
 
 /// What the daemon needs of storage.
 pub trait Storage: Send + Sync + 'static {
@@ -156,7 +165,7 @@ impl Daemon {
     /// Where the system gives no thread.
     pub fn start(parts: Parts) -> std::io::Result<Self> {
         let (task_tx, tasks) = mpsc::channel(MAX_TASKS);
-        let (events, _) = broadcast::channel(MAX_EVENT_LAG);
+        let events = Feed::new();
         let (batch_tx, batches) = sync_channel(MAX_UNCOMMITTED);
         let answers = Answers::default();
         let failed = Arc::new(Failed::default());
@@ -170,6 +179,7 @@ impl Daemon {
             streak: Arc::clone(&streak),
             epoch: 0,
         };
+        let (committer, on_the_way) = (Arc::new(Mutex::new(committer)), Arc::new(AtomicUsize::new(0)));
         let handle = Handle::new(task_tx, events, answers.clone());
         let keeper = Keeper {
             node: parts.node,
@@ -178,19 +188,24 @@ impl Daemon {
             transport: parts.transport,
             clock: parts.clock,
             batches: batch_tx,
-            answers,
+            answers: answers.clone(),
             failed,
             streak,
             links: BTreeSet::new(),
-            epoch: 0,
+            alone: false,
+            gathered: Batch::default(),
+            committer: Arc::clone(&committer),
+            on_the_way: Arc::clone(&on_the_way),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let transport_events = parts.transport_events;
         let node_thread = std::thread::Builder::new()
             .name("node".into())
-            .spawn(move || runtime.block_on(keeper.run(tasks, transport_events)))?;
-        let commit_thread =
-            std::thread::Builder::new().name("commit".into()).spawn(move || committer.run(&batches))?;
+            .spawn(move || alarm::run(keeper.run(tasks, transport_events)))?;
+        let commit_thread = std::thread::Builder::new().name("commit".into()).spawn(move || {
+            // Whatever ends this thread, nobody goes on waiting for it.
+            let _end = EndOfAnswers(answers);
+            Committer::run(&committer, &on_the_way, &batches);
+        })?;
         Ok(Self { handle, threads: vec![node_thread, commit_thread] })
     }
 
@@ -213,36 +228,12 @@ impl Daemon {
     }
 }
 
-/// The outputs of one input that wait for its writes to be durable.
-#[derive(Debug)]
-struct Batch {
-    epoch: u64,
-    writes: bool,
-    command: Option<CommandId>,
-    effects: Vec<Output>,
-    /// Told once everything before is durable, or refused.
-    passed: Option<SyncSender<()>>,
-}
+/// Ends every wait for an answer when it goes.
+struct EndOfAnswers(Answers);
 
-/// How the commit thread tells the node thread that a commit failed.
-#[derive(Debug, Default)]
-struct Failed {
-    set: AtomicBool,
-    wake: tokio::sync::Notify,
-}
-
-impl Failed {
-    fn set(&self) {
-        self.set.store(true, Ordering::Release);
-        self.wake.notify_one();
-    }
-
-    fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
-    }
-
-    fn clear(&self) {
-        self.set.store(false, Ordering::Release);
+impl Drop for EndOfAnswers {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -260,20 +251,29 @@ struct Keeper {
     /// Failures since the last success.
     streak: Arc<AtomicU32>,
     links: BTreeSet<LinkId>,
-    epoch: u64,
+    /// Whether the commit thread is gone: nothing can be stored, sent or told any more.
+    alone: bool,
+    /// What the inputs since the last hand-over want done.
+    gathered: Batch,
+    committer: Arc<Mutex<Committer>>,
+    /// Batches that were handed over and are not done.
+    on_the_way: Arc<AtomicUsize>,
 }
 
 impl Keeper {
     async fn run(mut self, mut tasks: mpsc::Receiver<Task>, mut events: mpsc::Receiver<TransportEvent>) {
         self.drain(None);
         let mut transports_live = true;
-        loop {
+        let mut live = true;
+        while live {
+            self.hand_over();
+            if self.alone {
+                tracing::error!("the node ends: its commit thread is gone");
+                break;
+            }
             let due = self.node.next_wakeup();
             tokio::select! {
-                task = tasks.recv() => match task {
-                    None | Some(Task::Stop) => break,
-                    Some(task) => self.on_task(task),
-                },
+                task = tasks.recv() => live = self.on_task(task),
                 event = events.recv(), if transports_live => match event {
                     Some(event) => self.on_transport(event),
                     None => transports_live = false,
@@ -284,21 +284,49 @@ impl Keeper {
                     self.input(None, Input::Tick);
                 }
             }
+            live = live && self.on_waiting(&mut tasks, &mut events);
             if self.failed.is_set() && !self.rebuild(&mut tasks).await {
                 break;
             }
         }
+        self.hand_over();
         // First nothing more is accepted; then the committer sees its last batch and answers the rest.
         drop(tasks);
         drop(self.batches);
     }
 
-    fn on_task(&mut self, task: Task) {
-        match task {
-            Task::Command(id, command) => self.on_command(id, command),
-            Task::Read(read) => read(&self.node, self.clock.now()),
-            Task::Stop => {}
+    /// Handles what waits already: it shares a commit and the frames that follow from it. Returns
+    /// whether to go on.
+    fn on_waiting(
+        &mut self,
+        tasks: &mut mpsc::Receiver<Task>,
+        events: &mut mpsc::Receiver<TransportEvent>,
+    ) -> bool {
+        let end = Instant::now() + GATHER;
+        for _ in 0..MAX_GATHERED {
+            if self.failed.is_set() || Instant::now() >= end {
+                break;
+            }
+            let (event, task) = (events.try_recv().ok(), tasks.try_recv().ok());
+            if event.is_none() && task.is_none() {
+                break;
+            }
+            event.into_iter().for_each(|event| self.on_transport(event));
+            if task.is_some() && !self.on_task(task) {
+                return false;
+            }
         }
+        true
+    }
+
+    /// Returns whether to go on.
+    fn on_task(&mut self, task: Option<Task>) -> bool {
+        match task {
+            None | Some(Task::Stop) => return false,
+            Some(Task::Command(id, command)) => self.on_command(id, command),
+            Some(Task::Read(read)) => read(&self.node, self.clock.now()),
+        }
+        true
     }
 
     fn on_command(&mut self, id: CommandId, command: Command) {
@@ -326,43 +354,58 @@ impl Keeper {
         self.drain(command);
     }
 
-    /// Stages the writes of the input at work and queues the rest behind them.
+    /// Stages the writes of the input at work and gathers the rest.
     fn drain(&mut self, command: Option<CommandId>) {
         let mut ops = Vec::new();
-        let mut effects = Vec::new();
         let mut broken = None;
+        let before = self.gathered.effects.len();
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Store(op) => ops.push(op),
                 Output::Notify(_, Event::StorageFailed(error)) => broken = Some(error.to_string()),
-                effect => effects.push(effect),
+                effect => self.gathered.effects.push(effect),
             }
         }
         if let Some(reason) = broken {
+            self.gathered.effects.truncate(before);
             return self.give_up(command, reason);
         }
-        if ops.is_empty() && effects.is_empty() {
-            return;
-        }
-        let writes = !ops.is_empty();
-        if writes {
+        self.gathered.commands.extend(command);
+        if !ops.is_empty() {
+            self.gathered.writes = true;
             self.storage.stage(ops);
         }
-        let batch = Batch { epoch: self.epoch, writes, command, effects, passed: None };
-        // A closed channel means that the committer is gone, and with it every effect.
-        let _ = self.batches.send(batch);
+    }
+
+    /// Hands over what was gathered. What needs no write and has nothing before it is done here and now.
+    fn hand_over(&mut self) {
+        let next = Batch { epoch: self.gathered.epoch, ..Batch::default() };
+        let batch = std::mem::replace(&mut self.gathered, next);
+        if !batch.writes && batch.effects.is_empty() {
+            return;
+        }
+        if !batch.writes && self.on_the_way.load(Ordering::Acquire) == 0 {
+            return self.committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![batch]);
+        }
+        self.alone |= !self.pass(batch);
+    }
+
+    /// `false` where the committer is gone, and with it every effect.
+    fn pass(&self, batch: Batch) -> bool {
+        self.on_the_way.fetch_add(1, Ordering::AcqRel);
+        self.batches.send(batch).is_ok()
     }
 
     /// The node could not read its storage: nothing of this input counts, everything before it does.
-    fn give_up(&self, command: Option<CommandId>, reason: String) {
+    fn give_up(&mut self, command: Option<CommandId>, reason: String) {
         tracing::error!(%reason, "the storage cannot be read; the node is rebuilt");
         if let Some(command) = command {
             self.answers.give(command, Err(CommandError::Storage { reason }));
         }
+        self.hand_over();
         let (passed, wait) = sync_channel(1);
-        let (epoch, effects) = (self.epoch, Vec::new());
-        let barrier = Batch { epoch, writes: false, command: None, effects, passed: Some(passed) };
-        if self.batches.send(barrier).is_ok() {
+        let barrier = Batch { epoch: self.gathered.epoch, passed: Some(passed), ..Batch::default() };
+        if self.pass(barrier) {
             // An error means that the committer is gone, and with it what waited.
             let _ = wait.recv();
         }
@@ -371,43 +414,44 @@ impl Keeper {
 
     /// After a commit failed: forgets what is not durable and begins again from the disk.
     ///
-    /// Nothing that was dropped had been sent or told, so nobody can miss it. While the disk keeps
-    /// failing, the pause grows from 0.1 s to 25 s. Returns whether to go on.
+    /// Nothing that was dropped had been sent or told, so nobody can miss it. That is done at once, where the
+    /// disk can be read: what could not be stored is not shown either. While the disk keeps failing, the pause
+    /// after it grows from 0.1 s to 25 s. Returns whether to go on.
     async fn rebuild(&mut self, tasks: &mut mpsc::Receiver<Task>) -> bool {
+        self.hand_over();
         for link in std::mem::take(&mut self.links) {
             // Sessions over it are lost; both ends meet again with a fresh hello.
             self.transport.with(|transport| transport.close(link, CloseReason::Silent));
         }
-        loop {
+        let mut is_rebuilt = false;
+        while !is_rebuilt {
+            match self.restore() {
+                Ok(node) => (self.node, is_rebuilt) = (node, true),
+                Err(reason) => tracing::error!(%reason, "the node cannot be rebuilt yet"),
+            }
             let failures = self.streak.fetch_add(1, Ordering::Relaxed);
             if !self.pause(Duration::from_millis(100 << failures.min(8)), tasks).await {
                 return false;
             }
-            match self.restore() {
-                Ok(node) => {
-                    self.node = node;
-                    break;
-                }
-                Err(reason) => tracing::error!(%reason, "the node cannot be rebuilt yet"),
-            }
         }
-        self.epoch += 1;
+        let epoch = self.gathered.epoch + 1;
+        self.gathered = Batch { epoch, ..Batch::default() };
         self.failed.clear();
         self.drain(None);
         true
     }
 
-    /// Lets `span` pass; meanwhile reads see what was known and commands are refused at once.
+    /// Lets `span` pass; meanwhile reads see what the node knows and commands are refused at once.
     async fn pause(&self, span: Duration, tasks: &mut mpsc::Receiver<Task>) -> bool {
-        let mut end = std::pin::pin!(tokio::time::sleep(span));
+        let end = Instant::now() + span;
         loop {
             tokio::select! {
-                () = &mut end => return true,
+                () = alarm::until(end) => return true,
                 task = tasks.recv() => match task {
                     None | Some(Task::Stop) => return false,
                     Some(Task::Read(read)) => read(&self.node, self.clock.now()),
                     Some(Task::Command(id, _)) => {
-                        let reason = "the disk does not take anything".to_owned();
+                        let reason = NOT_NOW.to_owned();
                         self.answers.give(id, Err(CommandError::Storage { reason }));
                     }
                 },
@@ -435,93 +479,8 @@ pub fn random_seed() -> std::io::Result<[u8; 32]> {
 
 async fn sleep_until(clock: Clock, due: Option<(Time, &'static str)>) {
     match due {
-        Some((time, _)) => tokio::time::sleep(time.since(clock.now().mono)).await,
+        Some((time, _)) => alarm::until(Instant::now() + time.since(clock.now().mono)).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The commit thread: makes durable, then sends and tells.
-struct Committer {
-    storage: Arc<dyn Storage>,
-    transport: Switch,
-    events: broadcast::Sender<Notice>,
-    answers: Answers,
-    failed: Arc<Failed>,
-    streak: Arc<AtomicU32>,
-    /// The oldest epoch whose batches still count.
-    epoch: u64,
-}
-
-impl Committer {
-    fn run(mut self, batches: &Receiver<Batch>) {
-        while let Ok(first) = batches.recv() {
-            let mut group = vec![first];
-            group.extend(batches.try_iter().take(MAX_UNCOMMITTED));
-            self.commit(group);
-        }
-        self.answers.end();
-    }
-
-    fn commit(&mut self, group: Vec<Batch>) {
-        let waiting: Vec<_> = group.iter().filter_map(|batch| batch.passed.clone()).collect();
-        self.commit_group(group);
-        for waiting in waiting {
-            // The asker waits for this alone.
-            let _ = waiting.send(());
-        }
-    }
-
-    fn commit_group(&mut self, group: Vec<Batch>) {
-        let (live, dead): (Vec<_>, Vec<_>) = group.into_iter().partition(|batch| batch.epoch >= self.epoch);
-        self.refuse(dead, "an earlier write failed");
-        if live.iter().any(|batch| batch.writes) {
-            if let Err(error) = self.storage.commit() {
-                return self.fail(live, &error);
-            }
-            self.streak.store(0, Ordering::Relaxed);
-        }
-        for batch in live {
-            self.release(batch);
-        }
-    }
-
-    /// Drops what `batches` wanted done, and everything more until the node was rebuilt.
-    fn fail(&mut self, batches: Vec<Batch>, error: &StorageError) {
-        tracing::error!(%error, "nothing is stored, sent or told until the disk works again");
-        self.epoch = batches.iter().map(|batch| batch.epoch).max().unwrap_or(self.epoch) + 1;
-        self.failed.set();
-        self.refuse(batches, &error.reason);
-    }
-
-    fn release(&self, batch: Batch) {
-        for effect in batch.effects {
-            match effect {
-                Output::Send { link, lane, frame } => self.send(link, lane, frame),
-                Output::Close { link, why } => {
-                    tracing::debug!(?link, ?why, "closing");
-                    self.transport.with(|transport| transport.close(link, why));
-                }
-                Output::Notify(_, Event::Answered { command, result }) => {
-                    self.answers.give(command, result.map_err(CommandError::Refused));
-                }
-                Output::Notify(seq, event) => {
-                    // Without front ends nobody misses it: what matters is stored.
-                    let _ = self.events.send(Notice { seq, event: Arc::new(event) });
-                }
-                // No radio here advertises; writes were staged before.
-                Output::Advertise { .. } | Output::Store(_) => {}
-            }
-        }
-    }
-
-    fn send(&self, link: LinkId, lane: Lane, frame: Vec<u8>) {
-        self.transport.with(|transport| transport.send(link, lane, frame));
-    }
-
-    fn refuse(&self, batches: Vec<Batch>, reason: &str) {
-        for command in batches.into_iter().filter_map(|batch| batch.command) {
-            self.answers.give(command, Err(CommandError::Storage { reason: reason.to_owned() }));
-        }
     }
 }
 
@@ -529,7 +488,7 @@ impl Committer {
 mod tests {
     use super::*;
     use mesh_core::{Refusal, Reply};
-    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
 
     /// A disk that can be told to fail; what was not committed is lost by a recovery.
     #[derive(Clone, Default)]
@@ -540,6 +499,7 @@ mod tests {
         now: Memory,
         durable: Memory,
         fails: bool,
+        panics: bool,
         refuses: bool,
         commits: usize,
     }
@@ -571,6 +531,11 @@ mod tests {
                 std::thread::yield_now();
             }
             let mut platter = self.0.lock().unwrap();
+            let panics = platter.panics;
+            if panics {
+                drop(platter);
+                panic!("a commit panics by order");
+            }
             if platter.fails {
                 platter.refuses = true;
                 return Err(StorageError { reason: "the disk is full".into() });
@@ -669,6 +634,59 @@ mod tests {
             tokio::task::yield_now().await;
         }
         daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_stands_still_holds_the_node_back() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Asha K.").await, Ok(Reply::Done));
+        let before = disk.commits();
+        disk.1.store(true, Ordering::Release);
+        let count = 3 * MAX_UNCOMMITTED;
+        let names: Vec<String> = (0..count).map(|i| format!("Asha {i}")).collect();
+        let commands = futures::future::join_all(names.iter().map(|name| rename(&daemon, name)));
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            disk.1.store(false, Ordering::Release);
+        };
+        let (answers, ()) = futures::join!(commands, release);
+        assert!(answers.iter().all(|answer| *answer == Ok(Reply::Done)));
+        assert!(disk.commits() - before >= 2, "what waits for the disk at once is bounded");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn while_the_disk_takes_nothing_what_could_not_be_stored_is_not_shown() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.fails = true);
+        while rename(&daemon, "Lost").await != Err(CommandError::Storage { reason: NOT_NOW.into() }) {}
+        assert_eq!(name(&daemon).await, "Durable");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn without_its_commit_thread_a_node_ends_and_nobody_goes_on_waiting() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.panics = true);
+        assert_eq!(rename(&daemon, "Lost").await, Err(CommandError::Stopped));
+        while rename(&daemon, "Lost too").await != Err(CommandError::Stopped) {}
+        daemon.handle().ended().await;
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_own_thread_panics_has_ended_and_says_so() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        let panicked = daemon.handle().read(|_, _| panic!("a read panics by order")).await;
+        assert!(panicked.is_err());
+        daemon.handle().ended().await;
+        assert_eq!(rename(&daemon, "Late").await, Err(CommandError::Stopped));
     }
 
     #[tokio::test]

@@ -41,8 +41,8 @@ pub enum TransportEvent {
 
 /// Orders to a transport. Never blocks; what a dead link is told is dropped.
 pub trait Transport: Send + Sync {
-    /// Transmits a frame; frames of one lane stay in order.
-    fn send(&self, link: LinkId, lane: Lane, frame: Vec<u8>);
+    /// Transmits frames; frames of one lane stay in order. What is handed over together leaves together.
+    fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>);
     /// Closes a link.
     fn close(&self, link: LinkId, why: CloseReason);
 }

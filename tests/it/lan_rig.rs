@@ -102,7 +102,7 @@ impl Station {
     }
 
     pub(crate) fn send(&self, link: LinkId, lane: Lane, frame: &[u8]) {
-        self.handle.send(link, lane, frame.to_vec());
+        self.handle.send(link, lane, vec![frame.to_vec()]);
     }
 
     pub(crate) fn close(&self, link: LinkId, why: CloseReason) {

@@ -37,7 +37,7 @@ async fn many_small_frames_are_batched() {
     let start = Instant::now();
     let mut seen = 0;
     for number in 0..FRAMES {
-        a.handle.send(up_a.link, Lane::Control, vec![7; 100]);
+        a.handle.send(up_a.link, Lane::Control, vec![vec![7; 100]]);
         while number - seen > AHEAD {
             b.frame().await;
             seen += 1;

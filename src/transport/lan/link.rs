@@ -11,6 +11,7 @@ use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader}
 use libp2p::PeerId;
 use mesh_core::link::MAX_FRAME;
 use mesh_core::{Lane, LinkId, Profile, Role};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -24,6 +25,8 @@ const GREETING: Duration = Duration::from_secs(2);
 pub(super) const MAX_QUEUED: usize = 4 * 1024 * 1024;
 /// Bytes written at once where more than one frame waits.
 const BATCH: usize = 64 * 1024;
+/// Bytes of pieces that are acknowledged although more came together with them, so that a wide window keeps moving.
+const MAX_OWED: usize = 16 * 1024;
 /// Bytes read at once.
 const READ_BUFFER: usize = 32 * 1024;
 /// Random bytes of a greeting.
@@ -32,7 +35,7 @@ const NONCE: usize = 16;
 /// What a writer's queue holds.
 #[derive(Debug)]
 enum Item {
-    Frame(Vec<u8>),
+    Frames(Vec<Vec<u8>>),
     Close,
 }
 
@@ -75,23 +78,27 @@ pub(super) enum SendError {
 }
 
 impl Sender {
-    pub(super) fn send(&self, lane: Lane, frame: Vec<u8>) -> Result<(), SendError> {
-        let got = frame.len();
-        if got == 0 || got > MAX_FRAME {
-            return Err(SendError::Length { got });
+    /// Queues frames that belong together: the writer is woken once.
+    pub(super) fn send(&self, lane: Lane, frames: Vec<Vec<u8>>) -> Result<(), SendError> {
+        let mut bytes = 0;
+        for got in frames.iter().map(Vec::len) {
+            if got == 0 || got > MAX_FRAME {
+                return Err(SendError::Length { got });
+            }
+            bytes += got;
         }
         let (queue, queued) = match lane {
             Lane::Control => (&self.control, &self.shared.control_queued),
             Lane::Bulk => (&self.bulk, &self.shared.bulk_queued),
         };
-        if queued.fetch_add(got, Ordering::Relaxed) + got > MAX_QUEUED {
+        if queued.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_QUEUED {
             return Err(SendError::Full);
         }
         if lane == Lane::Bulk {
-            self.shared.bulk_handed.fetch_add(got as u64, Ordering::Relaxed);
+            self.shared.bulk_handed.fetch_add(bytes as u64, Ordering::Relaxed);
         }
-        self.shared.frames.fetch_add(1, Ordering::Relaxed);
-        queue.send(Item::Frame(frame)).map_err(|_| SendError::Gone)
+        self.shared.frames.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        queue.send(Item::Frames(frames)).map_err(|_| SendError::Gone)
     }
 
     /// Ends the link after the control frames that wait.
@@ -208,6 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
             shared: Arc::clone(&shared),
             window: Window::new(),
             credit: Credit::default(),
+            waiting: VecDeque::new(),
             current: Current::default(),
             buffer: Vec::new(),
         };
@@ -286,9 +294,11 @@ async fn write_control<W: AsyncWrite + Unpin>(
         let Some(mut item) = queue.recv().await else { return End::Closed };
         buffer.clear();
         let closing = loop {
-            let Item::Frame(frame) = item else { break true };
-            shared.control_queued.fetch_sub(frame.len(), Ordering::Relaxed);
-            put_frame(&mut buffer, &frame);
+            let Item::Frames(frames) = item else { break true };
+            for frame in frames {
+                shared.control_queued.fetch_sub(frame.len(), Ordering::Relaxed);
+                put_frame(&mut buffer, &frame);
+            }
             if buffer.len() >= BATCH {
                 break false;
             }
@@ -330,7 +340,7 @@ async fn read_bulk<R: AsyncRead + Unpin>(
                 if events.send(TransportEvent::Frame { link, bytes }).await.is_err() {
                     return End::NodeGone;
                 }
-                shared.owe(length);
+                shared.owe(length, input.buffer().is_empty());
             }
             Err(end) => return end,
         }
@@ -339,7 +349,7 @@ async fn read_bulk<R: AsyncRead + Unpin>(
 
 /// Reads one record; gives a frame that became whole, with the length of the piece that is not yet acknowledged.
 async fn read_record<R: AsyncRead + Unpin>(
-    input: &mut R,
+    input: &mut BufReader<R>,
     assembly: &mut Assembly,
     shared: &Shared,
 ) -> Result<Option<(Vec<u8>, usize)>, End> {
@@ -356,17 +366,19 @@ async fn read_record<R: AsyncRead + Unpin>(
             if last {
                 return Ok(Some((assembly.take(), length)));
             }
-            shared.owe(length);
+            shared.owe(length, input.buffer().is_empty());
             Ok(None)
         }
     }
 }
 
 impl Shared {
-    /// `length` bytes were taken: the writer acknowledges them.
-    fn owe(&self, length: usize) {
-        self.owed.fetch_add(length as u32, Ordering::Relaxed);
-        self.changed.notify_one();
+    /// `length` bytes were taken: the writer acknowledges them, once for `all` that came together.
+    fn owe(&self, length: usize, all: bool) {
+        let owed = self.owed.fetch_add(length as u32, Ordering::Relaxed);
+        if all || owed as usize >= MAX_OWED {
+            self.changed.notify_one();
+        }
     }
 }
 
@@ -392,6 +404,8 @@ struct BulkWriter<W> {
     shared: Arc<Shared>,
     window: Window,
     credit: Credit,
+    /// Frames that were taken out of the queue.
+    waiting: VecDeque<Vec<u8>>,
     current: Current,
     buffer: Vec<u8>,
 }
@@ -431,8 +445,8 @@ impl<W: AsyncWrite + Unpin> BulkWriter<W> {
         tokio::select! {
             () = self.shared.changed.notified() => {}
             item = self.queue.recv(), if starved => {
-                let Some(Item::Frame(frame)) = item else { return Err(End::Closed) };
-                self.current = Current { frame, sent: 0 };
+                let Some(Item::Frames(frames)) = item else { return Err(End::Closed) };
+                self.waiting.extend(frames);
             }
         }
         Ok(())
@@ -442,7 +456,7 @@ impl<W: AsyncWrite + Unpin> BulkWriter<W> {
     fn fill(&mut self) -> bool {
         while self.buffer.len() < BATCH {
             if self.current.left() == 0 {
-                let Ok(Item::Frame(frame)) = self.queue.try_recv() else { return true };
+                let Some(frame) = self.next_frame() else { return true };
                 self.current = Current { frame, sent: 0 };
             }
             let length = self.current.left().min(MAX_PIECE);
@@ -457,6 +471,17 @@ impl<W: AsyncWrite + Unpin> BulkWriter<W> {
             self.window.on_sent(Instant::now(), length as u32);
         }
         false
+    }
+}
+
+impl<W> BulkWriter<W> {
+    fn next_frame(&mut self) -> Option<Vec<u8>> {
+        if self.waiting.is_empty()
+            && let Ok(Item::Frames(frames)) = self.queue.try_recv()
+        {
+            self.waiting.extend(frames);
+        }
+        self.waiting.pop_front()
     }
 }
 
@@ -478,17 +503,17 @@ mod tests {
         let (sender, _queues) = queues();
         let frame = vec![0; MAX_FRAME];
         for _ in 0..MAX_QUEUED / MAX_FRAME {
-            sender.send(Lane::Control, frame.clone()).unwrap();
+            sender.send(Lane::Control, vec![frame.clone()]).unwrap();
         }
-        assert_eq!(sender.send(Lane::Control, frame.clone()), Err(SendError::Full));
-        assert_eq!(sender.send(Lane::Bulk, frame), Ok(()), "lanes are counted apart");
+        assert_eq!(sender.send(Lane::Control, vec![frame.clone()]), Err(SendError::Full));
+        assert_eq!(sender.send(Lane::Bulk, vec![frame]), Ok(()), "lanes are counted apart");
     }
 
     #[test]
     fn empty_and_oversize_frames_are_not_queued() {
         let (sender, _queues) = queues();
-        assert_eq!(sender.send(Lane::Control, Vec::new()), Err(SendError::Length { got: 0 }));
+        assert_eq!(sender.send(Lane::Control, vec![Vec::new()]), Err(SendError::Length { got: 0 }));
         let got = MAX_FRAME + 1;
-        assert_eq!(sender.send(Lane::Bulk, vec![0; got]), Err(SendError::Length { got }));
+        assert_eq!(sender.send(Lane::Bulk, vec![vec![0; got]]), Err(SendError::Length { got }));
     }
 }

@@ -6,6 +6,7 @@
 
 mod beacon;
 mod credit;
+mod datagram;
 mod doctor;
 mod driver;
 mod epoch;
@@ -15,9 +16,11 @@ mod hostile;
 mod lanes;
 mod link;
 mod net;
+mod pace;
 mod peers;
 mod target;
 mod window;
+mod wires;
 
 pub use beacon::BEACON_PORT;
 pub use doctor::{Diagnostics, InterfaceReport, PortReport, diagnose};
@@ -152,6 +155,11 @@ impl LanHandle {
         self.links.read().len()
     }
 
+    /// Tries once to link to whoever listens at `address`; whether that worked shows in the events.
+    pub fn dial(&self, address: SocketAddr) {
+        self.order(Order::Dial(address));
+    }
+
     /// Replaces the ephemeral identity and the port now, as after [`LanConfig::rotate_every`].
     pub fn rotate(&self) {
         self.order(Order::Rotate);
@@ -179,8 +187,8 @@ impl LanHandle {
 }
 
 impl Transport for LanHandle {
-    fn send(&self, link: LinkId, lane: Lane, frame: Vec<u8>) {
-        let Some(result) = self.links.read().get(&link).map(|sender| sender.send(lane, frame)) else {
+    fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>) {
+        let Some(result) = self.links.read().get(&link).map(|sender| sender.send(lane, frames)) else {
             return;
         };
         if let Err(error) = result

@@ -18,7 +18,7 @@ fn parcel(n: u32) -> Parcel {
     let mut ack = [0x66; 16];
     ack[..4].copy_from_slice(&n.to_le_bytes());
     let header = Envelope::header(SizeClass::B256, Lifetime::Fortnight, Tag(tag), Ack(ack).commit());
-    Parcel::from(Envelope::new(header, &[0; 256], 12).unwrap())
+    Parcel::from(&Envelope::new(header, &[0; 256], 12).unwrap())
 }
 
 fn ack(n: u32) -> Ack {
@@ -151,7 +151,7 @@ fn attack_42_hops_above_the_cap_are_lowered() {
     let mut bytes = Envelope::from_parts(parcel(1).immutable, 0, 0).unwrap().to_bytes();
     let hops = bytes.len() - 5;
     bytes[hops] = 255;
-    assert_eq!(Parcel::from(Envelope::from_bytes(&bytes).unwrap()).hops, 16);
+    assert_eq!(Parcel::from(&Envelope::from_bytes(&bytes).unwrap()).hops, 16);
     let public = [&[0x81; 20][..], &[255, 0, 0, 0, 0]].concat();
     assert_eq!(Parcel::public(&public, Duration::from_secs(1)).unwrap().hops, 16);
 }
@@ -251,7 +251,7 @@ fn an_envelope_of_a_newer_version_is_carried_byte_for_byte() {
     (bytes[0], bytes[1]) = (2, 0x3f);
     bytes[772..].copy_from_slice(&[5, 0, 0, 0, 0]);
     let mut bag = bag(Config::default());
-    let parcel = Parcel::from(Envelope::from_bytes(&bytes).unwrap());
+    let parcel = Parcel::from(&Envelope::from_bytes(&bytes).unwrap());
     let id = parcel.id;
     bag.keep(at(0), parcel, stranger(1), &mut Outbox::default()).unwrap();
     let sent = bag.load(at(0), id, &Memory::default()).unwrap().unwrap().handed_on().unwrap();

@@ -4,13 +4,15 @@ use crate::crypto::kdf16;
 use crate::id::{AccountId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
-use crate::wire::message::{Body, MAX_PARTS, Message};
+use crate::wire::message::{Body, MAX_PARENTS, MAX_PARTS, MAX_TEXT, Message};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Unfinished long messages per person; a new one beyond it ends the oldest.
 pub const MAX_UNFINISHED: usize = 32;
 /// Bytes of a message around a part's own.
 pub(super) const PART_OVERHEAD: usize = 64;
+/// Bytes of a message around its text: id, times, parents and lengths in their longest forms.
+const MESSAGE_OVERHEAD: usize = 16 + 5 + 9 + 1 + 8 * MAX_PARENTS + 1 + 5;
 
 /// How a message of `len` bytes is cut where one envelope takes `room`: the number of parts, and
 /// their length.
@@ -50,6 +52,15 @@ pub(super) struct Arrived<'a> {
     pub(super) bytes: &'a [u8],
 }
 
+impl Arrived<'_> {
+    /// Whether so many parts of this length are more than the longest message. All but the last are equal.
+    fn is_beyond_a_message(&self) -> bool {
+        let is_last = self.index + 1 >= self.count;
+        let as_long = if is_last { 1 } else { usize::from(self.count - 1) };
+        self.bytes.len().saturating_mul(as_long) > MAX_TEXT + MESSAGE_OVERHEAD
+    }
+}
+
 /// Long messages that are not complete yet.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
@@ -84,6 +95,9 @@ impl Unfinished {
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<Option<Vec<u8>>, ReadError> {
+        if part.is_beyond_a_message() {
+            return Ok(None);
+        }
         let list = self.parts.entry(from).or_default();
         let known = list.iter().find(|(id, ..)| *id == part.whole);
         if known.is_some_and(|(_, count, _)| *count != part.count) {
@@ -242,5 +256,26 @@ mod tests {
             }
         }
         assert_eq!(memory.count(Table::Event), MAX_UNFINISHED);
+    }
+
+    #[test]
+    fn parts_of_more_than_the_longest_message_are_not_kept() {
+        let (memory, mut unfinished) = (Memory::default(), Unfinished::default());
+        let bytes = vec![0; 14_000];
+        for (whole, index, count, kept) in [(1, 0, 64, 0), (2, 63, 64, 1), (3, 0, 5, 2), (4, 5, 7, 2)] {
+            let mut out = Outbox::default();
+            let arrived = Arrived { whole: MessageId([whole; 16]), index, count, bytes: &bytes };
+            assert_eq!(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
+            while let Some(crate::Output::Store(op)) = out.pop() {
+                memory.apply([op]);
+            }
+            assert_eq!(memory.count(Table::Event), kept, "message {whole}");
+        }
+    }
+
+    #[test]
+    fn the_longest_text_is_cut_and_whole_again() {
+        let message = message(MAX_TEXT);
+        assert_eq!(assemble(&message, 14_542, 1, u64::from), vec![message.to_bytes()]);
     }
 }

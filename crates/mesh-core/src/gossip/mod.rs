@@ -86,8 +86,8 @@ const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
 const MAX_RAISES: usize = 256;
 /// How often unanswered questions are looked at.
 const CHECK: Duration = Duration::from_secs(1);
-/// Announcements that wait for a batch before it leaves at once.
-const FULL_BATCH: usize = 256;
+/// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
+const FULL_BATCH: usize = 32;
 
 /// What of a name is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

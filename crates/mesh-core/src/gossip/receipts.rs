@@ -7,7 +7,7 @@ use crate::id::{AccountId, Ack, LinkId};
 use crate::rng::Rng;
 use crate::time::Time;
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Receipts that wait; beyond that the oldest is said at once.
 const MAX_WAITING: usize = 4_096;
@@ -37,7 +37,11 @@ pub(super) enum Say {
 /// The receipts of our own that not everybody may hear yet.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
-    waiting: VecDeque<Waiting>,
+    /// By number, the oldest first.
+    waiting: BTreeMap<u64, Waiting>,
+    /// When each of them is looked at next.
+    due: BTreeSet<(Time, u64)>,
+    next: u64,
 }
 
 impl Receipts {
@@ -57,11 +61,14 @@ impl Receipts {
         let origin = origin.filter(|link| !told.contains(link));
         let origin = origin.map(|link| (link, now + seconds(10, 60, rng)));
         let due = now + seconds(2, 10, rng);
-        self.waiting.push_back(Waiting { ack, due, said: false, origin, told });
-        if self.waiting.len() > MAX_WAITING
-            && let Some(oldest) = self.waiting.front_mut()
-        {
-            (oldest.due, oldest.origin) = (now, None);
+        self.waiting.insert(self.next, Waiting { ack, due, said: false, origin, told });
+        self.due.insert((due, self.next));
+        self.next += 1;
+        if self.waiting.len() > MAX_WAITING {
+            let oldest = self.waiting.iter().find(|(_, waiting)| waiting.next() > now);
+            if let Some(number) = oldest.map(|(number, _)| *number) {
+                self.change(number, |oldest| (oldest.due, oldest.origin) = (now, None));
+            }
         }
         said
     }
@@ -69,33 +76,54 @@ impl Receipts {
     /// What has become due.
     pub(super) fn tick(&mut self, now: Time, links: &[(LinkId, Option<AccountId>)]) -> Vec<Say> {
         let mut said = Vec::new();
-        self.waiting.retain_mut(|waiting| waiting.advance(now, links, &mut said));
+        while let Some((_, number)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.pop_first();
+            let Some(waiting) = self.waiting.get_mut(&number) else { continue };
+            if waiting.advance(now, links, &mut said) {
+                self.due.insert((waiting.next(), number));
+            } else {
+                self.waiting.remove(&number);
+            }
+        }
         said
     }
 
     /// A new link hears what has been said to the others.
     pub(super) fn link_up(&self, link: LinkId) -> Vec<Say> {
-        let said = self.waiting.iter().filter(|waiting| waiting.said);
+        let said = self.waiting.values().filter(|waiting| waiting.said);
         said.map(|waiting| Say::To(link, waiting.ack)).collect()
     }
 
     /// The session that brought an envelope is over: nothing is held back from it any more.
     pub(super) fn link_down(&mut self, link: LinkId) {
-        for waiting in &mut self.waiting {
-            waiting.origin.take_if(|(origin, _)| *origin == link);
+        let from = |waiting: &Waiting| waiting.origin.is_some_and(|(origin, _)| origin == link);
+        let numbers = self.waiting.iter().filter(|(_, waiting)| from(waiting)).map(|(number, _)| *number);
+        for number in numbers.collect::<Vec<u64>>() {
+            self.change(number, |waiting| waiting.origin = None);
         }
     }
 
     pub(super) fn next_wakeup(&self) -> Option<Time> {
-        let next = |waiting: &Waiting| match waiting.origin {
-            Some((_, at)) if waiting.said => at,
-            _ => waiting.due,
-        };
-        self.waiting.iter().map(next).min()
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut Waiting)) {
+        let Some(waiting) = self.waiting.get_mut(&number) else { return };
+        self.due.remove(&(waiting.next(), number));
+        change(waiting);
+        self.due.insert((waiting.next(), number));
     }
 }
 
 impl Waiting {
+    /// When it is looked at next.
+    fn next(&self) -> Time {
+        match self.origin {
+            Some((_, at)) if self.said => at,
+            _ => self.due,
+        }
+    }
+
     /// Says what is due; `false` when all has been said.
     fn advance(&mut self, now: Time, links: &[(LinkId, Option<AccountId>)], said: &mut Vec<Say>) -> bool {
         if now < self.due {

@@ -20,7 +20,7 @@ use crate::view::PeerView;
 use crate::wire::frame::{Root, Set};
 use crate::wire::{Envelope, Frame, Lifetime};
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// The limits of the three layers.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +89,11 @@ pub enum MeshEvent {
     },
     /// An own envelope reached its age without a receipt.
     Expired {
+        /// Which.
+        id: EnvelopeId,
+    },
+    /// An own envelope that the bag should hold cannot be read any more; it is no longer held.
+    Lost {
         /// Which.
         id: EnvelopeId,
     },
@@ -219,7 +224,11 @@ impl Mesh {
         self.settle(now, out);
         while let Some((link, id)) = self.link.next_due() {
             let Some(item) = self.carry.item(id) else { continue };
-            let Ok(Some(parcel)) = self.carry.load(now, item.id, read) else { continue };
+            let Ok(loaded) = self.carry.load(now, item.id, read) else { continue };
+            let Some(parcel) = loaded else {
+                self.lose(now, &item, out);
+                continue;
+            };
             let Some(bytes) = parcel.handed_on() else { continue };
             match item.kind {
                 Kind::Sealed => {
@@ -227,6 +236,14 @@ impl Mesh {
                 }
                 Kind::Public => self.link.send(now, link, &Frame::Public(bytes), out),
             }
+        }
+    }
+
+    /// What was announced and cannot be handed on is not held: else neighbours would ask for it for ever.
+    /// What came this very moment may not be in storage yet.
+    fn lose(&mut self, now: Now, item: &carry::Item, out: &mut Outbox) {
+        if item.came < now.mono.0 && self.carry.forget_bodiless(now, item.id, out) && item.own {
+            self.events.push_back(MeshEvent::Lost { id: item.id });
         }
     }
 
@@ -244,6 +261,12 @@ impl Mesh {
     /// The next event, until `None`.
     pub fn poll(&mut self) -> Option<MeshEvent> {
         self.events.pop_front()
+    }
+
+    /// Whether there is an event to poll.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The recognition secrets of all pairs, most recent first, at start and after each change; live links
@@ -265,7 +288,7 @@ impl Mesh {
         origin: Origin,
         out: &mut Outbox,
     ) -> Result<EnvelopeId, Refused> {
-        self.keep_parcel(now, Parcel::from(envelope), origin, out)
+        self.keep_parcel(now, Parcel::from(&envelope), origin, out)
     }
 
     /// Keeps a verified public thing for `span` counted from its age, and pushes it to the neighbours.
@@ -305,8 +328,7 @@ impl Mesh {
         if !self.is_alone_with(from, sender) {
             // Held like anybody's until the receipt is out. Without room for it the receipt still counts.
             let origin = from.map(|link| Origin::Link { link, contact: self.is_contact(link) });
-            let _held =
-                origin.map(|origin| self.keep_parcel(now, Parcel::from(envelope.clone()), origin, out));
+            let _held = origin.map(|origin| self.keep_parcel(now, Parcel::from(envelope), origin, out));
         }
         if self.carry.receipt(now, ack, Some(span), false, out) != carry::Receipt::Known {
             self.gossip.publish_receipt(now, ack, from, sender);
@@ -383,6 +405,24 @@ impl Mesh {
         self.link.contact(link).is_some()
     }
 
+    /// The accounts that ready links proved to be.
+    #[must_use]
+    pub fn neighbours(&self) -> BTreeSet<AccountId> {
+        self.link.contacts().collect()
+    }
+
+    /// Whether the bag has room for one more envelope of our own, of any size.
+    #[must_use]
+    pub fn has_own_room(&self) -> bool {
+        self.carry.has_own_room()
+    }
+
+    /// Since when the bag holds an envelope.
+    #[must_use]
+    pub fn held_since(&self, id: EnvelopeId) -> Option<Time> {
+        self.carry.item(id.short()).filter(|item| item.id == id).map(|item| Time(item.came))
+    }
+
     /// What the bag holds.
     #[must_use]
     pub fn load(&self) -> carry::Load {
@@ -413,7 +453,7 @@ impl Mesh {
             self.link.fault(now, link, "a malformed envelope", 3, out);
             return;
         };
-        let parcel = Parcel::from(envelope);
+        let parcel = Parcel::from(&envelope);
         let id = parcel.id.short();
         if !self.gossip.arrived(now, link, id, bytes.len()) {
             self.link.fault(now, link, "an envelope that was not asked for", 1, out);
@@ -421,12 +461,8 @@ impl Mesh {
         }
         match self.carry.check(now, &parcel) {
             Ok(Kept::New) => {
-                let (id, arrival) =
-                    (parcel.id, Envelope::from_parts(parcel.immutable, parcel.hops, parcel.age_s));
-                if let Ok(envelope) = arrival {
-                    let arrival = Arrival::Envelope(envelope);
-                    self.events.push_back(MeshEvent::Arrived { link, id, arrival });
-                }
+                let (id, arrival) = (parcel.id, Arrival::Envelope(envelope));
+                self.events.push_back(MeshEvent::Arrived { link, id, arrival });
             }
             Ok(Kept::Raised) => {
                 let contact = self.is_contact(link);

@@ -137,6 +137,8 @@ pub enum EnvelopeError {
 pub struct Envelope {
     /// The immutable bytes, as sent; never re-serialized.
     immutable: Vec<u8>,
+    /// Of the immutable bytes; asked for many times on the way through a node.
+    id: EnvelopeId,
     /// How many more links it may cross; 0 to [`MAX_HOPS`].
     pub hops_left: u8,
     /// Accumulated time in bags and on the way, in seconds.
@@ -178,7 +180,8 @@ impl Envelope {
     /// As [`Envelope::from_bytes`].
     pub fn from_parts(immutable: Vec<u8>, hops_left: u8, age_s: u32) -> Result<Self, EnvelopeError> {
         check(&immutable)?;
-        Ok(Self { immutable, hops_left, age_s })
+        let id = EnvelopeId(*blake3::hash(&immutable).as_bytes());
+        Ok(Self { immutable, id, hops_left, age_s })
     }
 
     /// Reads an envelope of any version from the air. Hops above [`MAX_HOPS`] are lowered to it.
@@ -191,19 +194,14 @@ impl Envelope {
         if bytes.len() > MAX_LEN {
             return Err(length);
         }
-        let (immutable, mutable) = bytes.split_last_chunk::<MUTABLE_LEN>().ok_or(length)?;
-        let [hops, age @ ..] = *mutable;
-        Self::from_parts(immutable.to_vec(), hops.min(MAX_HOPS), u32::from_le_bytes(age))
+        let (immutable, hops, age_s) = split_mutable(bytes).ok_or(length)?;
+        Self::from_parts(immutable.to_vec(), hops, age_s)
     }
 
     /// The bytes for the air.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.wire_len());
-        bytes.extend_from_slice(&self.immutable);
-        bytes.push(self.hops_left);
-        bytes.extend_from_slice(&self.age_s.to_le_bytes());
-        bytes
+        with_mutable(&self.immutable, self.hops_left, self.age_s)
     }
 
     /// Length on the air in bytes.
@@ -215,7 +213,7 @@ impl Envelope {
     /// The name of this envelope.
     #[must_use]
     pub fn id(&self) -> EnvelopeId {
-        EnvelopeId(*blake3::hash(&self.immutable).as_bytes())
+        self.id
     }
 
     /// The bytes that the id covers.
@@ -276,6 +274,21 @@ impl Envelope {
     pub fn body(&self) -> &[u8] {
         &self.immutable[HEADER_LEN..]
     }
+}
+
+/// What came from the air, taken apart: immutable bytes, hops lowered to [`MAX_HOPS`], age in seconds.
+pub(crate) fn split_mutable(bytes: &[u8]) -> Option<(&[u8], u8, u32)> {
+    let (immutable, &[hops, age @ ..]) = bytes.split_last_chunk::<MUTABLE_LEN>()?;
+    Some((immutable, hops.min(MAX_HOPS), u32::from_le_bytes(age)))
+}
+
+/// The bytes for the air.
+pub(crate) fn with_mutable(immutable: &[u8], hops: u8, age_s: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(immutable.len() + MUTABLE_LEN);
+    bytes.extend_from_slice(immutable);
+    bytes.push(hops);
+    bytes.extend_from_slice(&age_s.to_le_bytes());
+    bytes
 }
 
 fn check(immutable: &[u8]) -> Result<(), EnvelopeError> {

@@ -46,7 +46,7 @@ fn send(world: &mut World) -> MessageId {
 
 fn state(world: &World, message: MessageId) -> MessageState {
     let ix = NodeIx::from(0);
-    world.node(ix).info(world.clocks(ix), message).unwrap().state
+    world.node(ix).info(world.clocks(ix), message).unwrap().unwrap().state
 }
 
 #[test]

@@ -196,7 +196,7 @@ impl<'a> Play<'a> {
 
     fn has_arrived(&self, promise: &Promise) -> bool {
         let node = self.world.protocol(promise.from).and_then(Protocol::as_node);
-        let info = node.and_then(|node| node.info(self.world.clocks(promise.from), promise.message));
+        let info = node.and_then(|node| node.info(self.world.clocks(promise.from), promise.message).ok()?);
         info.is_some_and(|info| {
             use mesh_core::view::MessageState::{Delivered, Read};
             matches!(info.state, Delivered | Read)

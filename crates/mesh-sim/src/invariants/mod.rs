@@ -136,7 +136,7 @@ impl Checks {
             let said = world
                 .protocol(promise.from)
                 .and_then(Protocol::as_node)
-                .and_then(|node| node.info(world.clocks(promise.from), promise.message))
+                .and_then(|node| node.info(world.clocks(promise.from), promise.message).ok()?)
                 .map(|info| info.state);
             if there && said >= Some(MessageState::Delivered) && said != Some(MessageState::Expired) {
                 continue;

@@ -4,6 +4,7 @@
 //! any number of them; [`sweep`] varies one value of a scenario. [`trace_run`] replays a trace of contacts
 //! with the reference's draws, so that its oracle figures are exactly the reference's.
 
+mod course;
 mod many;
 mod measure;
 mod plan;
@@ -11,6 +12,7 @@ mod record;
 mod replay;
 mod stage;
 
+pub use course::{Course, course};
 pub use many::{Point, Sweep, each, figures, run_seeds, sweep};
 pub(crate) use measure::hex;
 pub use replay::trace_run;

@@ -33,6 +33,8 @@ impl fmt::Display for Latencies {
 pub(crate) struct Usage {
     cpu: Duration,
     wakeups: u64,
+    /// Of the threads that sled keeps, open or closed.
+    sled_wakeups: u64,
     rss_kib: u64,
 }
 
@@ -49,18 +51,25 @@ impl Usage {
         let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok());
         // Linux counts 100 ticks to the second on every platform that it shows them on.
         let cpu = ticks(11).zip(ticks(12)).context("no CPU time in /proc")?;
-        let mut wakeups = 0;
+        let (mut wakeups, mut sled_wakeups) = (0, 0);
         for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
             let status = std::fs::read_to_string(task?.path().join("status"))?;
-            wakeups += field(&status, "voluntary_ctxt_switches:");
+            let is_sled = status.starts_with("Name:\tsled");
+            let counted = if is_sled { &mut sled_wakeups } else { &mut wakeups };
+            *counted += field(&status, "voluntary_ctxt_switches:");
         }
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let cpu = Duration::from_millis((cpu.0 + cpu.1) * 10);
-        Ok(Self { cpu, wakeups, rss_kib: field(&status, "VmRSS:") })
+        Ok(Self { cpu, wakeups, sled_wakeups, rss_kib: field(&status, "VmRSS:") })
     }
 
     pub(crate) fn since(self, earlier: Self) -> Self {
-        Self { cpu: self.cpu - earlier.cpu, wakeups: self.wakeups.saturating_sub(earlier.wakeups), ..self }
+        Self {
+            cpu: self.cpu - earlier.cpu,
+            wakeups: self.wakeups.saturating_sub(earlier.wakeups),
+            sled_wakeups: self.sled_wakeups.saturating_sub(earlier.sled_wakeups),
+            ..self
+        }
     }
 
     pub(crate) fn per(&self, count: usize) -> String {
@@ -72,7 +81,8 @@ impl Usage {
     }
 
     pub(crate) fn wakeups_per_minute(&self, span: Duration) -> String {
-        format!("{:.0}", self.wakeups as f64 * 60.0 / span.as_secs_f64())
+        let per_minute = |count: u64| count as f64 * 60.0 / span.as_secs_f64();
+        format!("{:.0}, sled's own threads {:.0}", per_minute(self.wakeups), per_minute(self.sled_wakeups))
     }
 }
 

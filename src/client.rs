@@ -1,9 +1,9 @@
 //! A front end's way to a node: over the local API where one runs, else by opening its home for the
 //! moment. Both speak the same requests (PROTOCOL.md section 12).
 
-use crate::api::types::{ErrorBody, SendRequest};
+use crate::api::types::{ErrorBody, InfoDetail, SendRequest};
 use crate::api::{self, Address};
-use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, write_private};
+use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, START_PATIENCE, write_private};
 use crate::daemon::Switch;
 use crate::home::{self, HomeError, Secret, Turn};
 use axum::body::Body;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -72,39 +72,42 @@ impl Client {
 
     /// The running node, else the opened home; what waits in the spool goes first.
     ///
-    /// Waits up to [`LOCK_PATIENCE`] for another process that holds the home.
+    /// Waits up to [`LOCK_PATIENCE`] for another process that holds the home, and up to [`START_PATIENCE`] for a
+    /// node that is starting.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn session(&self) -> Result<Session, ClientError> {
-        let deadline = Instant::now() + LOCK_PATIENCE;
+        let began = Instant::now();
         let session = loop {
             if let Some(session) = self.running().await {
                 break session;
             }
             match self.open().await {
-                Err(ClientError::Home(HomeError::Locked { .. })) if Instant::now() < deadline => {
-                    tokio::time::sleep(RETRY).await;
-                }
+                Err(ClientError::Home(HomeError::Locked { .. })) if began.elapsed() < LOCK_PATIENCE => {}
+                Err(ClientError::Home(HomeError::Starting { .. })) if began.elapsed() < START_PATIENCE => {}
                 result => break result?,
             }
+            tokio::time::sleep(RETRY).await;
         };
-        if let Err(error) = self.take_up_spool(&session).await {
-            session.close().await;
-            return Err(error);
-        }
+        self.take_up_spool(&session).await;
         Ok(session)
     }
 
-    /// The running node, if there is one. Port files of nodes that are gone are ignored.
+    /// The running node, if there is one. Port files of nodes that are gone, or that came here by a copy of
+    /// somebody else's directory, are ignored: nobody holds this directory then.
     pub async fn running(&self) -> Option<Session> {
+        if !home::is_held(&self.data) {
+            return None;
+        }
         let address: Address = serde_json::from_slice(&std::fs::read(self.data.api_file()).ok()?).ok()?;
         let token = std::fs::read_to_string(self.data.token_file()).ok()?;
         // A proxy that the environment names has no business on the loopback.
         let http =
             reqwest::Client::builder().no_proxy().connect_timeout(PROBE).timeout(ANSWER).build().ok()?;
         let session = Session(Way::Remote { http, port: address.port, token });
-        let probe = session.get::<Value>(&["status"], &[]);
+        // Answered beside the node: one that waits for a slow disk is there all the same.
+        let probe = session.get::<Value>(&["alive"], &[]);
         matches!(tokio::time::timeout(PROBE, probe).await, Ok(Ok(_))).then_some(session)
     }
 
@@ -129,6 +132,8 @@ impl Client {
     pub fn spool(&self, request: &SendRequest) -> io::Result<PathBuf> {
         let directory = self.data.spool();
         std::fs::create_dir_all(&directory)?;
+        // The name of the directory must outlive a power cut as the file in it does.
+        std::fs::File::open(self.data.path())?.sync_all()?;
         if self.spooled()?.len() >= MAX_SPOOLED {
             return Err(io::Error::other(format!("{MAX_SPOOLED} messages wait in {}", directory.display())));
         }
@@ -138,23 +143,53 @@ impl Client {
         Ok(path)
     }
 
-    async fn take_up_spool(&self, session: &Session) -> Result<(), ClientError> {
-        for path in self.spooled()? {
-            let Ok(request) = serde_json::from_slice::<SendRequest>(&std::fs::read(&path)?) else {
-                set_aside(&path)?;
-                continue;
-            };
-            match session.post::<Value>(&["messages"], &request).await {
-                Ok(_) => std::fs::remove_file(&path)?,
-                // It will be refused again; kept for the person to see.
-                Err(ClientError::Api { status: 400..=499, message, .. }) => {
-                    tracing::warn!(file = %path.display(), %message, "a queued message was refused");
-                    set_aside(&path)?;
-                }
-                Err(error) => return Err(error),
-            }
+    /// Sends a text that has an id of its own; what happened to the answer does not matter: the node is asked
+    /// once more, and takes a known id for what it is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn submit(&self, request: &SendRequest) -> Result<Submitted, ClientError> {
+        match self.submit_once(request).await {
+            Err(ClientError::Broken { .. }) => self.submit_once(request).await,
+            result => result,
         }
-        Ok(())
+    }
+
+    async fn submit_once(&self, request: &SendRequest) -> Result<Submitted, ClientError> {
+        let session = self.session().await?;
+        let running = session.is_running();
+        let detail = session.post(&["messages"], request).await;
+        session.close().await;
+        Ok(Submitted { running, detail: detail? })
+    }
+
+    /// What cannot be handed over now waits for the next session; nobody's command fails for it.
+    async fn take_up_spool(&self, session: &Session) {
+        let result = async {
+            for path in self.spooled()? {
+                self.take_up(session, &path).await?;
+            }
+            Ok::<(), ClientError>(())
+        };
+        if let Err(error) = result.await {
+            tracing::warn!(%error, "queued messages go on waiting");
+        }
+    }
+
+    async fn take_up(&self, session: &Session, path: &Path) -> Result<(), ClientError> {
+        let Some(bytes) = unless_gone(std::fs::read(path))? else { return Ok(()) };
+        let Ok(request) = serde_json::from_slice::<SendRequest>(&bytes) else { return set_aside(path) };
+        match session.post::<Value>(&["messages"], &request).await {
+            Ok(_) => Ok(unless_gone(std::fs::remove_file(path))?.unwrap_or_default()),
+            // It will be refused again; kept for the person to see.
+            Err(ClientError::Api { status, code, .. })
+                if matches!(status, 400 | 404 | 413) || code == "conflict" =>
+            {
+                tracing::warn!(file = %path.display(), code, "a queued message was refused");
+                set_aside(path)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What waits, oldest first.
@@ -173,7 +208,7 @@ impl Client {
 
     async fn open(&self) -> Result<Session, ClientError> {
         if Turn::is_taken(&self.data) {
-            return Err(HomeError::Locked { path: self.data.path().to_owned() }.into());
+            return Err(HomeError::Starting { path: self.data.path().to_owned() }.into());
         }
         let (data, secret) = (self.data.clone(), self.secret.clone());
         let opened = tokio::task::spawn_blocking(move || home::open(&data, &secret)).await;
@@ -184,8 +219,26 @@ impl Client {
     }
 }
 
-fn set_aside(path: &std::path::Path) -> io::Result<()> {
-    std::fs::rename(path, path.with_extension("refused"))
+fn set_aside(path: &Path) -> Result<(), ClientError> {
+    Ok(unless_gone(std::fs::rename(path, path.with_extension("refused")))?.unwrap_or_default())
+}
+
+/// `None` where another session took the file up meanwhile.
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What became of a text.
+#[derive(Debug)]
+pub struct Submitted {
+    /// Whether a node took it that meets others; else it waits for one.
+    pub running: bool,
+    /// Where it is.
+    pub detail: InfoDetail,
 }
 
 /// A way to a node that stands.
@@ -362,6 +415,31 @@ mod tests {
         assert_eq!(url.as_str(), "http://127.0.0.1:81/v1/contacts/a%2F..%2Fb%3Fc%23d/accept?with=x%26y%3Dz");
     }
 
+    #[test]
+    fn a_full_spool_refuses_one_more_and_keeps_what_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let client = Client::new(DataDir::new(dir.path()), Secret::default());
+        let request = SendRequest { to: "Bo".into(), text: "hi".into(), id: None };
+        client.spool(&request).unwrap();
+        for n in 1..MAX_SPOOLED {
+            std::fs::write(dir.path().join(format!("spool/{n}-0.json")), "{}").unwrap();
+        }
+        let refused = client.spool(&request).unwrap_err();
+        assert!(refused.to_string().contains("1024"), "{refused}");
+        assert_eq!(client.spooled().unwrap().len(), MAX_SPOOLED);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_starts_is_told_from_another_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path());
+        let turn = Turn::take(&data).unwrap();
+        let client = Client::new(data, Secret::default());
+        assert!(matches!(client.open().await, Err(ClientError::Home(HomeError::Starting { .. }))));
+        drop(turn);
+        assert!(matches!(client.open().await, Err(ClientError::Home(HomeError::NotThere { .. }))));
+    }
+
     #[tokio::test]
     async fn stale_port_files_are_ignored() {
         let dir = tempfile::tempdir().unwrap();
@@ -369,5 +447,41 @@ mod tests {
         std::fs::write(data.api_file(), r#"{"port":1,"pid":1}"#).unwrap();
         std::fs::write(data.token_file(), "abc").unwrap();
         assert!(Client::new(data, Secret::default()).running().await.is_none());
+    }
+
+    /// Answers everything with 200, and says whether anybody asked.
+    async fn imposter() -> (u16, tokio::task::JoinHandle<()>) {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await.unwrap();
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.unwrap();
+        });
+        (port, asked)
+    }
+
+    #[tokio::test]
+    async fn whoever_has_the_port_of_a_node_that_died_is_not_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path());
+        let (port, asked) = imposter().await;
+        std::fs::write(data.api_file(), format!(r#"{{"port":{port},"pid":1}}"#)).unwrap();
+        std::fs::write(data.token_file(), "abc").unwrap();
+        std::fs::write(dir.path().join("lock"), "").unwrap();
+        let client = Client::new(data, Secret::default());
+        assert!(client.running().await.is_none());
+        assert!(!asked.is_finished());
+        let held = std::fs::File::open(dir.path().join("lock")).unwrap();
+        held.try_lock().unwrap();
+        assert!(client.running().await.is_some());
+    }
+
+    #[test]
+    fn a_file_that_another_session_took_up_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(set_aside(&dir.path().join("1.json")).is_ok());
+        assert!(matches!(unless_gone(std::fs::read(dir.path().join("1.json"))), Ok(None)));
     }
 }

@@ -17,16 +17,25 @@ pub const MAX_GATHERED: usize = 256;
 pub const GATHER: Duration = Duration::from_millis(2);
 /// How many events a slow front end may lag behind before it is told that it missed some.
 pub const MAX_EVENT_LAG: usize = 1024;
+/// How many past events a front end that comes back can be given.
+pub const MAX_PAST_EVENTS: usize = 256;
 /// The most event streams of front ends at once.
 pub const MAX_STREAMS: usize = 32;
+/// The most connections to the local API at once; further ones wait in the system's queue.
+pub const MAX_CONNECTIONS: usize = 128;
+/// How long a connection to the local API may last before its first answer begins.
+pub const FIRST_ANSWER: Duration = Duration::from_secs(90);
 /// The longest body of a request in bytes: a text of 64 KiB in its longest JSON form.
 pub const MAX_BODY: usize = 512 * 1024;
 /// The most files that may wait in the spool.
 pub const MAX_SPOOLED: usize = 1024;
 /// How long a command waits for another process that holds the data directory.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// How long `run` waits for a command that holds the data directory.
-pub const RUN_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a command waits for a node that is starting.
+pub const START_PATIENCE: Duration = Duration::from_secs(15);
+/// How long `run` waits for a command that holds the data directory: it never loses to one, and on a machine with no time
+/// to spare a command may take long.
+pub const RUN_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The directory of one node. It can be moved: nothing inside names its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +74,12 @@ impl DataDir {
     #[must_use]
     pub fn token_file(&self) -> PathBuf {
         self.0.join("api.token")
+    }
+
+    /// The file that is locked by the process that has the directory open.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
+        self.0.join("lock")
     }
 
     /// The file that a node locks while it waits for its home.

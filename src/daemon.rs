@@ -9,8 +9,9 @@
 
 mod commit;
 
-use crate::config::{GATHER, MAX_EVENT_LAG, MAX_GATHERED, MAX_TASKS, MAX_UNCOMMITTED};
-use crate::handle::{Answers, CommandError, Handle, Task};
+use crate::alarm;
+use crate::config::{GATHER, MAX_GATHERED, MAX_TASKS, MAX_UNCOMMITTED};
+use crate::handle::{Answers, CommandError, Feed, Handle, Task};
 use crate::transport::{Transport, TransportEvent};
 use commit::{Batch, Committer, Failed};
 use mesh_core::{
@@ -23,7 +24,10 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
+
+/// What a command is told while the disk is given time.
+const NOT_NOW: &str = "the disk does not take anything";
 
 /// What the daemon needs of storage.
 pub trait Storage: Send + Sync + 'static {
@@ -161,7 +165,7 @@ impl Daemon {
     /// Where the system gives no thread.
     pub fn start(parts: Parts) -> std::io::Result<Self> {
         let (task_tx, tasks) = mpsc::channel(MAX_TASKS);
-        let (events, _) = broadcast::channel(MAX_EVENT_LAG);
+        let events = Feed::new();
         let (batch_tx, batches) = sync_channel(MAX_UNCOMMITTED);
         let answers = Answers::default();
         let failed = Arc::new(Failed::default());
@@ -184,22 +188,24 @@ impl Daemon {
             transport: parts.transport,
             clock: parts.clock,
             batches: batch_tx,
-            answers,
+            answers: answers.clone(),
             failed,
             streak,
             links: BTreeSet::new(),
+            alone: false,
             gathered: Batch::default(),
             committer: Arc::clone(&committer),
             on_the_way: Arc::clone(&on_the_way),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let transport_events = parts.transport_events;
         let node_thread = std::thread::Builder::new()
             .name("node".into())
-            .spawn(move || runtime.block_on(keeper.run(tasks, transport_events)))?;
-        let commit_thread = std::thread::Builder::new()
-            .name("commit".into())
-            .spawn(move || Committer::run(&committer, &on_the_way, &batches))?;
+            .spawn(move || alarm::run(keeper.run(tasks, transport_events)))?;
+        let commit_thread = std::thread::Builder::new().name("commit".into()).spawn(move || {
+            // Whatever ends this thread, nobody goes on waiting for it.
+            let _end = EndOfAnswers(answers);
+            Committer::run(&committer, &on_the_way, &batches);
+        })?;
         Ok(Self { handle, threads: vec![node_thread, commit_thread] })
     }
 
@@ -222,6 +228,15 @@ impl Daemon {
     }
 }
 
+/// Ends every wait for an answer when it goes.
+struct EndOfAnswers(Answers);
+
+impl Drop for EndOfAnswers {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// The node thread: the only code that touches the node.
 struct Keeper {
     node: Node,
@@ -236,6 +251,8 @@ struct Keeper {
     /// Failures since the last success.
     streak: Arc<AtomicU32>,
     links: BTreeSet<LinkId>,
+    /// Whether the commit thread is gone: nothing can be stored, sent or told any more.
+    alone: bool,
     /// What the inputs since the last hand-over want done.
     gathered: Batch,
     committer: Arc<Mutex<Committer>>,
@@ -250,6 +267,10 @@ impl Keeper {
         let mut live = true;
         while live {
             self.hand_over();
+            if self.alone {
+                tracing::error!("the node ends: its commit thread is gone");
+                break;
+            }
             let due = self.node.next_wakeup();
             tokio::select! {
                 task = tasks.recv() => live = self.on_task(task),
@@ -366,7 +387,7 @@ impl Keeper {
         if !batch.writes && self.on_the_way.load(Ordering::Acquire) == 0 {
             return self.committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![batch]);
         }
-        self.pass(batch);
+        self.alone |= !self.pass(batch);
     }
 
     /// `false` where the committer is gone, and with it every effect.
@@ -393,25 +414,24 @@ impl Keeper {
 
     /// After a commit failed: forgets what is not durable and begins again from the disk.
     ///
-    /// Nothing that was dropped had been sent or told, so nobody can miss it. While the disk keeps
-    /// failing, the pause grows from 0.1 s to 25 s. Returns whether to go on.
+    /// Nothing that was dropped had been sent or told, so nobody can miss it. That is done at once, where the
+    /// disk can be read: what could not be stored is not shown either. While the disk keeps failing, the pause
+    /// after it grows from 0.1 s to 25 s. Returns whether to go on.
     async fn rebuild(&mut self, tasks: &mut mpsc::Receiver<Task>) -> bool {
         self.hand_over();
         for link in std::mem::take(&mut self.links) {
             // Sessions over it are lost; both ends meet again with a fresh hello.
             self.transport.with(|transport| transport.close(link, CloseReason::Silent));
         }
-        loop {
+        let mut is_rebuilt = false;
+        while !is_rebuilt {
+            match self.restore() {
+                Ok(node) => (self.node, is_rebuilt) = (node, true),
+                Err(reason) => tracing::error!(%reason, "the node cannot be rebuilt yet"),
+            }
             let failures = self.streak.fetch_add(1, Ordering::Relaxed);
             if !self.pause(Duration::from_millis(100 << failures.min(8)), tasks).await {
                 return false;
-            }
-            match self.restore() {
-                Ok(node) => {
-                    self.node = node;
-                    break;
-                }
-                Err(reason) => tracing::error!(%reason, "the node cannot be rebuilt yet"),
             }
         }
         let epoch = self.gathered.epoch + 1;
@@ -421,17 +441,17 @@ impl Keeper {
         true
     }
 
-    /// Lets `span` pass; meanwhile reads see what was known and commands are refused at once.
+    /// Lets `span` pass; meanwhile reads see what the node knows and commands are refused at once.
     async fn pause(&self, span: Duration, tasks: &mut mpsc::Receiver<Task>) -> bool {
-        let mut end = std::pin::pin!(tokio::time::sleep(span));
+        let end = Instant::now() + span;
         loop {
             tokio::select! {
-                () = &mut end => return true,
+                () = alarm::until(end) => return true,
                 task = tasks.recv() => match task {
                     None | Some(Task::Stop) => return false,
                     Some(Task::Read(read)) => read(&self.node, self.clock.now()),
                     Some(Task::Command(id, _)) => {
-                        let reason = "the disk does not take anything".to_owned();
+                        let reason = NOT_NOW.to_owned();
                         self.answers.give(id, Err(CommandError::Storage { reason }));
                     }
                 },
@@ -459,7 +479,7 @@ pub fn random_seed() -> std::io::Result<[u8; 32]> {
 
 async fn sleep_until(clock: Clock, due: Option<(Time, &'static str)>) {
     match due {
-        Some((time, _)) => tokio::time::sleep(time.since(clock.now().mono)).await,
+        Some((time, _)) => alarm::until(Instant::now() + time.since(clock.now().mono)).await,
         None => std::future::pending().await,
     }
 }
@@ -479,6 +499,7 @@ mod tests {
         now: Memory,
         durable: Memory,
         fails: bool,
+        panics: bool,
         refuses: bool,
         commits: usize,
     }
@@ -510,6 +531,11 @@ mod tests {
                 std::thread::yield_now();
             }
             let mut platter = self.0.lock().unwrap();
+            let panics = platter.panics;
+            if panics {
+                drop(platter);
+                panic!("a commit panics by order");
+            }
             if platter.fails {
                 platter.refuses = true;
                 return Err(StorageError { reason: "the disk is full".into() });
@@ -608,6 +634,59 @@ mod tests {
             tokio::task::yield_now().await;
         }
         daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_stands_still_holds_the_node_back() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Asha K.").await, Ok(Reply::Done));
+        let before = disk.commits();
+        disk.1.store(true, Ordering::Release);
+        let count = 3 * MAX_UNCOMMITTED;
+        let names: Vec<String> = (0..count).map(|i| format!("Asha {i}")).collect();
+        let commands = futures::future::join_all(names.iter().map(|name| rename(&daemon, name)));
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            disk.1.store(false, Ordering::Release);
+        };
+        let (answers, ()) = futures::join!(commands, release);
+        assert!(answers.iter().all(|answer| *answer == Ok(Reply::Done)));
+        assert!(disk.commits() - before >= 2, "what waits for the disk at once is bounded");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn while_the_disk_takes_nothing_what_could_not_be_stored_is_not_shown() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.fails = true);
+        while rename(&daemon, "Lost").await != Err(CommandError::Storage { reason: NOT_NOW.into() }) {}
+        assert_eq!(name(&daemon).await, "Durable");
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn without_its_commit_thread_a_node_ends_and_nobody_goes_on_waiting() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        assert_eq!(rename(&daemon, "Durable").await, Ok(Reply::Done));
+        disk.set(|platter| platter.panics = true);
+        assert_eq!(rename(&daemon, "Lost").await, Err(CommandError::Stopped));
+        while rename(&daemon, "Lost too").await != Err(CommandError::Stopped) {}
+        daemon.handle().ended().await;
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_own_thread_panics_has_ended_and_says_so() {
+        let disk = Disk::default();
+        let daemon = asha(&disk);
+        let panicked = daemon.handle().read(|_, _| panic!("a read panics by order")).await;
+        assert!(panicked.is_err());
+        daemon.handle().ended().await;
+        assert_eq!(rename(&daemon, "Late").await, Err(CommandError::Stopped));
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! The only way to a running node: commands and reads in, events out.
 
+use crate::config::{MAX_EVENT_LAG, MAX_PAST_EVENTS};
 use mesh_core::{AccountId, Command, CommandId, Event, Node, Now, Refusal, Reply, Seq};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -13,6 +14,54 @@ pub struct Notice {
     pub seq: Seq,
     /// What happened.
     pub event: Arc<Event>,
+}
+
+/// Events from some point on.
+#[derive(Debug)]
+pub struct Since {
+    /// Whether events between that point and the first of `past` are no longer known.
+    pub gap: bool,
+    /// What happened since, oldest first.
+    pub past: Vec<Notice>,
+    /// What happens from now on.
+    pub next: broadcast::Receiver<Notice>,
+}
+
+/// Where events are told, and the latest of them are remembered.
+#[derive(Clone, Debug)]
+pub(crate) struct Feed {
+    past: Arc<Mutex<VecDeque<Notice>>>,
+    live: broadcast::Sender<Notice>,
+}
+
+impl Feed {
+    pub(crate) fn new() -> Self {
+        Self { past: Arc::default(), live: broadcast::channel(MAX_EVENT_LAG).0 }
+    }
+
+    /// Tells everybody who listens.
+    pub(crate) fn tell(&self, notice: Notice) {
+        let mut past = self.lock();
+        if past.len() == MAX_PAST_EVENTS {
+            past.pop_front();
+        }
+        past.push_back(notice.clone());
+        // Without front ends nobody misses it: what matters is stored.
+        let _ = self.live.send(notice);
+    }
+
+    /// What happened after the event `seen`. Under the lock nothing is told, so nothing is missed or told twice.
+    fn since(&self, seen: Seq) -> Since {
+        let past = self.lock();
+        let known = past.front().zip(past.back());
+        let gap = known.is_none_or(|(first, last)| seen.0.saturating_add(1) < first.seq.0 || last.seq < seen);
+        let fresh = past.iter().filter(|notice| notice.seq > seen).cloned();
+        Since { gap, past: fresh.collect(), next: self.live.subscribe() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Notice>> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A command could not be carried out.
@@ -42,7 +91,7 @@ pub struct Stopped;
 #[derive(Clone, Debug)]
 pub struct Handle {
     tasks: mpsc::Sender<Task>,
-    events: broadcast::Sender<Notice>,
+    events: Feed,
     answers: Answers,
     next: Arc<AtomicU64>,
 }
@@ -57,11 +106,7 @@ pub(crate) enum Task {
 }
 
 impl Handle {
-    pub(crate) fn new(
-        tasks: mpsc::Sender<Task>,
-        events: broadcast::Sender<Notice>,
-        answers: Answers,
-    ) -> Self {
+    pub(crate) fn new(tasks: mpsc::Sender<Task>, events: Feed, answers: Answers) -> Self {
         Self { tasks, events, answers, next: Arc::default() }
     }
 
@@ -71,10 +116,10 @@ impl Handle {
     /// [`CommandError`]; in every case nothing changed.
     pub async fn command(&self, command: Command) -> Result<Reply, CommandError> {
         let id = CommandId(self.next.fetch_add(1, Ordering::Relaxed));
+        // An asker who leaves while the queue is full must leave no answer behind that nobody will fetch.
+        let Ok(place) = self.tasks.reserve().await else { return Err(CommandError::Stopped) };
         let answer = self.answers.expect(id);
-        if self.tasks.send(Task::Command(id, command)).await.is_err() {
-            self.answers.give(id, Err(CommandError::Stopped));
-        }
+        place.send(Task::Command(id, command));
         answer.await.unwrap_or(Err(CommandError::Stopped))
     }
 
@@ -99,7 +144,14 @@ impl Handle {
     /// [`MAX_EVENT_LAG`](crate::config::MAX_EVENT_LAG) events is told so.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Notice> {
-        self.events.subscribe()
+        self.events.live.subscribe()
+    }
+
+    /// Everything that happened after the event numbered `seen`, and everything from now on. At most
+    /// [`MAX_PAST_EVENTS`](crate::config::MAX_PAST_EVENTS) past events are known, none from before the node started.
+    #[must_use]
+    pub fn events_since(&self, seen: Seq) -> Since {
+        self.events.since(seen)
     }
 
     /// The account that `who` names, see [`resolve`].
@@ -109,6 +161,11 @@ impl Handle {
     pub async fn resolve(&self, who: &str) -> Result<Result<AccountId, WhoError>, Stopped> {
         let contacts = self.read(|node, _| node.contacts()).await?;
         Ok(resolve(&contacts, who))
+    }
+
+    /// Returns when the node has ended, in whichever way.
+    pub async fn ended(&self) {
+        self.tasks.closed().await;
     }
 
     pub(crate) async fn stop(&self) {
@@ -121,18 +178,26 @@ impl Handle {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers(Arc<Mutex<Waiting>>);
 
-type Waiting = BTreeMap<CommandId, oneshot::Sender<Result<Reply, CommandError>>>;
+#[derive(Debug, Default)]
+struct Waiting {
+    by_id: BTreeMap<CommandId, oneshot::Sender<Result<Reply, CommandError>>>,
+    /// No answer will come any more.
+    ended: bool,
+}
 
 impl Answers {
     fn expect(&self, id: CommandId) -> oneshot::Receiver<Result<Reply, CommandError>> {
         let (tx, rx) = oneshot::channel();
-        self.lock().insert(id, tx);
+        let mut waiting = self.lock();
+        if !waiting.ended {
+            waiting.by_id.insert(id, tx);
+        }
         rx
     }
 
     /// Answers `id`; a command that nobody waits for is passed over.
     pub(crate) fn give(&self, id: CommandId, result: Result<Reply, CommandError>) {
-        if let Some(waiting) = self.lock().remove(&id) {
+        if let Some(waiting) = self.lock().by_id.remove(&id) {
             // The asker may have gone.
             let _ = waiting.send(result);
         }
@@ -140,7 +205,9 @@ impl Answers {
 
     /// Ends every wait: no answer will come.
     pub(crate) fn end(&self) {
-        for (_, waiting) in std::mem::take(&mut *self.lock()) {
+        let mut waiting = self.lock();
+        waiting.ended = true;
+        for (_, waiting) in std::mem::take(&mut waiting.by_id) {
             let _ = waiting.send(Err(CommandError::Stopped));
         }
     }
@@ -306,5 +373,67 @@ mod who {
                 assert!(matches!(resolve(&people(), who), Err(WhoError::NotFound { .. })), "{who}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::MAX_TASKS;
+    use futures::FutureExt as _;
+    use mesh_core::LinkId;
+
+    fn notice(seq: u64) -> Notice {
+        Notice { seq: Seq(seq), event: Arc::new(Event::PeerDown { link: LinkId(seq) }) }
+    }
+
+    fn seqs(notices: &[Notice]) -> Vec<u64> {
+        notices.iter().map(|notice| notice.seq.0).collect()
+    }
+
+    #[test]
+    fn who_comes_back_gets_what_was_missed_once() {
+        let feed = Feed::new();
+        (10..=14).for_each(|seq| feed.tell(notice(seq)));
+        let mut since = feed.since(Seq(12));
+        feed.tell(notice(15));
+        assert!(!since.gap);
+        assert_eq!(seqs(&since.past), [13, 14]);
+        assert_eq!(since.next.try_recv().unwrap().seq, Seq(15));
+        assert!(since.next.try_recv().is_err());
+        assert!(!feed.since(Seq(9)).gap, "the first event of this run follows the ninth");
+        assert!(!feed.since(Seq(15)).gap);
+    }
+
+    #[test]
+    fn what_is_too_old_or_of_another_life_is_a_gap() {
+        let feed = Feed::new();
+        assert!(feed.since(Seq(7)).gap, "what happened before this run is not known");
+        (1..=MAX_PAST_EVENTS as u64 + 10).for_each(|seq| feed.tell(notice(seq)));
+        let since = feed.since(Seq(9));
+        assert_eq!((since.gap, since.past.len()), (true, MAX_PAST_EVENTS));
+        assert!(!feed.since(Seq(10)).gap);
+        assert!(feed.since(Seq(9_999)).gap, "nobody here has told that event");
+    }
+
+    #[test]
+    fn a_listener_that_lags_too_far_is_told_how_much_it_missed() {
+        let feed = Feed::new();
+        let mut slow = feed.live.subscribe();
+        (0..MAX_EVENT_LAG as u64 + 5).for_each(|seq| feed.tell(notice(seq)));
+        assert_eq!(slow.try_recv().unwrap_err(), broadcast::error::TryRecvError::Lagged(5));
+        assert_eq!(slow.try_recv().unwrap().seq, Seq(5));
+    }
+
+    #[test]
+    fn a_busy_node_lets_so_many_tasks_wait_and_no_more() {
+        let (tasks, mut taken) = mpsc::channel(MAX_TASKS);
+        let handle = Handle::new(tasks, Feed::new(), Answers::default());
+        let mut waiting: Vec<_> = (0..MAX_TASKS + 5).map(|_| Box::pin(handle.read(|_, _| ()))).collect();
+        for read in &mut waiting {
+            assert!(read.now_or_never().is_none());
+        }
+        assert_eq!(taken.len(), MAX_TASKS, "the others wait outside");
+        assert!(taken.try_recv().is_ok());
     }
 }

@@ -2,7 +2,19 @@
 
 mod cli;
 mod demo;
+mod swarm;
 
 fn main() -> std::process::ExitCode {
+    keep_private();
     cli::main()
+}
+
+/// Files are for this person alone, also those that a library makes; and no image of the memory, which holds
+/// keys, is left on a disk or handed to another program.
+fn keep_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // Where an old system cannot do it, everything else works.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

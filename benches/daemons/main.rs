@@ -44,7 +44,7 @@ async fn run(scale: usize) -> Result<()> {
             "one_hop" => one_hop(scale).await?,
             "relay" => relay(scale).await?,
             "four_hops" => four_hops(scale).await?,
-            "idle" => idle(scale).await?,
+            "idle" => idle().await?,
             _ => full_bag(scale).await?,
         }
     }
@@ -165,17 +165,21 @@ async fn four_hops(scale: usize) -> Result<()> {
     Ok(())
 }
 
-/// Aim 7: an idle daemon with one neighbour.
-async fn idle(scale: usize) -> Result<()> {
+/// Aim 7: an idle daemon with one neighbour, discovery on as it ships. Takes four minutes: discovery becomes calm and
+/// sled closes after one.
+async fn idle() -> Result<()> {
     let place = tempfile::tempdir()?;
-    let asha = Child::start(&place.path().join("a"), &[])?;
-    let bela = Child::start(&place.path().join("b"), &[asha.address])?;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    let asha = Child::start_discovering(&place.path().join("a"), &[])?;
+    let bela = Child::start_discovering(&place.path().join("b"), &[asha.address])?;
+    tokio::time::sleep(Duration::from_secs(90)).await;
     report("RSS, idle with one neighbour", &asha.usage()?.rss());
-    let (before, span) = (asha.usage()?, Duration::from_secs(120 / scale as u64));
+    let span = Duration::from_secs(150);
+    let before = [asha.wakeups()?, bela.wakeups()?];
     tokio::time::sleep(span).await;
-    let used = asha.usage()?.since(before);
-    report("wakeups per minute, idle with one neighbour", &used.wakeups_per_minute(span));
+    for (child, before, end) in [(&asha, &before[0], "listener"), (&bela, &before[1], "dialler")] {
+        let rates = child.wakeups()?.per_minute_since(before, span);
+        report(&format!("wakeups per minute, idle, {end}"), &rates);
+    }
     asha.stop()?;
     bela.stop()
 }

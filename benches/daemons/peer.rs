@@ -1,6 +1,6 @@
 //! A daemon in this process, or in a child that is spoken to over its standard streams.
 
-use crate::figures::Usage;
+use crate::figures::{Usage, Wakeups};
 use anyhow::{Context as _, Result};
 use mesh_core::{AccountId, Command, Event, MessageId, Reply};
 use starling::config::{DataDir, MAX_TRANSPORT_EVENTS};
@@ -19,6 +19,8 @@ use tokio::sync::{broadcast, mpsc};
 /// Names the data directory in the environment of a child.
 pub(crate) const ROLE: &str = "STARLING_BENCH_PEER";
 const NEIGHBOURS: &str = "STARLING_BENCH_NEIGHBOURS";
+/// Set in the environment of a child that looks for neighbours as it does where it is at home.
+const DISCOVERS: &str = "STARLING_BENCH_DISCOVERS";
 
 /// A daemon in this process.
 pub(crate) struct Local {
@@ -42,12 +44,13 @@ impl Local {
         let (events, transport_events) = mpsc::channel(MAX_TRANSPORT_EVENTS);
         let switch = Switch::default();
         let running = home.await??.start(transport_events, switch.clone())?;
-        let config = LanConfig {
-            listen: vec![(Ipv4Addr::LOCALHOST, 0).into()],
-            peers: neighbours.iter().copied().map(Into::into).collect(),
-            mdns: false,
-            loopback_beacon: false,
-            ..LanConfig::default()
+        let config =
+            LanConfig { peers: neighbours.iter().copied().map(Into::into).collect(), ..LanConfig::default() };
+        let config = if std::env::var_os(DISCOVERS).is_some() {
+            config
+        } else {
+            let listen = vec![(Ipv4Addr::LOCALHOST, 0).into()];
+            LanConfig { listen, mdns: false, loopback_beacon: false, ..config }
         };
         let lan = Arc::new(Lan::start(config, LinkIds::default(), events)?);
         switch.set(Some(Arc::clone(&lan) as _));
@@ -137,10 +140,21 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    #[expect(clippy::disallowed_methods, reason = "as many entries as the bench sends messages")]
     pub(crate) fn start(dir: &Path, neighbours: &[SocketAddr]) -> Result<Self> {
+        Self::start_as(std::process::Command::new(std::env::current_exe()?), dir, neighbours)
+    }
+
+    /// One that also looks for neighbours by itself.
+    pub(crate) fn start_discovering(dir: &Path, neighbours: &[SocketAddr]) -> Result<Self> {
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.env(DISCOVERS, "yes");
+        Self::start_as(command, dir, neighbours)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "as many entries as the bench sends messages")]
+    fn start_as(mut command: std::process::Command, dir: &Path, neighbours: &[SocketAddr]) -> Result<Self> {
         let neighbours: Vec<_> = neighbours.iter().map(ToString::to_string).collect();
-        let mut process = std::process::Command::new(std::env::current_exe()?)
+        let mut process = command
             .env(ROLE, dir)
             .env(NEIGHBOURS, neighbours.join(" "))
             .stdin(Stdio::piped())
@@ -178,6 +192,10 @@ impl Child {
 
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of(self.process.id())
+    }
+
+    pub(crate) fn wakeups(&self) -> Result<Wakeups> {
+        Wakeups::of(self.process.id())
     }
 
     /// Ends the child by closing its standard input.

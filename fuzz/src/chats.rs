@@ -4,6 +4,7 @@ use super::rig::Bytes;
 use mesh_core::chat::{Incoming, State};
 use mesh_core::crypto::AccountKey;
 use mesh_core::rng::Rng;
+use mesh_core::view::Page;
 use mesh_core::wire::{Body, Message};
 use mesh_core::{Ack, EnvelopeId, Memory, MessageId, Now, Outbox, Output, Time, Wall};
 
@@ -41,13 +42,13 @@ pub(super) fn contents(bytes: &[u8]) {
         let contents = [content];
         let incoming = Incoming { account: their.id(), envelope, contents: &contents, ack, hops_left: kind };
         chat.receive(now, incoming, &memory, &mut out).expect("memory can be read");
-        while let Some(job) = chat.next_job(now, &memory, &mut out) {
+        while let Some(job) = chat.next_job(now, &memory, &mut out).expect("memory can be read") {
             Message::from_bytes(&job.bytes).expect("what we answer can be read");
         }
         chat.settle();
         apply(&memory, &mut out);
     }
-    let views = chat.messages(Some(their.id()), &memory).expect("memory can be read");
+    let views = chat.page(Some(their.id()), &Page::default(), &memory).expect("memory can be read");
     assert!(views.len() <= MAX_CONTENTS, "a content is one message at most");
     chat.forget(their.id(), &mut out);
 }

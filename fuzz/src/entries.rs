@@ -37,6 +37,7 @@ pub const ALL: &[Entry] = &[
     ("frame", frame),
     ("hello", links::hello),
     ("intro", intro),
+    ("lan_beacon", links::lan_beacon),
     ("link_text", link_text),
     ("message", message),
     ("node", nodes::node),

@@ -12,6 +12,11 @@ use mesh_core::{AccountId, LinkId, Now, Outbox, Output, Profile, Role, Time, Wal
 #[allow(dead_code, unreachable_pub, reason = "the entries only read what the transport also writes")]
 mod framing;
 
+/// The loopback beacon's bytes, likewise.
+#[path = "../../src/transport/lan/datagram.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the entries only read what the transport also writes")]
+mod datagram;
+
 const LINK: LinkId = LinkId(1);
 const CONTACT: AccountId = AccountId([4; 20]);
 
@@ -50,6 +55,15 @@ fn greeting(seed: u8, role: Role) -> (link::State, Vec<u8>) {
 
 fn now() -> Now {
     Now { mono: Time(1_000), wall: Wall(1_800_000_000) }
+}
+
+/// A datagram from a program on this machine, under the length that the transport reads.
+pub(super) fn lan_beacon(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(datagram::MAX_DATAGRAM)];
+    if let Some((peer, port)) = datagram::decode(bytes) {
+        assert_ne!(port, 0, "nobody listens on port 0");
+        assert_eq!(datagram::encode(peer, port), bytes, "a beacon is read whole");
+    }
 }
 
 /// The bytes of a control stream, and the same bytes as a bulk stream.

@@ -13,6 +13,9 @@ home-exists =
 home-locked =
     Another process is using { $path } and does not answer.
     Wait for it or end it; only one process can use a data directory.
+home-starting =
+    A node is starting in { $path } and does not answer yet.
+    Its disk may be slow; try again in a moment.
 home-needs-passphrase =
     { $path } is protected by a passphrase.
     Give it with --passphrase-file FILE or STARLING_PASSPHRASE, or run this on a terminal.
@@ -25,10 +28,19 @@ client-broken = The running node does not answer ({ $reason }). Look at its outp
 passphrase-file = The passphrase file { $path } cannot be read
 passphrase-length = The first line of { $path } must hold a passphrase of 1 to { $max } bytes.
 passphrase-not-utf8 = The passphrase is not valid UTF-8. Save it as UTF-8 text.
+run-ended = The node ended by an error in it; what was accepted is safe. Start it again with: starling run
+passphrase-unused =
+    { $path } is not protected by a passphrase, so the one that was given is not used: whoever takes this disk can read everything in it.
+    A passphrase is set when the identity is made: starling init --passphrase, in another --data-dir
+home-begun-unprotected = it was begun without a passphrase and holds no identity; take its directory away, then try again
 passphrase-prompt = Passphrase:{" "}
 passphrase-new = New passphrase:{" "}
 passphrase-again = Again:{" "}
-passphrase-differs = The two passphrases differ, or are empty. Nothing was made; try again.
+passphrase-differs = The two passphrases differ, or are empty. Nothing was changed; try again.
+passphrase-set = The passphrase is set. Every command and the node need it from now on.
+passphrase-removed = The passphrase is removed.
+passphrase-none = Without a passphrase, whoever takes this disk can read everything in it. Set one with: starling passphrase
+passphrase-running = The node is running. Stop it first; then change the passphrase.
 stdin-not-utf8 = Standard input is not valid UTF-8 text.
 not-running = No node is running here: messages wait. Start it with: starling run
 
@@ -52,9 +64,6 @@ refused-unknown = There is no { $what } { $name }.
 refused-state = This is not possible: the contact is { $state }.
 refused-length = A { $what } has { $min } to { $max } bytes; this one has { $got }.
 refused-full = There are at most { $limit } { $what } at a time. Take one back first.
-refused-key-changed =
-    The safety number of this contact has changed since you compared it: somebody may stand between you.
-    Compare it again with: starling verify WHO
 refused-beacon = The beacon cannot be published: { $reason }
 who-nobody = There is no contact “{ $who }”. Add somebody with: starling add LINK
 who-not-found =
@@ -79,7 +88,7 @@ first-needs-terminal =
 init-needs-name = Which name? Give it with --name NAME.
 init-ask-name = What shall others call you?
 init-name-length = A name has 1 to { $max } bytes; this one has { $got } once invisible characters are gone.
-init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. A passphrase is set when the identity is made: init --passphrase
+init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. Set one with: starling passphrase
 init-passphrase-terminal = There is no terminal to ask for a passphrase. Use --passphrase-file or STARLING_PASSPHRASE.
 init-done =
     You are { $name }. Your identity is in { $path }.
@@ -90,6 +99,7 @@ id =
     { $link }
 invite = { $number }  { $uses }, { $ends }
     { $link }
+invite-short = An invite is good for at least one person and one second.
 invite-any = for anybody
 invite-uses = { $uses ->
     [one] for one person
@@ -123,6 +133,9 @@ send-queued = No node is running: the message is stored and leaves with the next
 send-spooled = Another process is using the data directory: the message waits in { $path } and is taken up by the next command or `starling run`.
 send-expired = The message expired before it arrived.
 send-timeout = The time ran out; the message goes on by itself. It is: { $state }
+send-timeout-added =
+    The time ran out; the message goes on by itself. It is: { $state }.
+    { $name } has not accepted you yet, and a first message is acknowledged only after that.
 state-waiting = waiting here
 state-handed-on = { $carriers ->
     [one] handed on to one neighbour
@@ -175,6 +188,7 @@ run-stopping = Stopping.
 run-already = A node is running in { $path } already; commands use it by themselves.
 run-no-api = The local API cannot be served from { $path }
 run-no-lan = No links over LAN: { $reason }. Choose another --listen address, or run with --no-lan.
+run-no-contact-log = The contact log { $path } cannot be begun: { $reason }. Name a file that does not exist yet.
 run-message = A message came. Read it with: starling messages
 run-beacon = { $kind } nearby: { $text }
 run-mismatch = Somebody presented the keys of { $account } wrongly; nothing from them was accepted.
@@ -240,3 +254,58 @@ demo-text-typed = Good to hear. I am coming over tomorrow with batteries.
 demo-summary =
     { $nodes } nodes, { $messages } messages, { $delivered } delivered with receipts, in { $seconds } s.
     You and Asha were never linked. Start your own node with: starling
+
+## Simulation
+
+sim-stopped = Stopped; nothing was written.
+sim-progress = { $at } of { $of }, { $speed } times as fast as life
+sim-no-scenario = There is no scenario { $name }: neither a file nor one of { $known }.
+sim-no-file = The file { $path } cannot be read: { $reason }
+sim-not-text = { $path }, line { $line }: this is no UTF-8 text.
+sim-no-folder = The folder { $path } cannot be written: { $reason }
+sim-not-written = The file { $path } cannot be written
+sim-bad-seeds = “{ $text }” is no range of seeds: write A..B with whole numbers, A before B, at most { $max } of them.
+sim-bad-value = “{ $text }” is not allowed here; allowed is { $allowed }
+sim-bad-set = “{ $text }” sets nothing: write KEY=VALUE, or KEY=VALUE,VALUE for a sweep.
+sim-too-many = These are more than { $max } variations.
+sim-no-result = { $path }, line { $line }: this is no result of a simulation ({ $reason }). Give it what --json printed.
+sim-empty = it is empty
+sim-report = The report is in { $path }
+sim-missed = Seed { $seed } missed a threshold: { $missed }
+sim-broken = Seed { $seed } broke the invariant “{ $invariant }” at { $at } ms, node { $node }: { $detail }
+sim-none = nothing
+sim-result =
+    { $scenario }: { $nodes } nodes, { $messages } messages, { $runs ->
+        [one] one run
+       *[other] { $runs } runs
+      }
+      delivered  { $delivered } (possible: { $possible })
+      delay      { $p50 } median (possible: { $oracle_p50 }), { $p90 } for nine in ten
+      cost       { $copies } copies per delivery, { $bytes } on air
+      time       { $sim } simulated in { $wall }; trace { $hash }
+sim-listed = { $name }: { $title } ({ $nodes } nodes, { $length })
+sim-point = { $set }: { $ratio } % delivered, { $p50 } median, { $copies } copies per delivery
+sim-identical = Every run did the very same.
+sim-compared = { $a } and { $b } runs, { $paired } of them with equal seeds.
+sim-worse = Something got worse.
+sim-one-events = { $path } holds contacts alone. The ONE's events are needed, which tell messages too: `t C id from to size`.
+sim-one =
+    { $router }, { $runs } seeds
+      delivery  { $delivery }
+      overhead  { $overhead }
+      latency   { $mean } s mean, { $median } s median
+      hops      { $hops }
+sim-faults = { $runs } worlds, { $faults } faults, { $delivered } messages delivered, { $broken ->
+    [0] nothing broke
+    [one] one failure
+   *[other] { $broken } failures
+  }
+sim-replayed = { $nodes } nodes, { $faults } faults, { $delivered } of { $messages } messages delivered; trace { $hash }
+swarm-starting = { $running } of { $nodes } nodes run
+swarm-running = { $nodes } nodes run
+swarm-stuck = Node { $node } does not listen.
+swarm-name = { $scenario } (swarm)
+swarm-result =
+    { $nodes } nodes, { $messages } messages, { $links } links
+      real       { $real } % delivered, { $real_p50 } median
+      simulated  { $simulated } % delivered, { $simulated_p50 } median

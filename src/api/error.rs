@@ -5,7 +5,7 @@ use crate::handle::{Candidate, CommandError, Stopped, WhoError};
 use crate::strings::clean_line;
 use crate::t;
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mesh_core::{ReadError, Refusal};
 
@@ -22,6 +22,10 @@ impl ApiError {
     #[must_use]
     pub fn invalid(message: String) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code: "invalid", message }
+    }
+
+    pub(super) fn too_long(message: String) -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "invalid", message }
     }
 
     /// What was named does not exist.
@@ -55,7 +59,12 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let detail = ErrorDetail { code: self.code.to_owned(), message: self.message };
-        (self.status, Json(ErrorBody { error: detail })).into_response()
+        let mut response = (self.status, Json(ErrorBody { error: detail })).into_response();
+        // Who has no token keeps no connection either.
+        if matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 
@@ -101,7 +110,6 @@ impl From<Refusal> for ApiError {
                 code: "full",
                 message: t!("refused-full", what = what, limit = limit),
             },
-            Refusal::KeyChanged => Self::conflict(t!("refused-key-changed")),
             Refusal::Beacon { reason } => Self::conflict(t!("refused-beacon", reason = reason)),
             Refusal::Storage(error) => error.into(),
             other => Self::conflict(other.to_string()),

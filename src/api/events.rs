@@ -1,15 +1,18 @@
 //! The stream of events over WebSocket.
 
 use super::error::ApiError;
+use super::extract::Params;
 use super::types::{Beacon, Message, Names};
 use crate::config::MAX_STREAMS;
-use crate::handle::{Handle, Notice, Stopped};
+use crate::handle::{Handle, Notice, Since, Stopped};
 use axum::extract::State;
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use mesh_core::Event;
+use mesh_core::{Event, Seq};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -26,20 +29,46 @@ impl Default for Streams {
     }
 }
 
-/// Everything that happens from now on, one JSON object per frame.
+/// What is asked of a stream.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    since: Option<u64>,
+}
+
+/// Everything that happens from now on, or after the event numbered `since`, one JSON object per frame.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
+    params(("since" = Option<u64>, Query, description = "The last `seq` that was seen")),
     responses((status = 101, description = "A WebSocket, subprotocol `starling.v1`"), (status = 429)))]
 pub(super) async fn events(
     State(handle): State<Handle>,
     axum::Extension(streams): axum::Extension<Streams>,
+    Params(query): Params<Query>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
     let permit = streams.0.try_acquire_owned().map_err(|_| ApiError::busy())?;
-    Ok(upgrade.protocols([SUBPROTOCOL]).on_upgrade(move |socket| stream(socket, handle, permit)))
+    // Before the answer: what happens once the client knows that it is connected must not be missed.
+    let start = match query.since {
+        None => Start::Now(handle.events()),
+        Some(seen) => Start::After(seen, handle.events_since(Seq(seen))),
+    };
+    Ok(upgrade.protocols([SUBPROTOCOL]).on_upgrade(move |socket| stream(socket, handle, start, permit)))
 }
 
-async fn stream(mut socket: WebSocket, handle: Handle, permit: OwnedSemaphorePermit) {
-    let mut notices = handle.events();
+/// Where a stream begins.
+enum Start {
+    Now(Receiver<Notice>),
+    After(u64, Since),
+}
+
+async fn stream(mut socket: WebSocket, handle: Handle, start: Start, permit: OwnedSemaphorePermit) {
+    let mut notices = match start {
+        Start::Now(notices) => notices,
+        Start::After(seen, since) => {
+            let Ok(notices) = catch_up(&mut socket, &handle, seen, since).await else { return };
+            notices
+        }
+    };
     loop {
         tokio::select! {
             notice = notices.recv() => {
@@ -61,6 +90,25 @@ async fn stream(mut socket: WebSocket, handle: Handle, permit: OwnedSemaphorePer
         }
     }
     drop(permit);
+}
+
+/// Tells what happened after the event `seen`; an error means that there is nobody to tell.
+async fn catch_up(
+    socket: &mut WebSocket,
+    handle: &Handle,
+    seen: u64,
+    since: Since,
+) -> Result<Receiver<Notice>, ()> {
+    if since.gap {
+        let gap = json!({ "type": "gap", "since": seen });
+        socket.send(Frame::text(gap.to_string())).await.map_err(drop)?;
+    }
+    for notice in &since.past {
+        if let Some(value) = to_json(handle, notice).await.map_err(drop)? {
+            socket.send(Frame::text(value.to_string())).await.map_err(drop)?;
+        }
+    }
+    Ok(since.next)
 }
 
 /// The event for front ends; `None` for what is not theirs.

@@ -4,6 +4,7 @@ use super::error::ApiError;
 use crate::t;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let parsed = Json::<T>::from_request(request, state).await;
-        let wrong = |e: JsonRejection| ApiError::invalid(t!("api-body", reason = e.body_text()));
+        let wrong = |e: JsonRejection| {
+            let message = t!("api-body", reason = e.body_text());
+            if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                return ApiError::too_long(message);
+            }
+            ApiError::invalid(message)
+        };
         parsed.map(|Json(value)| Self(value)).map_err(wrong)
     }
 }

@@ -2,15 +2,16 @@
 
 use super::error::ApiError;
 use super::extract::{Body, Params};
-use super::types::{Conversation, ErrorBody, InfoDetail, Message, Names, SendRequest};
+use super::types::{Conversation, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest};
 use crate::handle::Handle;
 use crate::t;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use mesh_core::view::{ContactView, MessageState, MessageView};
+use mesh_core::view::{ConversationView, Cursor, MAX_PAGE, MessageView, Page};
 use mesh_core::{AccountId, Command, MessageId, Reply, Wall};
 use serde::Deserialize;
+use std::collections::VecDeque;
 use utoipa::IntoParams;
 
 /// Which messages are asked for.
@@ -41,12 +42,13 @@ pub(super) async fn messages(
         Some(text) => parse_since(text)?,
         None => Wall(0),
     };
-    let (messages, contacts) = read(&handle, with).await?;
+    let messages = match wanted.last {
+        Some(last) => latest(&handle, with, since, last).await?,
+        None => all(&handle, with, since).await?,
+    };
+    let contacts = handle.read(|node, _| node.contacts()).await?;
     let names = Names::new(&contacts);
-    let recent: Vec<&MessageView> =
-        messages.iter().filter(|m| m.received_at.unwrap_or(m.sent_at) >= since).collect();
-    let skipped = recent.len().saturating_sub(wanted.last.unwrap_or(usize::MAX));
-    Ok(Json(recent[skipped..].iter().map(|message| Message::new(message, &names)).collect()))
+    Ok(Json(messages.iter().map(|message| Message::new(message, &names)).collect()))
 }
 
 /// Sends a text. It is durable when this returns.
@@ -81,48 +83,75 @@ pub(super) async fn info(
 #[utoipa::path(get, path = "/v1/conversations", tag = "messages",
     responses((status = 200, body = Vec<Conversation>)))]
 pub(super) async fn conversations(State(handle): State<Handle>) -> Result<Json<Vec<Conversation>>, ApiError> {
-    let (messages, contacts) = read(&handle, None).await?;
+    let (views, contacts) = handle.read(|node, _| (node.conversations(), node.contacts())).await?;
     let names = Names::new(&contacts);
-    let mut found: Vec<Conversation> = Vec::new();
-    for message in messages.iter().rev() {
-        let account = message.conversation.to_text();
-        let index = found.iter().position(|c| c.conversation == account).unwrap_or_else(|| {
-            found.push(Conversation {
-                conversation: account,
-                name: names.of(message.conversation),
-                unread: 0,
-                last: Some(Message::new(message, &names)),
-            });
-            found.len() - 1
-        });
-        found[index].unread += usize::from(message.from.is_some() && message.state != MessageState::Read);
-    }
-    Ok(Json(found))
+    let shown = |view: &ConversationView| Conversation {
+        conversation: view.account.to_text(),
+        name: names.of(view.account),
+        unread: view.unread,
+        last: view.last.as_ref().map(|message| Message::new(message, &names)),
+    };
+    Ok(Json(views?.iter().map(shown).collect()))
 }
 
-/// The person has seen everything of a conversation.
+/// The person has seen messages of a conversation; their writer learns it.
 #[utoipa::path(post, path = "/v1/conversations/{who}/read", tag = "messages", params(("who" = String, Path)),
-    responses((status = 204), (status = 404, body = ErrorBody)))]
+    request_body = SeenRequest,
+    responses((status = 204), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn mark_read(
     State(handle): State<Handle>,
     Path(who): Path<String>,
+    Body(seen): Body<SeenRequest>,
 ) -> Result<StatusCode, ApiError> {
+    let parsed = |ids: Vec<String>| ids.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>();
+    let messages = seen.ids.map(parsed).transpose()?;
     let from = handle.resolve(&who).await??;
-    handle.command(Command::MarkRead { from }).await?;
+    handle.command(Command::MarkRead { from, messages }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn read(
+/// Every message since a time, oldest first. Between the pages the node does its other work.
+async fn all(handle: &Handle, with: Option<AccountId>, since: Wall) -> Result<Vec<MessageView>, ApiError> {
+    let mut messages: Vec<MessageView> = Vec::new();
+    loop {
+        let from = messages.last().map_or(Cursor::Oldest, |last| Cursor::After(last.id));
+        let views = read(handle, with, Page { from, since, limit: MAX_PAGE }).await?;
+        let is_last = views.len() < MAX_PAGE;
+        messages.extend(views);
+        if is_last {
+            return Ok(messages);
+        }
+    }
+}
+
+/// The latest `count` messages since a time, oldest first.
+async fn latest(
     handle: &Handle,
     with: Option<AccountId>,
-) -> Result<(Vec<MessageView>, Vec<ContactView>), ApiError> {
-    let (messages, contacts) = handle.read(move |node, _| (node.messages(with), node.contacts())).await?;
-    Ok((messages?, contacts))
+    since: Wall,
+    count: usize,
+) -> Result<Vec<MessageView>, ApiError> {
+    let mut messages: VecDeque<MessageView> = VecDeque::new();
+    while messages.len() < count {
+        let from = messages.front().map_or(Cursor::Newest, |first| Cursor::Before(first.id));
+        let limit = (count - messages.len()).min(MAX_PAGE);
+        let views = read(handle, with, Page { from, since, limit }).await?;
+        let is_last = views.len() < limit;
+        views.into_iter().rev().for_each(|view| messages.push_front(view));
+        if is_last {
+            break;
+        }
+    }
+    Ok(messages.into())
+}
+
+async fn read(handle: &Handle, with: Option<AccountId>, page: Page) -> Result<Vec<MessageView>, ApiError> {
+    Ok(handle.read(move |node, _| node.page(with, &page)).await??)
 }
 
 async fn detail(handle: &Handle, id: MessageId) -> Result<Json<InfoDetail>, ApiError> {
     let (info, contacts) = handle.read(move |node, now| (node.info(now, id), node.contacts())).await?;
-    let info = info.ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))?;
+    let info = info?.ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))?;
     Ok(Json(InfoDetail::new(&info, &Names::new(&contacts))))
 }
 
@@ -135,10 +164,9 @@ async fn find_id(handle: &Handle, text: &str) -> Result<MessageId, ApiError> {
     if wanted.len() < 4 || !wanted.bytes().all(|b| b.is_ascii_hexdigit()) || wanted.len() > 32 {
         return Err(ApiError::invalid(t!("bad-message-id", id = crate::strings::clean_line(text))));
     }
-    let (messages, _) = read(handle, None).await?;
-    let mut fitting = messages.iter().filter(|m| m.from.is_none() && m.id.to_text().starts_with(&wanted));
-    match (fitting.next(), fitting.next()) {
-        (Some(one), None) => Ok(one.id),
+    let beginning = wanted.clone();
+    match handle.read(move |node, _| node.own_messages_named(&beginning)).await?[..] {
+        [one] => Ok(one),
         _ => Err(ApiError::not_found(t!("no-message", id = wanted))),
     }
 }

@@ -7,6 +7,7 @@
 mod error;
 mod events;
 mod extract;
+mod listener;
 mod mesh;
 mod messages;
 mod people;
@@ -15,7 +16,7 @@ pub mod types;
 pub use error::ApiError;
 pub use events::SUBPROTOCOL;
 
-use crate::config::{DataDir, MAX_BODY, write_private};
+use crate::config::{DataDir, FIRST_ANSWER, MAX_BODY, MAX_CONNECTIONS, write_private};
 use crate::handle::Handle;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, header};
@@ -23,6 +24,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
+use listener::Few;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::Ipv4Addr;
@@ -58,6 +60,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/beacons", get(mesh::beacons).post(mesh::beacon_new))
         .route("/v1/beacons/{id}", delete(mesh::beacon_cancel))
         .route("/v1/events", get(events::events))
+        .route("/v1/alive", get(alive))
         .route("/v1/openapi.json", get(openapi))
         .fallback(|| async { ApiError::not_found(crate::t!("api-no-route")) })
         .layer(Extension(events::Streams::default()))
@@ -92,7 +95,9 @@ impl Server {
                 // An error means that the server was dropped: also an end.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            axum::serve(listener, app).with_graceful_shutdown(end).await
+            axum::serve(Few::new(listener, MAX_CONNECTIONS, FIRST_ANSWER), app)
+                .with_graceful_shutdown(end)
+                .await
         });
         write_private(&data.token_file(), token.as_bytes())?;
         write_private(&data.api_file(), serde_json::to_string(&address)?.as_bytes())?;
@@ -164,6 +169,12 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// That the node is there; answered without asking it.
+#[utoipa::path(get, path = "/v1/alive", tag = "mesh", responses((status = 204)))]
+async fn alive() -> axum::http::StatusCode {
+    axum::http::StatusCode::NO_CONTENT
+}
+
 /// This description.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "events", responses((status = 200)))]
 async fn openapi() -> Json<utoipa::openapi::OpenApi> {
@@ -200,6 +211,7 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         mesh::beacon_new,
         mesh::beacon_cancel,
         events::events,
+        alive,
         openapi
     )
 )]

@@ -112,11 +112,14 @@ pub(super) async fn invites(State(handle): State<Handle>) -> Result<Json<Vec<Inv
 
 /// Makes an invite.
 #[utoipa::path(post, path = "/v1/invites", tag = "people", request_body = InviteRequest,
-    responses((status = 200, body = Invite), (status = 409, body = ErrorBody)))]
+    responses((status = 200, body = Invite), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(super) async fn invite_new(
     State(handle): State<Handle>,
     Body(request): Body<InviteRequest>,
 ) -> Result<Json<Invite>, ApiError> {
+    if request.uses == Some(0) || request.lifetime_s == Some(0) {
+        return Err(ApiError::invalid(t!("invite-short")));
+    }
     let lifetime = request.lifetime_s.map(Duration::from_secs);
     match handle.command(Command::InviteNew { uses: request.uses, lifetime }).await? {
         Reply::Invite(invite) => Ok(Json(invite.into())),

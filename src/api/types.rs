@@ -3,7 +3,7 @@
 use mesh_core::view::{
     BeaconView, ContactView, IdentityView, InfoView, InviteView, MessageView, PeerView, StatusView,
 };
-use mesh_core::{AccountId, BeaconKind, Wall};
+use mesh_core::{AccountId, BeaconKind, Medium, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -244,7 +244,7 @@ pub struct Conversation {
 pub struct Peer {
     /// Its number in this run.
     pub link: u64,
-    /// `lan` or `ble`.
+    /// `lan`, `ble`, or `other` for one that this interface does not know.
     pub transport: String,
     /// Since when it stands, RFC 3339.
     pub since: String,
@@ -260,11 +260,19 @@ impl Peer {
     pub fn new(view: &PeerView, now: Wall, names: &Names) -> Self {
         Self {
             link: view.link.0,
-            transport: "lan".to_owned(),
+            transport: medium_word(view.medium).to_owned(),
             since: rfc3339(Wall(now.0.saturating_sub(view.uptime.as_secs()))),
             rtt_ms: view.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
             contact: view.contact.map(|contact| names.of(contact)),
         }
+    }
+}
+
+const fn medium_word(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Lan => "lan",
+        Medium::Ble => "ble",
+        _ => "other",
     }
 }
 
@@ -390,6 +398,15 @@ pub struct InviteRequest {
     pub lifetime_s: Option<u64>,
 }
 
+/// To say what the person has seen.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeenRequest {
+    /// Which messages; absent is everything that is there now.
+    #[serde(default)]
+    pub ids: Option<Vec<String>>,
+}
+
 /// To send a text.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -486,8 +503,10 @@ mod tests {
         let info = Info { id: String::new(), state: String::new(), carriers: 0, hops: None, expires_in_s: 0 };
         assert_eq!(keys(&info), ["carriers", "expires_in_s", "hops", "id", "state"]);
         assert_eq!(keys(&Status::from(StatusView::default())), ["carried", "links", "name", "outbox"]);
-        let peer = PeerView { link: LinkId(3), uptime: Duration::from_secs(5), rtt: None, contact: None };
+        let uptime = Duration::from_secs(5);
+        let peer = PeerView { link: LinkId(3), uptime, rtt: None, contact: None, medium: Medium::Ble };
         let peer = Peer::new(&peer, Wall(10), &Names::default());
+        assert_eq!(peer.transport, "ble");
         assert_eq!(keys(&peer), ["contact", "link", "rtt_ms", "since", "transport"]);
         assert_eq!(peer.since, "1970-01-01T00:00:05Z");
     }

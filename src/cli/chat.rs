@@ -1,15 +1,21 @@
 //! `starling chat`: a conversation, line by line.
 
+use super::send::random_id;
 use super::{App, messages};
-use serde_json::json;
+use mesh_core::MessageId;
 use starling::api::types::{ContactDetail, Message, SendRequest};
-use starling::client::{Client, Events, Session};
+use starling::client::{Client, ClientError, Events, Session};
+use starling::home::HomeError;
 use starling::strings::clean_line;
 use starling::t;
+use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 
 /// How many earlier messages are shown.
 const EARLIER: &str = "20";
+/// How often a node that does not run is looked for.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Talk to somebody line by line: what you type is sent, what comes is shown.
 ///
@@ -26,19 +32,18 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let session = client.session().await?;
     let contact = session.get::<ContactDetail>(&["contacts", &args.who], &[]).await;
     let mut chat = match contact {
-        Ok(contact) => Chat { app, account: contact.contact.account },
+        Ok(contact) => Chat { app, account: contact.contact.account, seen: BTreeSet::new() },
         Err(error) => {
             session.close().await;
             return Err(error.into());
         }
     };
     app.out.note(&t!("chat-opened", name = clean_line(&args.who)));
+    let events = session.events().await;
     let shown = chat.show_earlier(&session).await;
-    let running = session.is_running();
-    if !running {
+    if !session.is_running() {
         app.out.note(&t!("chat-not-running"));
     }
-    let events = session.events().await;
     let lines = BufReader::new(tokio::io::stdin()).lines();
     session.close().await;
     shown?;
@@ -48,15 +53,21 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 struct Chat<'a> {
     app: &'a App,
     account: String,
+    /// Shown or typed here.
+    seen: BTreeSet<String>,
 }
 
 impl Chat<'_> {
-    async fn show_earlier(&self, session: &Session) -> anyhow::Result<()> {
+    async fn show_earlier(&mut self, session: &Session) -> anyhow::Result<()> {
         let query = [("with", self.account.as_str()), ("last", EARLIER)];
+        let mut shown = Vec::new();
         for message in session.get::<Vec<Message>>(&["messages"], &query).await? {
-            self.app.out.value(&message, || messages::line(&message))?;
+            if self.seen.insert(message.id.clone()) {
+                self.app.out.value(&message, || messages::line(&message))?;
+                shown.push(message.id);
+            }
         }
-        Ok(session.post(&["conversations", &self.account, "read"], &json!({})).await?)
+        Ok(messages::mark_read(session, &self.account, &shown).await?)
     }
 
     async fn talk(
@@ -80,28 +91,54 @@ impl Chat<'_> {
                         self.app.out.note(&t!("chat-not-running"));
                     }
                 },
+                () = tokio::time::sleep(LOOK), if events.is_none() => events = self.listen(client).await?,
             }
         }
     }
 
-    async fn send(&self, client: &Client, text: String) -> anyhow::Result<()> {
-        let request = SendRequest { to: self.account.clone(), text, id: None };
-        client.with(async |session| session.post::<serde_json::Value>(&["messages"], &request).await).await?;
+    /// The events of a node that runs again, with what came meanwhile shown.
+    async fn listen(&mut self, client: &Client) -> anyhow::Result<Option<Events>> {
+        let Some(session) = client.running().await else { return Ok(None) };
+        // The node may go away at any time; then it is looked for again.
+        let Ok(events) = session.events().await else { return Ok(None) };
+        match self.show_earlier(&session).await {
+            Err(error) if error.downcast_ref::<ClientError>().is_some() => Ok(None),
+            shown => shown.map(|()| events),
+        }
+    }
+
+    /// Sends a line; one that is refused ends nothing.
+    async fn send(&mut self, client: &Client, text: String) -> anyhow::Result<()> {
+        let id = MessageId(random_id()?).to_text();
+        self.seen.insert(id.clone());
+        let request = SendRequest { to: self.account.clone(), text, id: Some(id) };
+        match client.submit(&request).await {
+            Err(ClientError::Api { message, .. }) => self.app.out.note(&t!("error", message = message)),
+            Err(
+                ClientError::Home(HomeError::Locked { .. } | HomeError::Starting { .. })
+                | ClientError::Broken { .. },
+            ) => {
+                let path = client.spool(&request)?;
+                self.app.out.note(&t!("send-spooled", path = path.display().to_string()));
+            }
+            result => result.map(drop)?,
+        }
         Ok(())
     }
 
-    async fn on_event(&self, client: &Client, mut event: serde_json::Value) -> anyhow::Result<()> {
+    async fn on_event(&mut self, client: &Client, mut event: serde_json::Value) -> anyhow::Result<()> {
         if event["type"] != "message" || event["message"]["conversation"] != self.account.as_str() {
             return Ok(());
         }
         let message: Message = serde_json::from_value(event["message"].take())?;
-        if message.from == "me" && self.app.out.is_terminal() {
-            // The person has just typed it.
+        // What was typed here stands on the terminal already; a program sees it with its state.
+        let typed = message.from == "me" && self.app.out.is_terminal();
+        if !self.seen.insert(message.id.clone()) && typed {
             return Ok(());
         }
         self.app.out.value(&message, || messages::line(&message))?;
-        let path = ["conversations", self.account.as_str(), "read"];
-        Ok(client.with(async |session| session.post(&path, &json!({})).await).await?)
+        let ids = [message.id];
+        Ok(client.with(async |session| messages::mark_read(session, &self.account, &ids).await).await?)
     }
 }
 

@@ -61,7 +61,6 @@ async fn create(app: &App, name: &str, secret: &Secret) -> anyhow::Result<Identi
     let home = tokio::task::spawn_blocking(move || home::create(&data, &name, &secret)).await??;
     let (_, transport_events) = tokio::sync::mpsc::channel(1);
     let running = home.start(transport_events, Switch::default())?;
-    // The first outputs are durable once a later command has been answered; reading alone is not enough.
     let identity = running.handle().read(|node, _| node.identity()).await;
     running.stop().await;
     Ok(identity?.into())
@@ -84,7 +83,8 @@ fn ask_name() -> anyhow::Result<String> {
     Ok(line)
 }
 
-fn new_passphrase() -> anyhow::Result<Secret> {
+/// Asks twice for a new passphrase.
+pub(super) fn new_passphrase() -> anyhow::Result<Secret> {
     let asked = |prompt: String| -> anyhow::Result<Zeroizing<String>> {
         secret::ask(&prompt)?.ok_or_else(|| Failure::usage(t!("init-passphrase-terminal")))
     };

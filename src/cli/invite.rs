@@ -27,7 +27,7 @@ pub(super) struct NewArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     uses: Option<u32>,
     /// For how long, counted while this node runs [default: until revoked].
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = lifetime)]
     lifetime: Option<Duration>,
     /// Show it as a QR code as well.
     #[arg(long)]
@@ -79,4 +79,21 @@ fn describe(invite: &Invite) -> String {
         |left| t!("invite-for", span = super::messages::span(left)),
     );
     t!("invite", number = invite.number.to_string(), uses = uses, ends = ends, link = invite.link.as_str())
+}
+
+/// An invite that ends before anybody can use it is a slip.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text).map_err(|error| error.to_string())?;
+    if span < Duration::from_secs(1) { Err(t!("invite-short")) } else { Ok(span) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invite_lives_for_a_second_at_least() {
+        assert!(lifetime("0s").is_err() && lifetime("999ms").is_err());
+        assert_eq!(lifetime("1s"), Ok(Duration::from_secs(1)));
+    }
 }

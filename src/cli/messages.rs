@@ -2,8 +2,8 @@
 
 use super::App;
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use starling::api::types::{ContactDetail, Message};
+use serde_json::Value;
+use starling::api::types::{ContactDetail, Message, SeenRequest};
 use starling::client::{Client, ClientError, Session};
 use starling::config::parse_duration;
 use starling::strings::{clean, clean_line};
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How often a node that does not run is looked for.
 const LOOK: Duration = Duration::from_millis(500);
+/// How many messages one request says were seen: well within the longest body.
+const PER_REQUEST: usize = 1_000;
 
 /// List messages, oldest first.
 ///
@@ -75,9 +77,8 @@ impl Reader<'_> {
         for message in &fresh {
             self.show(message)?;
         }
-        if fresh.iter().any(|message| message.from != "me") {
-            self.mark_read(session).await?;
-        }
+        let theirs = fresh.iter().filter(|message| message.from != "me").map(|message| message.id.clone());
+        self.mark_read(session, theirs.collect()).await?;
         Ok(fresh.len())
     }
 
@@ -86,9 +87,9 @@ impl Reader<'_> {
         self.app.out.value(message, || line(message))
     }
 
-    async fn mark_read(&self, session: &Session) -> Result<(), ClientError> {
+    async fn mark_read(&self, session: &Session, ids: Vec<String>) -> Result<(), ClientError> {
         let (Some(account), false) = (&self.conversation, self.args.peek) else { return Ok(()) };
-        session.post(&["conversations", account, "read"], &json!({})).await
+        mark_read(session, account, &ids).await
     }
 
     /// Prints what comes, for ever. While no node runs, looks for one.
@@ -133,10 +134,19 @@ impl Reader<'_> {
         }
         self.show(&message)?;
         if message.from != "me" {
-            self.mark_read(session).await?;
+            self.mark_read(session, vec![message.id]).await?;
         }
         Ok(())
     }
+}
+
+/// Says that these messages were seen; nothing where there are none.
+pub(super) async fn mark_read(session: &Session, account: &str, ids: &[String]) -> Result<(), ClientError> {
+    for ids in ids.chunks(PER_REQUEST) {
+        let seen = SeenRequest { ids: Some(ids.to_vec()) };
+        session.post::<()>(&["conversations", account, "read"], &seen).await?;
+    }
+    Ok(())
 }
 
 /// A message as people read it.

@@ -14,14 +14,19 @@ mod init;
 mod invite;
 mod messages;
 mod out;
+mod passphrase;
 mod peers;
 mod run;
 mod safe;
 mod secret;
 mod send;
+mod sim;
 mod sos;
 mod status;
+mod swarm;
 mod verify;
+
+pub(crate) use sim::peak_rss_bytes;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use out::Out;
@@ -90,6 +95,7 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Passphrase(passphrase::Args),
     Run(run::Args),
     Id(id::Args),
     #[command(subcommand)]
@@ -113,6 +119,10 @@ enum Command {
     Status(status::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
+    /// Simulate thousands of nodes in virtual time, and look at what came of it.
+    #[command(subcommand)]
+    Sim(sim::Command),
+    Swarm(swarm::Args),
     Completions(completions::Args),
     Features(features::Args),
 }
@@ -187,6 +197,7 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
     let Some(command) = args.command else { return first(&app).await };
     match command {
         Command::Init(args) => init::run(&app, args).await,
+        Command::Passphrase(args) => passphrase::run(&app, args).await,
         Command::Run(args) => run::run(&app, args).await,
         Command::Id(args) => id::run(&app, args).await,
         Command::Invite(command) => invite::run(&app, command).await,
@@ -206,6 +217,8 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
         Command::Status(args) => status::run(&app, args).await,
         Command::Doctor(args) => doctor::run(&app, args).await,
         Command::Demo(args) => demo::run(&app, args).await,
+        Command::Sim(command) => sim::run(&app, command).await,
+        Command::Swarm(args) => swarm::run(&app, args).await,
         Command::Completions(args) => completions::run(&app, &args, Args::command()),
         Command::Features(args) => features::run(&app, &args),
     }
@@ -268,6 +281,7 @@ fn explain_home(error: &HomeError) -> (u8, String) {
         HomeError::NotThere { path } => (Failure::NOT_FOUND, t!("home-not-there", path = shown(path))),
         HomeError::Exists { path } => (1, t!("home-exists", path = shown(path))),
         HomeError::Locked { path } => (1, t!("home-locked", path = shown(path))),
+        HomeError::Starting { path } => (1, t!("home-starting", path = shown(path))),
         HomeError::NeedsPassphrase { path } => (1, t!("home-needs-passphrase", path = shown(path))),
         HomeError::WrongPassphrase { path } => (1, t!("home-wrong-passphrase", path = shown(path))),
         HomeError::ReadOnly { path } => (1, t!("home-read-only", path = shown(path))),

@@ -1,11 +1,12 @@
 //! `starling run`: the node itself.
 
-use super::App;
+use super::{App, Failure};
 use anyhow::Context as _;
 use serde_json::json;
 use starling::api::Server;
 use starling::client::Client;
 use starling::config::{MAX_TRANSPORT_EVENTS, RUN_PATIENCE, parse_duration};
+use starling::contact_log::{self, ContactLog};
 use starling::daemon::Switch;
 use starling::home::{self, HomeError, Opened, Turn};
 use starling::strings::{clean, clean_line};
@@ -13,6 +14,7 @@ use starling::t;
 use starling::transport::lan::{BEACON_PORT, Lan, LanConfig, LanHandle, PeerAddress};
 use starling::transport::{LinkIds, TransportEvent};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -44,6 +46,12 @@ pub(super) struct Args {
     /// Change what neighbours can recognise this device by after this long, up to double [default: 12h].
     #[arg(long, value_name = "DURATION", value_parser = rotation)]
     rotate_every: Option<Duration>,
+    /// Write down when contacts were, in this new file, without saying whom: material for `sim trace`.
+    #[arg(long, value_name = "FILE")]
+    contact_log: Option<PathBuf>,
+    /// A text that a group agreed on: with it the contact logs of the group can be merged.
+    #[arg(long, value_name = "TEXT", requires = "contact_log", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    contact_log_key: Option<String>,
     /// Serve the local API on this port of 127.0.0.1 [default: any free one].
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     api_port: u16,
@@ -58,21 +66,35 @@ impl Default for Args {
             beacon_port: BEACON_PORT,
             no_lan: false,
             rotate_every: None,
+            contact_log: None,
+            contact_log_key: None,
             api_port: 0,
         }
     }
 }
 
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
-    let opened = open(app).await?;
+    let (opened, turn) = open(app).await?;
     if let Some(path) = &opened.quarantined {
         app.out.note(&t!("quarantined", path = path.display().to_string()));
     }
     let stop = Stop::listen()?;
-    let (events, transport_events) = mpsc::channel(MAX_TRANSPORT_EVENTS);
+    let (mut events, transport_events) = mpsc::channel(MAX_TRANSPORT_EVENTS);
     let switch = Switch::default();
     let running = opened.home.start(transport_events, switch.clone())?;
+    let mut log = None;
+    if let Some(path) = &args.contact_log {
+        match write_contacts(&running, path, args.contact_log_key.as_deref(), events).await {
+            Ok((tapped, task)) => (events, log) = (tapped, Some(task)),
+            Err(error) => {
+                running.stop().await;
+                return Err(error);
+            }
+        }
+    }
     let served = serve(app, &args, &running, &switch, events).await;
+    // From here on commands find the node by its API.
+    drop(turn);
     let result = match served {
         Ok((server, lan)) => {
             let result = until_stopped(app, stop, &running, &server, lan.as_deref()).await;
@@ -86,12 +108,33 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         Err(error) => Err(error),
     };
     switch.set(None);
+    if let Some(log) = log {
+        // The transport is gone: the log completes itself, or has complained already.
+        let _ = log.await;
+    }
     running.stop().await;
     result
 }
 
-/// Opens the home; waits for a command that uses it, but not for another running node.
-async fn open(app: &App) -> anyhow::Result<Opened> {
+/// Begins the contact log; what the transport tells goes through it.
+async fn write_contacts(
+    running: &home::Running,
+    path: &Path,
+    key: Option<&str>,
+    onward: mpsc::Sender<TransportEvent>,
+) -> anyhow::Result<(mpsc::Sender<TransportEvent>, tokio::task::JoinHandle<()>)> {
+    let account = running.handle().read(|node, _| node.identity().account).await?;
+    let log = ContactLog::create(path, account, key).map_err(|error| {
+        let (path, reason) = (path.display().to_string(), error.to_string());
+        Failure::usage(t!("run-no-contact-log", path = path, reason = reason))
+    })?;
+    let (tapped, heard) = mpsc::channel(MAX_TRANSPORT_EVENTS);
+    Ok((tapped, tokio::spawn(contact_log::follow(log, heard, onward))))
+}
+
+/// Opens the home; waits for a command that uses it, but not for another running node. Commands wait while the
+/// turn lives.
+async fn open(app: &App) -> anyhow::Result<(Opened, Option<Turn>)> {
     let client = app.client();
     let mut turn = None;
     let deadline = Instant::now() + RUN_PATIENCE;
@@ -108,7 +151,7 @@ async fn open(app: &App) -> anyhow::Result<Opened> {
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            result => return Ok(result?),
+            result => return Ok((result?, turn)),
         }
     }
 }
@@ -164,6 +207,7 @@ async fn until_stopped(
     loop {
         tokio::select! {
             () = stop.wait() => return Ok(()),
+            () = running.ended() => anyhow::bail!(t!("run-ended")),
             notice = notices.recv() => if let Ok(notice) = notice {
                 tell(app, &notice.event);
             },

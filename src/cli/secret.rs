@@ -33,7 +33,8 @@ pub(super) fn ask(prompt: &str) -> std::io::Result<Option<Zeroizing<String>>> {
     Ok(Some(Zeroizing::new(rpassword::prompt_password(prompt)?)))
 }
 
-fn read(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+/// The first line of a file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let shown = path.display().to_string();
     let file = std::fs::File::open(path);
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE + 1));

@@ -3,10 +3,11 @@
 use super::{App, Failure, info};
 use mesh_core::MessageId;
 use serde_json::json;
-use starling::api::types::{Info, InfoDetail, SendRequest};
-use starling::client::{Client, ClientError};
+use starling::api::types::{ContactDetail, Info, InfoDetail, SendRequest};
+use starling::client::{Client, ClientError, Submitted};
 use starling::config::parse_duration;
 use starling::home::HomeError;
+use starling::strings::clean_line;
 use starling::t;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
@@ -39,15 +40,16 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let id = MessageId(random_id()?).to_text();
     let request = SendRequest { to: args.who, text, id: Some(id.clone()) };
     let client = app.client();
-    let session = match client.session().await {
-        Ok(session) => session,
-        Err(ClientError::Home(HomeError::Locked { .. })) => return spool(app, &client, &request, &id),
+    let Submitted { running, detail: sent } = match client.submit(&request).await {
+        Ok(submitted) => submitted,
+        Err(
+            ClientError::Home(HomeError::Locked { .. } | HomeError::Starting { .. })
+            | ClientError::Broken { .. },
+        ) => {
+            return spool(app, &client, &request, &id);
+        }
         Err(error) => return Err(error.into()),
     };
-    let running = session.is_running();
-    let sent = session.post::<InfoDetail>(&["messages"], &request).await;
-    session.close().await;
-    let sent = sent?;
     if !running {
         app.out.note(&t!("send-queued"));
     }
@@ -75,8 +77,7 @@ async fn wait(
         }
         if Instant::now() >= deadline {
             show(app, &info)?;
-            let state = info::state_words(&info);
-            return Err(Failure::timed_out(t!("send-timeout", state = state)));
+            return Err(Failure::timed_out(why_late(client, &info).await));
         }
         tokio::time::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now()))).await;
         // Only a running node can bring it farther; an opened home would keep one from starting.
@@ -85,6 +86,22 @@ async fn wait(
         {
             info = now.info;
         }
+    }
+}
+
+/// What to say when the time ran out: a first message is acknowledged only by somebody who accepted its writer.
+async fn why_late(client: &Client, info: &Info) -> String {
+    let state = info::state_words(info);
+    let looked = client.with(async |session| {
+        let detail: InfoDetail = session.get(&["messages", &info.id], &[]).await?;
+        let Some(recipient) = detail.recipients.into_iter().next() else { return Ok(None) };
+        let contact: ContactDetail = session.get(&["contacts", &recipient.account], &[]).await?;
+        Ok((contact.contact.state == "added").then_some(recipient.name))
+    });
+    match looked.await {
+        Ok(Some(name)) => t!("send-timeout-added", state = state, name = clean_line(&name)),
+        // Without a reason the state alone must do.
+        Ok(None) | Err(_) => t!("send-timeout", state = state),
     }
 }
 
@@ -134,7 +151,7 @@ fn from_stdin() -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(wrong)
 }
 
-fn random_id() -> std::io::Result<[u8; 16]> {
+pub(super) fn random_id() -> std::io::Result<[u8; 16]> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(std::io::Error::other)?;
     Ok(id)

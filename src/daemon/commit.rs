@@ -2,13 +2,12 @@
 
 use super::{Storage, StorageError, Switch};
 use crate::config::MAX_UNCOMMITTED;
-use crate::handle::{Answers, CommandError, Notice};
+use crate::handle::{Answers, CommandError, Feed, Notice};
 use mesh_core::{CommandId, Event, Lane, LinkId, Output, Seq};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::broadcast;
 
 /// The outputs of inputs that wait for their writes to be durable.
 #[derive(Debug, Default)]
@@ -50,7 +49,7 @@ type Frames = BTreeMap<LinkId, Vec<Vec<u8>>>;
 pub(super) struct Committer {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) transport: Switch,
-    pub(super) events: broadcast::Sender<Notice>,
+    pub(super) events: Feed,
     pub(super) answers: Answers,
     pub(super) failed: Arc<Failed>,
     pub(super) streak: Arc<AtomicU32>,
@@ -68,7 +67,6 @@ impl Committer {
             lock().commit(group);
             on_the_way.fetch_sub(count, Ordering::AcqRel);
         }
-        lock().answers.end();
     }
 
     /// Makes a group durable and does what it wants done, or refuses it.
@@ -138,10 +136,7 @@ impl Committer {
             Event::Answered { command, result } => {
                 self.answers.give(command, result.map_err(CommandError::Refused));
             }
-            event => {
-                // Without front ends nobody misses it: what matters is stored.
-                let _ = self.events.send(Notice { seq, event: Arc::new(event) });
-            }
+            event => self.events.tell(Notice { seq, event: Arc::new(event) }),
         }
     }
 

@@ -97,7 +97,7 @@ impl Resident {
     }
 
     pub(super) async fn info(&self, message: MessageId) -> anyhow::Result<Option<InfoView>> {
-        Ok(self.running.handle().read(move |node, now| node.info(now, message)).await?)
+        Ok(self.running.handle().read(move |node, now| node.info(now, message)).await??)
     }
 
     /// Waits until a message of this person has come as far as `state`.

@@ -11,6 +11,7 @@ use super::keyfile::Epochs;
 use super::record::{Entry, is_resident};
 use mesh_core::Table;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -96,6 +97,12 @@ impl Backlog {
         self.changed.notify_all();
     }
 
+    /// Whether there is nothing to do and no generation about to end.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.work.is_empty() && state.retiring.is_none()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.state().bytes
     }
@@ -163,9 +170,16 @@ struct Applied {
     dirty: Option<Instant>,
 }
 
-/// The thread's life. Every journal record up to `seq` is applied, maybe not durably.
+/// The thread's life. Every journal record up to `seq` is applied, maybe not durably. Whatever ends it
+/// too early, those who wait for it are told.
 pub(super) fn run(inner: &Inner, seq: u64) {
-    let mut applied = Applied { seq, dirty: Some(Instant::now()) };
+    if catch_unwind(AssertUnwindSafe(|| live(inner, seq))).is_err() {
+        inner.backlog.fail("the store's thread panicked".to_owned());
+    }
+}
+
+fn live(inner: &Inner, seq: u64) {
+    let mut applied = Applied { seq, dirty: inner.engine.is_dirty().then(Instant::now) };
     loop {
         let result = match next(inner, applied.dirty) {
             Next::Stop => return,
@@ -173,7 +187,7 @@ pub(super) fn run(inner: &Inner, seq: u64) {
             Next::Chores => inner.do_chores(applied.seq),
             // Soon after the writes, although the journal has them: sled reuses its space, and
             // what a power cut finds half written there cannot be opened again.
-            Next::Sync => inner.engine.sync().map(|()| applied.dirty = None),
+            Next::Sync => inner.engine.sync().map(|()| applied.dirty = None).map_err(String::from),
         };
         if let Err(reason) = result {
             return inner.backlog.fail(reason);

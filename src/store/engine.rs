@@ -5,6 +5,7 @@
 //! atomicity and without its own timer.
 
 use super::crypt::{Key, Keys, Name, random};
+use super::error::DbError;
 use super::fault::{Faults, Step};
 use super::files;
 use super::index::Found;
@@ -17,7 +18,7 @@ use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -28,8 +29,18 @@ const MARKER: &[u8] = b"\0marker";
 const QUARANTINED: usize = 2;
 /// How long sled may take to close, and to give a lock back.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How late the timers of sled's threads may be, in nanoseconds: 10 minutes. Work wakes them at once all the same.
+#[cfg(target_os = "linux")]
+const SLACK: Option<std::num::NonZeroU64> = std::num::NonZeroU64::new(600_000_000_000);
 /// A smaller database is never rewritten for its size.
 const BLOAT_FLOOR: u64 = 32 << 20;
+/// Stands while what the system has in memory of the database may differ from the disk.
+const SUSPECT: &str = "records.suspect";
+/// Within a database that is to be kept aside: a crash must not let it be taken for a remnant.
+const CONDEMNED: &str = "put-aside";
+/// How often, and after which pause, a database that the disk does not read is tried again.
+const READ_TRIES: u32 = 3;
+const READ_PAUSE: Duration = Duration::from_millis(100);
 
 /// One sled database in a numbered directory, opened when it is needed.
 pub(super) struct Engine {
@@ -41,6 +52,8 @@ pub(super) struct Engine {
     count: AtomicU64,
     bytes: AtomicU64,
     used: Mutex<Instant>,
+    /// Whether anything was applied since the last mark.
+    dirty: AtomicBool,
     nonces: Mutex<super::crypt::Nonces>,
     faults: Faults,
 }
@@ -67,14 +80,14 @@ pub(super) struct Discovery {
 }
 
 impl Engine {
-    /// Opens the database that the mark in `dir` names; puts one that cannot be opened, or lacks
-    /// what the mark promises, aside and begins anew.
+    /// Opens the database that the mark in `dir` names; puts one that is damaged, or lacks what the
+    /// mark promises, aside and begins anew. An error of the operating system is no damage.
     pub(super) fn open(
         dir: &Path,
         keys: Arc<Keys>,
         cache: u64,
         faults: Faults,
-    ) -> io::Result<(Self, Discovery)> {
+    ) -> Result<(Self, Discovery), DbError> {
         let mark = Mark::load(dir, &keys)?;
         let engine = Self {
             dir: dir.to_path_buf(),
@@ -85,6 +98,7 @@ impl Engine {
             count: AtomicU64::new(mark.map_or(0, |m| m.count)),
             bytes: AtomicU64::new(mark.map_or(0, |m| m.bytes)),
             used: Mutex::new(Instant::now()),
+            dirty: AtomicBool::new(false),
             nonces: Mutex::new(super::crypt::Nonces::random()?),
             faults,
         };
@@ -92,14 +106,28 @@ impl Engine {
             return engine.begin_without_mark();
         };
         engine.remove_strays(mark.number)?;
-        let applied = engine.database().and_then(|open| engine.marker(&open));
-        match applied {
-            // Healthy, but in use by what an earlier failure left in this process.
-            Err(reason) if reason.contains("lock") => Err(io::Error::other(reason)),
+        match engine.first_look() {
             Ok(Some(seq)) if seq >= mark.seq => {
                 Ok((engine, Discovery { applied: mark.seq, ..Discovery::default() }))
             }
-            _ => engine.quarantine().map(|found| (engine, found)),
+            Ok(_) | Err(DbError::Damaged(_)) => engine.quarantine().map(|found| (engine, found)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the database and reads its marker. What the disk does not read even after some tries is
+    /// lost like what is damaged; whether the disk still takes anything shows when another is begun.
+    fn first_look(&self) -> Result<Option<u64>, DbError> {
+        let mut tries = 0;
+        loop {
+            match self.database().and_then(|open| self.marker(&open)) {
+                Err(error) if error.is_unreadable() && tries < READ_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(READ_PAUSE);
+                }
+                Err(error) if error.is_unreadable() => return Err(DbError::Damaged(error.to_string())),
+                result => return result,
+            }
         }
     }
 
@@ -110,26 +138,36 @@ impl Engine {
                 fs::remove_dir_all(entry.path())?;
             }
         }
-        let open = Opened::new(&dir.join("records-1"), 1 << 20).map_err(io::Error::other)?;
-        open.put_marker(&keys.records, 0)?;
+        let open = Opened::make(&dir.join("records-1"), 1 << 20).map_err(io::Error::other)?;
+        open.put_marker(&keys.records, 0).map_err(io::Error::other)?;
         open.sync().map_err(io::Error::other)?;
         files::sync_dir(dir)?;
         Mark { number: 1, seq: 0, count: 0, bytes: 0 }.save(dir, keys)
     }
 
     /// The record called `name`.
-    pub(super) fn read(&self, name: Name) -> Result<Option<Found>, String> {
+    pub(super) fn read(&self, name: Name) -> Result<Option<Found>, DbError> {
         let open = self.database()?;
         let stored = guarded(|| open.db.get(name.0))?;
         stored.map(|value| unseal(&self.keys.records, &name.0, &value)).transpose()
     }
 
+    /// Notes that the database must be looked through before it is used again.
+    pub(super) fn distrust(&self) {
+        files::raise_flag(&self.dir, SUSPECT);
+    }
+
+    pub(super) fn is_distrusted(&self) -> bool {
+        files::is_flagged(&self.dir, SUSPECT)
+    }
+
     /// Calls `visit` with every record of `table`.
-    pub(super) fn scan(&self, table: Table, visit: &mut dyn FnMut(Name, Found)) -> Result<(), String> {
+    pub(super) fn scan(&self, table: Table, visit: &mut dyn FnMut(Name, Found)) -> Result<(), DbError> {
         let open = self.database()?;
         let mut records = guarded(|| Ok(open.db.scan_prefix([table as u8])))?;
         while let Some((name, value)) = guarded(|| records.next().transpose())? {
-            let name = name.as_ref().try_into().map_err(|_| "a name of a wrong length")?;
+            let length = |_| DbError::Damaged("a name of a wrong length".to_owned());
+            let name = name.as_ref().try_into().map_err(length)?;
             visit(Name(name), unseal(&self.keys.records, &name, &value)?);
         }
         Ok(())
@@ -137,10 +175,11 @@ impl Engine {
 
     /// Applies `entries` in order. May leave some of them undone on an error; applying all of them
     /// again is right then.
-    pub(super) fn apply<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Result<(), String> {
+    pub(super) fn apply<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Result<(), DbError> {
         let open = self.database()?;
         for entry in entries {
-            self.faults.check(Step::Apply).map_err(|e| e.to_string())?;
+            self.faults.check(Step::Apply)?;
+            self.dirty.store(true, Ordering::Release);
             let name = entry.name.0;
             let old = match &entry.value {
                 Some(value) => {
@@ -159,24 +198,38 @@ impl Engine {
     }
 
     /// Makes everything applied durable.
-    pub(super) fn sync(&self) -> Result<(), String> {
-        self.faults.check(Step::RecordsSync).map_err(|e| e.to_string())?;
-        self.database()?.sync()
+    pub(super) fn sync(&self) -> Result<(), DbError> {
+        let synced = self.faults.check(Step::RecordsSync).map_err(DbError::from);
+        let synced = synced.and_then(|()| self.database()?.sync());
+        if synced.as_ref().is_err_and(|error| !error.is_full()) {
+            self.distrust();
+        }
+        synced
+    }
+
+    /// Whether anything was applied that no mark tells of.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
     }
 
     /// Makes everything applied durable and says so in the mark: journal records up to `seq` are
-    /// not needed for sled any more.
-    pub(super) fn checkpoint(&self, seq: u64) -> Result<(), String> {
+    /// not needed for sled any more. Where nothing was applied since, the last mark says so already.
+    pub(super) fn checkpoint(&self, seq: u64) -> Result<(), DbError> {
+        if !self.is_dirty() {
+            return Ok(());
+        }
         let open = self.database()?;
-        open.put_marker(&self.keys.records, seq).map_err(|e| e.to_string())?;
+        open.put_marker(&self.keys.records, seq)?;
         self.sync()?;
-        self.faults.check(Step::Mark).map_err(|e| e.to_string())?;
-        self.mark(seq).save(&self.dir, &self.keys).map_err(|e| e.to_string())
+        self.faults.check(Step::Mark)?;
+        self.mark(seq).save(&self.dir, &self.keys)?;
+        self.dirty.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Checkpoints and closes the database until it is needed again; `false` where a read is under
     /// way.
-    pub(super) fn sleep(&self, seq: u64) -> Result<bool, String> {
+    pub(super) fn sleep(&self, seq: u64) -> Result<bool, DbError> {
         if !self.is_open() {
             return Ok(true);
         }
@@ -222,7 +275,7 @@ impl Engine {
 
     /// Counts anew after an unclean end. Fewer than `at_least` records mean that sled lost some
     /// without saying so: `false`.
-    pub(super) fn recount(&self, at_least: u64) -> Result<bool, String> {
+    pub(super) fn recount(&self, at_least: u64) -> Result<bool, DbError> {
         let open = self.database()?;
         let (mut count, mut bytes) = (0, 0);
         guarded(|| {
@@ -242,21 +295,32 @@ impl Engine {
 
     /// Puts the database aside as `corrupt-<time>` and begins a new one with what can still be
     /// read of it.
-    pub(super) fn quarantine(&self) -> io::Result<Discovery> {
-        let old = self.slot().take();
-        let (path, fresh) = (self.path(), self.begin_next()?);
-        let (salvaged, bytes) = old.as_ref().map_or((0, 0), |old| self.copy(old, &fresh));
+    ///
+    /// The new one counts before the old one is renamed: without it nothing changes.
+    pub(super) fn quarantine(&self) -> Result<Discovery, DbError> {
+        let (old, path) = (self.slot().take(), self.path());
+        let copy = |fresh: &Opened| old.as_ref().map_or(Ok((0, 0)), |old| self.copy(old, fresh));
+        let (fresh, (salvaged, bytes)) = self.fill_next(copy)?;
         self.count.store(salvaged, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
+        if path.exists() {
+            files::open_private(&path.join(CONDEMNED))?;
+        }
+        self.adopt(fresh, 0)?;
+        files::lower_flag(&self.dir, SUSPECT)?;
         old.into_iter().for_each(let_go);
+        let aside = self.put_aside(&path)?;
+        Ok(Discovery { applied: 0, quarantined: Some(aside), salvaged })
+    }
+
+    fn put_aside(&self, path: &Path) -> io::Result<PathBuf> {
         let aside = self.aside();
         if path.exists() {
-            fs::rename(&path, &aside)?;
+            fs::rename(path, &aside)?;
             files::sync_dir(&self.dir)?;
         }
-        self.adopt(fresh, 0).map_err(io::Error::other)?;
         self.forget_quarantined()?;
-        Ok(Discovery { applied: 0, quarantined: Some(aside), salvaged })
+        Ok(aside)
     }
 
     /// Whether sled takes far more of the disk than lives in it: it never shrinks by itself.
@@ -267,23 +331,43 @@ impl Engine {
 
     /// Copies what lives into a new database and removes the old one. Everything applied up to
     /// `seq` must be in it.
-    pub(super) fn rewrite(&self, seq: u64) -> Result<(), String> {
-        let (old, path) = (self.database()?, self.path());
-        let fresh = self.begin_next().map_err(|e| e.to_string())?;
-        let (copied, _) = self.copy(&old, &fresh);
-        if copied != self.live().0 {
-            return Err(format!("{copied} of {} records could be copied", self.live().0));
-        }
+    pub(super) fn rewrite(&self, seq: u64) -> Result<(), DbError> {
+        let (old, path, live) = (self.database()?, self.path(), self.live().0);
+        let (fresh, ()) = self.fill_next(|fresh| match self.copy(&old, fresh)? {
+            (copied, _) if copied == live => Ok(()),
+            (copied, _) => Err(DbError::Damaged(format!("{copied} of {live} records could be copied"))),
+        })?;
         self.adopt(fresh, seq)?;
         let_go(old);
-        fs::remove_dir_all(path).map_err(|e| e.to_string())
+        Ok(fs::remove_dir_all(path)?)
     }
 
-    fn begin_without_mark(self) -> io::Result<(Self, Discovery)> {
+    /// Where the database is under suspicion: what the system has of it in memory is written anew.
+    /// Everything up to `seq` must be applied.
+    pub(super) fn clear(&self, seq: u64) -> Result<(), DbError> {
+        if !self.is_distrusted() {
+            return Ok(());
+        }
+        match self.rewrite(seq) {
+            Ok(()) => tracing::info!("the database was written anew after a failure of the disk"),
+            Err(DbError::Damaged(reason)) => return Err(DbError::Damaged(reason)),
+            // The suspicion stands, and the next start tries again.
+            Err(error) => {
+                tracing::warn!(%error, "the database could not be written anew");
+                return Ok(());
+            }
+        }
+        Ok(files::lower_flag(&self.dir, SUSPECT)?)
+    }
+
+    fn begin_without_mark(self) -> Result<(Self, Discovery), DbError> {
         let dirs: Vec<u32> = self.numbers()?;
         self.number.store(dirs.into_iter().max().unwrap_or(0), Ordering::Relaxed);
         // Whatever is there may still be salvaged.
-        drop(self.database());
+        match self.first_look() {
+            Ok(_) | Err(DbError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
         let found = self.quarantine()?;
         Ok((self, found))
     }
@@ -293,60 +377,85 @@ impl Engine {
         Ok(names.filter_map(|n| n.to_str()?.strip_prefix("records-")?.parse().ok()).collect())
     }
 
-    /// Removes databases that a crash left half made or half removed.
+    /// Removes databases that a crash left half made or half removed, and puts aside what was on its
+    /// way there.
     fn remove_strays(&self, number: u32) -> io::Result<()> {
         for stray in self.numbers()?.into_iter().filter(|n| *n != number) {
-            fs::remove_dir_all(self.dir.join(format!("records-{stray}")))?;
+            let path = self.dir.join(format!("records-{stray}"));
+            if path.join(CONDEMNED).exists() {
+                self.put_aside(&path)?;
+            } else {
+                fs::remove_dir_all(path)?;
+            }
         }
         Ok(())
     }
 
-    fn begin_next(&self) -> io::Result<Opened> {
+    /// Makes the next database and fills it; where that fails nothing of it stays.
+    fn fill_next<T>(&self, fill: impl FnOnce(&Opened) -> Result<T, DbError>) -> Result<(Opened, T), DbError> {
         let next = self.number.load(Ordering::Relaxed) + 1;
         let path = self.dir.join(format!("records-{next}"));
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }
-        Opened::new(&path, self.cache).map_err(io::Error::other)
+        let fresh = Opened::make(&path, self.cache)?;
+        let filled = self.faults.check(Step::Copy).map_err(DbError::from).and_then(|()| fill(&fresh));
+        match filled {
+            Ok(filled) => Ok((fresh, filled)),
+            Err(error) => {
+                let_go(Arc::new(fresh));
+                // The next start removes what cannot be removed now.
+                drop(fs::remove_dir_all(&path));
+                Err(error)
+            }
+        }
     }
 
     /// From here on `fresh` is the database.
-    fn adopt(&self, fresh: Opened, seq: u64) -> Result<(), String> {
-        fresh.put_marker(&self.keys.records, seq).map_err(|e| e.to_string())?;
+    fn adopt(&self, fresh: Opened, seq: u64) -> Result<(), DbError> {
+        fresh.put_marker(&self.keys.records, seq)?;
         fresh.sync()?;
-        files::sync_dir(&self.dir).map_err(|e| e.to_string())?;
+        files::sync_dir(&self.dir)?;
         let mut open = self.slot();
         let number = self.number.load(Ordering::Relaxed) + 1;
-        Mark { number, ..self.mark(seq) }.save(&self.dir, &self.keys).map_err(|e| e.to_string())?;
+        self.faults.check(Step::Adopt)?;
+        Mark { number, ..self.mark(seq) }.save(&self.dir, &self.keys)?;
         self.number.store(number, Ordering::Relaxed);
         *open = Some(Arc::new(fresh));
+        self.dirty.store(false, Ordering::Release);
         Ok(())
     }
 
-    /// Copies every record whose seal fits, up to the first error of sled. Returns how many, and
-    /// their bytes.
-    fn copy(&self, from: &Opened, to: &Opened) -> (u64, u64) {
+    /// Copies every record whose seal fits, up to the first that sled cannot read. Returns how many,
+    /// and their bytes.
+    ///
+    /// # Errors
+    /// Where the new database does not take them: that says nothing about the old one.
+    fn copy(&self, from: &Opened, to: &Opened) -> Result<(u64, u64), DbError> {
         let (mut copied, mut bytes) = (0, 0);
-        let end = guarded(|| {
-            for pair in from.db.iter() {
-                let (name, value) = pair?;
-                if name.as_ref() != MARKER && unseal(&self.keys.records, &name, &value).is_ok() {
-                    copied += 1;
-                    bytes += (name.len() + value.len()) as u64;
-                    to.db.insert(name, value)?;
+        let mut records = guarded(|| Ok(from.db.iter()))?;
+        loop {
+            let (name, value) = match guarded(|| records.next().transpose()) {
+                Ok(Some(pair)) => pair,
+                Ok(None) => return Ok((copied, bytes)),
+                Err(error) if error.is_unreadable() || matches!(error, DbError::Damaged(_)) => {
+                    tracing::warn!(%error, copied, "a database could be read only in part");
+                    return Ok((copied, bytes));
                 }
+                Err(error) => return Err(error),
+            };
+            if name.as_ref() != MARKER && unseal(&self.keys.records, &name, &value).is_ok() {
+                copied += 1;
+                bytes += (name.len() + value.len()) as u64;
+                guarded(|| to.db.insert(name, value))?;
             }
-            Ok(())
-        });
-        if let Err(error) = end {
-            tracing::warn!(%error, copied, "a database could be read only in part");
         }
-        (copied, bytes)
     }
 
-    fn marker(&self, open: &Opened) -> Result<Option<u64>, String> {
+    fn marker(&self, open: &Opened) -> Result<Option<u64>, DbError> {
         let Some(value) = guarded(|| open.db.get(MARKER))? else { return Ok(None) };
-        let text = self.keys.records.unwrap(MARKER, &value).map_err(|_| "the marker's seal")?;
+        let unsealed = self.keys.records.unwrap(MARKER, &value);
+        let text = unsealed.map_err(|_| DbError::Damaged("the marker's seal".to_owned()))?;
         Ok(text.first_chunk().map(|b| u64::from_le_bytes(*b)))
     }
 
@@ -391,7 +500,7 @@ impl Engine {
     }
 
     /// The database, opened where it sleeps.
-    fn database(&self) -> Result<Arc<Opened>, String> {
+    fn database(&self) -> Result<Arc<Opened>, DbError> {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if let Some(open) = &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Arc::clone(open));
@@ -400,7 +509,7 @@ impl Engine {
         if let Some(open) = &*slot {
             return Ok(Arc::clone(open));
         }
-        let open = Arc::new(Opened::new(&self.path(), self.cache)?);
+        let open = Arc::new(Opened::open(&self.path(), self.cache)?);
         *slot = Some(Arc::clone(&open));
         Ok(open)
     }
@@ -411,38 +520,48 @@ impl Engine {
 }
 
 impl Opened {
-    fn new(path: &Path, cache: u64) -> Result<Self, String> {
-        files::make_private_dir(path).map_err(|e| e.to_string())?;
+    /// A new database in `path`.
+    fn make(path: &Path, cache: u64) -> Result<Self, DbError> {
+        files::make_private_dir(path)?;
+        Self::open(path, cache)
+    }
+
+    /// The database in `path`, which is there: an empty one instead of a missing one would look like loss.
+    fn open(path: &Path, cache: u64) -> Result<Self, DbError> {
+        if !path.try_exists()? {
+            return Err(DbError::Damaged("the database is missing".to_owned()));
+        }
         // No timer of its own: the journal is what makes writes durable.
         let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(None);
         let began = Instant::now();
         let db = loop {
-            match guarded(|| config.open()) {
+            match unhurried(|| guarded(|| config.open())) {
                 Ok(db) => break db,
                 // A database that was just closed gives its lock back a moment later.
-                Err(e) if e.contains("lock") && began.elapsed() < PATIENCE => {
+                Err(DbError::InUse) if began.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(e) => return Err(e),
             }
         };
-        let sync = File::open(path.join("db")).map_err(|e| e.to_string())?;
-        files::sync_dir(path).map_err(|e| e.to_string())?;
+        let sync = File::open(path.join("db"))?;
+        files::sync_dir(path)?;
         let blobs = path.join("blobs");
-        let synced = fs::read_dir(&blobs).map_err(|e| e.to_string())?.flatten().map(|e| e.file_name());
+        let synced = fs::read_dir(&blobs)?.flatten().map(|e| e.file_name());
         let synced = Mutex::new(synced.collect());
         Ok(Self { db, sync, blobs, synced })
     }
 
-    fn put_marker(&self, key: &Key, seq: u64) -> io::Result<()> {
+    fn put_marker(&self, key: &Key, seq: u64) -> Result<(), DbError> {
         let value = key.wrap(*random()?, MARKER, &seq.to_le_bytes());
-        guarded(|| self.db.insert(MARKER, value)).map_err(io::Error::other)?;
+        guarded(|| self.db.insert(MARKER, value))?;
         Ok(())
     }
 
-    fn sync(&self) -> Result<(), String> {
+    fn sync(&self) -> Result<(), DbError> {
         guarded(|| self.db.flush())?;
-        self.sync_blobs().and_then(|()| self.sync.sync_data()).map_err(|e| e.to_string())
+        self.sync_blobs()?;
+        Ok(self.sync.sync_data()?)
     }
 
     /// sled syncs neither these files nor their directory.
@@ -466,6 +585,21 @@ impl Opened {
     }
 }
 
+/// Runs `open` on a thread whose timers may be late, as sled's own threads then inherit it: seven of them look
+/// around every second for as long as the process lives, with nothing to do and even with no database open.
+fn unhurried<T: Send>(open: impl FnOnce() -> Result<T, DbError> + Send) -> Result<T, DbError> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            #[cfg(target_os = "linux")]
+            if let Err(error) = rustix::thread::set_current_timer_slack(SLACK) {
+                tracing::debug!(%error, "sled's threads will wake this machine every second");
+            }
+            open()
+        });
+        thread.join().unwrap_or_else(|_| Err(DbError::Damaged("the database panicked".to_owned())))
+    })
+}
+
 /// Closes a database. sled waits for ever for writes that failed, so this does not wait for sled
 /// longer than a moment.
 fn let_go(open: Arc<Opened>) {
@@ -484,17 +618,18 @@ fn let_go(open: Arc<Opened>) {
 }
 
 /// Runs something of sled's, which panics where it finds what it did not expect.
-fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, String> {
+fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, DbError> {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|e| e.to_string()),
-        Err(_) => Err("the database panicked".to_owned()),
+        Ok(result) => Ok(result?),
+        Err(_) => Err(DbError::Damaged("the database panicked".to_owned())),
     }
 }
 
-fn unseal(key: &Key, name: &[u8], value: &[u8]) -> Result<Found, String> {
-    let mut text = key.unwrap(name, value).map_err(|_| "a record's seal does not fit")?;
-    let len = usize::from(*text.first().ok_or("an empty record")?);
-    let natural = text.get(1..=len).ok_or("a record cut short")?.to_vec();
+fn unseal(key: &Key, name: &[u8], value: &[u8]) -> Result<Found, DbError> {
+    let damaged = |what: &str| DbError::Damaged(what.to_owned());
+    let mut text = key.unwrap(name, value).map_err(|_| damaged("a record's seal does not fit"))?;
+    let len = usize::from(*text.first().ok_or_else(|| damaged("an empty record"))?);
+    let natural = text.get(1..=len).ok_or_else(|| damaged("a record cut short"))?.to_vec();
     text.drain(..=len);
     Ok((natural, text))
 }

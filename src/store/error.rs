@@ -132,3 +132,60 @@ pub enum CommitError {
     #[error("the store is closed")]
     Closed,
 }
+
+/// What sled, or the disk below it, did not do.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DbError {
+    /// Held by another process, or by what an earlier failure left in this one.
+    #[error("the database is in use")]
+    InUse,
+    /// The operating system refused, which says nothing about what the database holds.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// What the database holds cannot be believed.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl DbError {
+    /// The error for a store that cannot be opened because of it, while `step` was tried in `dir`.
+    pub(super) fn opening(self, step: &'static str, dir: &Path) -> OpenError {
+        match self {
+            Self::Io(source) => OpenError::io(step, dir, source),
+            other => OpenError::Io { step, source: io::Error::other(other.to_string()) },
+        }
+    }
+
+    /// Whether the disk could not be read at this place.
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Io(e) if e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()))
+    }
+
+    /// Whether the disk had no room, which leaves everything written before as it was.
+    pub(super) fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io(e) if matches!(e.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
+impl From<sled::Error> for DbError {
+    fn from(error: sled::Error) -> Self {
+        use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+        match error {
+            // sled has no error of its own for this.
+            sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => Self::InUse,
+            // A file that is missing or too short: that is about the content.
+            sled::Error::Io(e) if matches!(e.kind(), InvalidData | NotFound | UnexpectedEof) => {
+                Self::Damaged(e.to_string())
+            }
+            sled::Error::Io(e) => Self::Io(e),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<DbError> for String {
+    fn from(error: DbError) -> Self {
+        error.to_string()
+    }
+}

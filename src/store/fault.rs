@@ -23,6 +23,10 @@ pub(super) enum Step {
     Mark,
     /// The keyfile forgets the old generation.
     KeyfileRetire,
+    /// Records go into a new database.
+    Copy,
+    /// The mark names a new database.
+    Adopt,
 }
 
 #[cfg(test)]
@@ -56,24 +60,46 @@ impl Faults {
 /// Fails one step by order, after letting it pass some times.
 #[cfg(test)]
 #[derive(Clone, Debug, Default)]
-pub(super) struct Faults(std::sync::Arc<std::sync::Mutex<Option<(Step, u32)>>>);
+pub(super) struct Faults(std::sync::Arc<std::sync::Mutex<Option<(Step, u32, Way)>>>);
+
+/// How a step fails.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    /// With an error that nothing is known about.
+    Error,
+    /// For want of space.
+    Full,
+    /// The code itself is wrong.
+    Panic,
+}
 
 #[cfg(test)]
 impl Faults {
     /// The step fails after it passed `passes` times, and ever after.
     pub(super) fn arm(&self, step: Step, passes: u32) {
-        *self.0.lock().unwrap() = Some((step, passes));
+        self.arm_with(step, passes, Way::Error);
+    }
+
+    pub(super) fn arm_with(&self, step: Step, passes: u32, way: Way) {
+        *self.0.lock().unwrap() = Some((step, passes, way));
     }
 
     pub(super) fn check(&self, step: Step) -> io::Result<()> {
         let mut armed = self.0.lock().unwrap();
-        match armed.as_mut() {
-            Some((s, 0)) if *s == step => Err(io::Error::other(format!("{step:?} fails by order"))),
-            Some((s, passes)) if *s == step => {
+        let way = match armed.as_mut() {
+            Some((s, 0, way)) if *s == step => *way,
+            Some((s, passes, _)) if *s == step => {
                 *passes -= 1;
-                Ok(())
+                return Ok(());
             }
-            _ => Ok(()),
+            _ => return Ok(()),
+        };
+        drop(armed);
+        match way {
+            Way::Error => Err(io::Error::other(format!("{step:?} fails by order"))),
+            Way::Full => Err(io::ErrorKind::StorageFull.into()),
+            Way::Panic => panic!("{step:?} panics by order"),
         }
     }
 }

@@ -5,10 +5,16 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Makes `dir` and lets only its owner in.
+/// Makes `dir`, and what is missing above it, and lets only its owner in. Every name that is made is durable.
 pub(super) fn make_private_dir(dir: &Path) -> io::Result<()> {
+    let missing: Vec<_> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.exists()).collect();
     fs::create_dir_all(dir)?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }
 
 /// Opens `path` for reading and writing, made if it is missing, for its owner alone.
@@ -19,6 +25,39 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 /// Makes names that were created, renamed or removed in `dir` durable.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
+}
+
+/// Notes that what the system has in memory of some files here may differ from what is on the disk: a
+/// failed `fdatasync` leaves it so, and says it once. The note itself needs no sync: where the machine
+/// forgets it, it forgets the other too. Best effort; a disk that takes no note is found out again.
+pub(super) fn raise_flag(dir: &Path, name: &str) {
+    if let Err(error) = open_private(&dir.join(name)) {
+        tracing::warn!(%error, "a failure of the disk could not be noted");
+    }
+}
+
+/// Whether such a note stands.
+pub(super) fn is_flagged(dir: &Path, name: &str) -> bool {
+    dir.join(name).exists()
+}
+
+/// Takes such a note away.
+pub(super) fn lower_flag(dir: &Path, name: &str) -> io::Result<()> {
+    match fs::remove_file(dir.join(name)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Asks the system to read `path` from the disk next time, where it knows how to.
+pub(super) fn forget_cached(path: &Path) {
+    #[cfg(target_os = "linux")]
+    if let Ok(file) = File::open(path) {
+        // It is advice; what is done after a failure does not rest on it alone.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = path;
 }
 
 /// Replaces `name` in `dir` by `bytes`: after a crash the old file stands or the new one, whole.
@@ -105,6 +144,26 @@ mod tests {
         let mut bytes = [1; 6];
         old.read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(bytes, [0; 6]);
+    }
+
+    #[test]
+    fn a_directory_is_made_with_all_that_is_missing_above_it_and_again_without_harm() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        make_private_dir(&deep).unwrap();
+        make_private_dir(&deep).unwrap();
+        assert_eq!(fs::metadata(&deep).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_note_stands_until_it_is_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        raise_flag(dir.path(), "note");
+        raise_flag(dir.path(), "note");
+        assert!(is_flagged(dir.path(), "note"));
+        lower_flag(dir.path(), "note").unwrap();
+        lower_flag(dir.path(), "note").unwrap();
+        assert!(!is_flagged(dir.path(), "note"));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use super::apply::{Backlog, Work};
 use super::crypt::{Keys, Name};
 use super::engine::Engine;
-use super::error::CommitError;
+use super::error::{CommitError, DbError};
 use super::fault::Faults;
 use super::files;
 use super::identity::IdentityFiles;
 use super::index::{Found, Index};
-use super::journal::{Journal, WriteError};
+use super::journal::{self, Journal, WriteError};
 use super::keyfile::Keyring;
 use super::overlay::{Group, Overlay, Refused};
 use super::record::{self, Entry, is_resident};
@@ -152,14 +152,28 @@ impl Inner {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         let WriteError { step, source, clean } = error;
         if !clean {
-            let reason = format!("cannot {step}: {source}");
-            *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
-            return CommitError::Broken { reason };
+            files::raise_flag(&self.dir, journal::SUSPECT);
+            return CommitError::Broken { reason: self.breaks(format!("cannot {step}: {source}")) };
         }
         match source.kind() {
             StorageFull | QuotaExceeded => CommitError::Full { free: 0, reserve: self.config.reserve_bytes },
             _ => CommitError::Io { step, source },
         }
+    }
+
+    /// From here on it is unknown what the disk holds, for `reason`.
+    fn breaks(&self, reason: String) -> String {
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        reason
+    }
+
+    /// Records that cannot be believed are looked through at the next opening, which must come soon.
+    fn doubt(&self, error: DbError) -> String {
+        if matches!(error, DbError::Damaged(_)) {
+            self.engine.distrust();
+            return self.breaks(error.to_string());
+        }
+        error.to_string()
     }
 
     pub(super) fn discard(&self) -> Result<(), CommitError> {
@@ -193,8 +207,17 @@ impl Inner {
             self.backlog.wait_done().map_err(broken)?;
         }
         // A read that is still under way only keeps sled open a little longer.
-        self.engine.sleep(journal.last_seq()).map_err(broken)?;
+        self.engine.sleep(journal.last_seq()).map_err(|error| broken(error.to_string()))?;
         Ok(())
+    }
+
+    /// Goes on in the other journal file after a failure: what the system has in memory of this one may never
+    /// reach the disk.
+    pub(super) fn begin_anew(&self) -> Result<(), CommitError> {
+        let mut journal = self.journal();
+        self.switch(journal.as_mut().ok_or(CommitError::Closed)?, 0)?;
+        files::lower_flag(&self.dir, journal::SUSPECT)
+            .map_err(|source| CommitError::Io { step: "end a suspicion", source })
     }
 
     /// When there is something to do that is nobody's command.
@@ -220,15 +243,21 @@ impl Inner {
         {
             tracing::warn!(%reason, "the database could not be made smaller");
         }
-        self.engine.sleep(applied).map(|_| ())
+        self.engine.sleep(applied)?;
+        Ok(())
     }
 
-    /// Only tries: a commit that holds the journal may be waiting for this very thread.
+    /// Only tries: a commit that holds the journal may be waiting for this very thread. And a commit may
+    /// have begun and ended a moment ago: what it left to do here goes first, or this would wait for itself.
     fn forget(&self) -> Result<(), String> {
         let Ok(mut journal) = self.journal.try_lock() else {
             self.set_forget_at(Some(Instant::now() + Duration::from_millis(100)));
             return Ok(());
         };
+        let due = *self.forget_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.backlog.is_idle() || due.is_none_or(|at| Instant::now() < at) {
+            return Ok(());
+        }
         let Some(journal) = journal.as_mut() else {
             self.set_forget_at(None);
             return Ok(());
@@ -284,7 +313,7 @@ impl Inner {
             _ if self.closed.load(Ordering::Acquire) => Err("the store is closed".to_owned()),
             Table::Identity => self.identity.read(name),
             _ if is_resident(table) => self.index.read(name),
-            _ => self.engine.read(name),
+            _ => self.engine.read(name).map_err(|error| self.doubt(error)),
         }
     }
 
@@ -302,11 +331,12 @@ impl Inner {
             Table::Identity => self.identity.names().map_err(|e| e.to_string())?,
             _ if is_resident(table) => self.index.names(table),
             _ => {
-                return self.engine.scan(table, &mut |name, (key, value)| {
+                let scanned = self.engine.scan(table, &mut |name, (key, value)| {
                     if !hidden.contains(&name) {
                         visit(&key, &value);
                     }
                 });
+                return scanned.map_err(|error| self.doubt(error));
             }
         };
         for name in names.into_iter().filter(|n| !hidden.contains(n)) {

@@ -11,6 +11,7 @@ use super::files;
 use super::index::{Index, Place};
 use super::keyfile::{Epoch, Keyring};
 use super::record::{self, Change, Entry, HEADER, Header, Kind, Op, PAGE, Span, is_resident};
+use mesh_core::Table;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -25,6 +26,15 @@ const TOO_FAST: Duration = Duration::from_secs(10);
 const LOOK_BEHIND: u64 = 4 << 20;
 /// Snapshot records are about this long.
 const SNAPSHOT_RECORD: usize = 256 * 1024;
+
+/// Stands while what the system has in memory of the journal may differ from the disk.
+pub(super) const SUSPECT: &str = "journal.suspect";
+
+/// Whether deleted records of `table` must soon be unreadable too: keys, and who the person knows. Counters and
+/// states tell nothing that matters later.
+const fn is_secret(table: Table) -> bool {
+    matches!(table, Table::Session | Table::Invite | Table::Contact)
+}
 
 /// The two files and the place where the next record goes.
 pub(super) struct Journal {
@@ -65,6 +75,30 @@ pub(super) struct Replay {
     /// A group was begun and never finished, so it was never acknowledged.
     pub(super) torn: bool,
     whole: bool,
+    /// Secrets may have been deleted or replaced since the generation began.
+    stale_secrets: bool,
+}
+
+impl Replay {
+    /// The sequence number of the last record.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.next_seq - 1
+    }
+}
+
+/// Whether nothing was ever committed here since the store was made, as far as the records' plain headers
+/// tell: it can be made anew without the key.
+pub(super) fn is_untouched(dir: &Path) -> io::Result<bool> {
+    let [first, second] = open_files(dir)?;
+    let is_empty_at = |file: &File, at: u64| -> io::Result<bool> {
+        Ok(file.metadata()?.len() < at + HEADER as u64 || read_header(file, at)?.is_none())
+    };
+    Ok(is_empty_at(&first, PAGE as u64)? && is_empty_at(&second, 0)?)
+}
+
+/// Asks the system to read both files from the disk.
+pub(super) fn forget_cached(dir: &Path) {
+    ["journal.0", "journal.1"].iter().for_each(|name| files::forget_cached(&dir.join(name)));
 }
 
 /// Opens both files in `dir`.
@@ -88,11 +122,11 @@ pub(super) fn create(dir: &Path, epoch: &Epoch, sizes: Sizes) -> io::Result<()> 
 }
 
 /// Reads a generation: calls `visit` with each record's sequence number, place and operations.
-pub(super) fn replay(
+pub(super) fn replay<E: From<OpenError>>(
     file: &File,
     epoch: &Epoch,
-    visit: &mut dyn FnMut(u64, u64, Vec<Op>) -> Result<(), OpenError>,
-) -> Result<Replay, OpenError> {
+    visit: &mut dyn FnMut(u64, u64, Vec<Op>) -> Result<(), E>,
+) -> Result<Replay, E> {
     let io = |source| OpenError::Io { step: "read the journal", source };
     let size = file.metadata().map_err(io)?.len();
     let mut replay = Replay { next_seq: epoch.first_seq, ..Replay::default() };
@@ -100,6 +134,7 @@ pub(super) fn replay(
         if header.seq != replay.next_seq {
             break;
         }
+        replay.stale_secrets |= header.kind == Kind::Group && ops.iter().any(|op| is_secret(op.table));
         visit(header.seq, replay.end, ops)?;
         replay.whole |= header.kind == Kind::SnapshotEnd;
         replay.end += header.padded();
@@ -109,7 +144,8 @@ pub(super) fn replay(
     if replay.whole {
         return Ok(replay);
     }
-    Err(OpenError::Damaged { what: format!("journal generation {} has no whole head", epoch.generation) })
+    let what = format!("journal generation {} has no whole head", epoch.generation);
+    Err(OpenError::Damaged { what }.into())
 }
 
 /// Looks behind the last good record. A torn last group is normal after a crash; a good record
@@ -183,7 +219,7 @@ impl Journal {
         let nonces = Nonces::random()?;
         let (at, next_seq) = (replay.end, replay.next_seq);
         // What an earlier run deleted may stand in here.
-        let stale_secrets = next_seq > epoch.first_seq + 1;
+        let stale_secrets = replay.stale_secrets;
         let began = Instant::now();
         Ok(Self {
             files,
@@ -239,7 +275,7 @@ impl Journal {
             let put = e.value.is_some();
             (e.name, if put { spans.next().map(|span| place(at, span)) } else { None })
         }));
-        self.stale_secrets |= entries.iter().any(|e| is_resident(e.table));
+        self.stale_secrets |= entries.iter().any(|e| is_secret(e.table));
         self.at += self.buffer.len() as u64;
         self.next_seq += 1;
         Ok(self.next_seq - 1)
@@ -350,7 +386,7 @@ fn read_some(all: &[(Name, Place)], index: &Index) -> io::Result<(Vec<Entry>, us
             break;
         }
         let (key, value) = index.read_at(*name, *place).map_err(io::Error::other)?;
-        let table = mesh_core::Table::ALL.into_iter().find(|t| *t as u8 == name.0[0]);
+        let table = Table::ALL.into_iter().find(|t| *t as u8 == name.0[0]);
         let table = table.ok_or_else(|| io::Error::other("a name of no table"))?;
         bytes += value.len();
         entries.push(Entry { table, name: *name, key, value: Some(value) });

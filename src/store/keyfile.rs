@@ -79,21 +79,21 @@ impl Keyring {
         dir.join(NAME).exists()
     }
 
+    /// Takes the keyfile away: what is there is no store any more.
+    pub(super) fn remove(dir: &Path) -> io::Result<()> {
+        files::remove(dir, NAME)?;
+        files::remove(dir, SECRET)
+    }
+
+    /// Asks the system to read the keyfile from the disk.
+    pub(super) fn forget_cached(dir: &Path) {
+        files::forget_cached(&dir.join(NAME));
+    }
+
     /// New keys, guarded by `passphrase`; nothing but a secret file is written yet.
     pub(super) fn create(dir: &Path, passphrase: &Passphrase) -> Result<Self, OpenError> {
         let io = |e| OpenError::io("make keys", dir, e);
-        let mut header = [0; HEADER];
-        header[..8].copy_from_slice(MAGIC);
-        header[8..10].copy_from_slice(&FORMAT.to_le_bytes());
-        header[10] = u8::from(matches!(passphrase, Passphrase::Given(_)));
-        for (at, cost) in [(12, 64 * 1024_u32), (16, 3), (20, 1)] {
-            header[at..at + 4].copy_from_slice(&cost.to_le_bytes());
-        }
-        header[24..].copy_from_slice(&*random::<32>().map_err(io)?);
-        if matches!(passphrase, Passphrase::None) {
-            files::replace(dir, SECRET, &*random::<32>().map_err(io)?).map_err(io)?;
-        }
-        let guard = guard(dir, &header, passphrase)?;
+        let (header, guard) = fresh_guard(dir, passphrase)?;
         let current = Epoch { generation: 1, slot: 0, first_seq: 1, key: Key::random().map_err(io)? };
         let epochs = Mutex::new(Epochs { current, previous: None });
         Ok(Self { dir: dir.to_path_buf(), header, guard, data: Key::random().map_err(io)?, epochs })
@@ -109,6 +109,10 @@ impl Keyring {
             Err(e) => return Err(OpenError::io("read the keyfile", dir, e)),
         };
         let (header, body) = check(&bytes)?;
+        if header[10] == 1 {
+            // What a change of the passphrase that was interrupted left behind; it guards nothing any more.
+            files::remove(dir, SECRET).map_err(|e| OpenError::io("remove the secret", dir, e))?;
+        }
         let guard = guard(dir, &header, passphrase)?;
         let Ok(payload) = guard.unwrap(&header, body) else {
             return Err(match passphrase {
@@ -118,6 +122,21 @@ impl Keyring {
         };
         let (data, epochs) = read_payload(&payload).ok_or_else(|| damaged("the keyfile's content"))?;
         Ok(Self { dir: dir.to_path_buf(), header, guard, data, epochs: Mutex::new(epochs) })
+    }
+
+    /// The same keys under another guard; durable on return. A crash leaves the old guard or the new one.
+    pub(super) fn guard_by(mut self, passphrase: &Passphrase) -> Result<(), OpenError> {
+        let io = |e| OpenError::io("write the keyfile", &self.dir, e);
+        if self.is_unprotected() && matches!(passphrase, Passphrase::None) {
+            // The secret file cannot be replaced together with the keyfile, and is as good as another.
+            return Ok(());
+        }
+        (self.header, self.guard) = fresh_guard(&self.dir, passphrase)?;
+        self.save().map_err(io)?;
+        if self.is_unprotected() {
+            return Ok(());
+        }
+        files::remove(&self.dir, SECRET).map_err(|e| OpenError::io("remove the secret", &self.dir, e))
     }
 
     /// The key from which all lasting keys derive.
@@ -186,6 +205,25 @@ fn check(bytes: &[u8]) -> Result<([u8; HEADER], &[u8]), OpenError> {
         Some(stored) if stored == sum.as_bytes() => Ok((*header, &rest[..BODY])),
         _ => Err(damaged("the keyfile's checksum")),
     }
+}
+
+/// A header with a salt of its own, and the key that wraps the others. Where there is no passphrase, a secret file is
+/// written first: it means nothing until a keyfile says so.
+fn fresh_guard(dir: &Path, passphrase: &Passphrase) -> Result<([u8; HEADER], Key), OpenError> {
+    let io = |e| OpenError::io("make keys", dir, e);
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..10].copy_from_slice(&FORMAT.to_le_bytes());
+    header[10] = u8::from(matches!(passphrase, Passphrase::Given(_)));
+    for (at, cost) in [(12, 64 * 1024_u32), (16, 3), (20, 1)] {
+        header[at..at + 4].copy_from_slice(&cost.to_le_bytes());
+    }
+    header[24..].copy_from_slice(&*random::<32>().map_err(io)?);
+    if matches!(passphrase, Passphrase::None) {
+        files::replace(dir, SECRET, &*random::<32>().map_err(io)?).map_err(io)?;
+    }
+    let guard = guard(dir, &header, passphrase)?;
+    Ok((header, guard))
 }
 
 /// The key that wraps the others.
@@ -332,6 +370,45 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         let error = Keyring::open(dir.path(), &Passphrase::None).err();
         assert!(matches!(error, Some(OpenError::Version { found: 2, known: 1 })));
+    }
+
+    #[test]
+    fn a_passphrase_is_set_changed_and_removed_and_only_the_latest_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = Keyring::create(dir.path(), &Passphrase::None).unwrap();
+        made.save().unwrap();
+        let steps = [Passphrase::None, given("first"), given("second"), Passphrase::None, Passphrase::None];
+        for (before, after) in steps.iter().zip(&steps[1..]) {
+            Keyring::open(dir.path(), before).unwrap().guard_by(after).unwrap();
+            let opened = Keyring::open(dir.path(), after).unwrap();
+            assert_eq!(opened.data().bytes(), made.data().bytes());
+            let is_open = matches!(after, Passphrase::None);
+            assert_eq!((opened.is_unprotected(), dir.path().join(SECRET).exists()), (is_open, is_open));
+            if let Passphrase::Given(_) = after {
+                assert!(Keyring::open(dir.path(), before).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_passphrase_that_is_cut_short_leaves_the_old_one_or_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join(SECRET);
+        // Cut before the keyfile: a secret file that no keyfile speaks of.
+        Keyring::create(dir.path(), &given("old")).unwrap().save().unwrap();
+        fresh_guard(dir.path(), &Passphrase::None).unwrap();
+        assert!(secret.exists());
+        assert!(Keyring::open(dir.path(), &given("old")).is_ok());
+        assert!(!secret.exists(), "it is tidied up");
+        // Cut after the keyfile: the secret file that it no longer speaks of.
+        Keyring::open(dir.path(), &given("old")).unwrap().guard_by(&Passphrase::None).unwrap();
+        let stale = fs::read(&secret).unwrap();
+        Keyring::open(dir.path(), &Passphrase::None).unwrap().guard_by(&given("new")).unwrap();
+        fs::write(&secret, stale).unwrap();
+        let error = Keyring::open(dir.path(), &Passphrase::None).err();
+        assert!(matches!(error, Some(OpenError::NeedsPassphrase)), "{error:?}");
+        assert!(!secret.exists(), "it is tidied up");
+        assert!(Keyring::open(dir.path(), &given("new")).is_ok());
     }
 
     #[test]

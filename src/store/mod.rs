@@ -154,7 +154,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Makes an empty store in `dir`, which is made too where it is missing, and opens it.
+    /// Makes an empty store in `dir`, which is made too where it is missing, and opens it. A store into which
+    /// nothing was ever committed is made anew.
     ///
     /// # Errors
     /// [`OpenError::AlreadyThere`] where there is one already; where the disk refuses.
@@ -197,6 +198,15 @@ impl Store {
         Self::open_faulty(dir, passphrase, config, fault::Faults::default())
     }
 
+    /// Guards the store in `dir` by `new` from now on. Records and identity stay as they are; only the keyfile is
+    /// replaced, and a crash leaves the old guard or the new one.
+    ///
+    /// # Errors
+    /// As [`Store::open`]: nobody may have it open, and `old` must fit.
+    pub fn change_passphrase(dir: &Path, old: &Passphrase, new: &Passphrase) -> Result<(), OpenError> {
+        open::change_passphrase(dir, old, new)
+    }
+
     /// Whether a store was ever completely created in `dir`.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
@@ -234,6 +244,12 @@ impl Store {
     /// it anew.
     pub fn discard(&self) -> Result<(), CommitError> {
         self.inner().discard()
+    }
+
+    /// Bytes of memory staged for the next commit, which fails above [`MAX_GROUP`].
+    #[must_use]
+    pub fn staged_bytes(&self) -> usize {
+        self.inner().overlay().staged_bytes()
     }
 
     /// How full everything is. Walks the directory: not for every message.

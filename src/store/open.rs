@@ -2,7 +2,7 @@
 
 use super::crypt::Keys;
 use super::engine::{Discovery, Engine};
-use super::error::OpenError;
+use super::error::{CommitError, DbError, OpenError};
 use super::fault::Faults;
 use super::files;
 use super::identity::IdentityFiles;
@@ -21,23 +21,32 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
 /// Makes an empty store in `dir`. The keyfile is written last: without it there is no store, and
-/// what a crash left half made is made again.
+/// what a crash left half made is made again. So is a store into which nothing was ever committed: whoever
+/// began it did not come to anything, and its passphrase may be another.
 pub(super) fn create(dir: &Path, passphrase: &Passphrase, config: &Config) -> Result<(), OpenError> {
     let io = |e| OpenError::io("make the store", dir, e);
     files::make_private_dir(dir).map_err(io)?;
     let _lock = lock(dir)?;
     if Keyring::exists(dir) {
-        return Err(OpenError::AlreadyThere { dir: dir.to_path_buf() });
+        if !journal::is_untouched(dir).map_err(io)? {
+            return Err(OpenError::AlreadyThere { dir: dir.to_path_buf() });
+        }
+        Keyring::remove(dir).map_err(io)?;
     }
     let keyring = Keyring::create(dir, passphrase)?;
     journal::create(dir, &keyring.epochs().current, sizes(config)).map_err(io)?;
     Engine::create(dir, &Keys::new(keyring.data())).map_err(io)?;
     files::sync_dir(dir).map_err(io)?;
-    // The directory's own name is durable only with its parent.
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        files::sync_dir(parent).map_err(io)?;
-    }
     keyring.save().map_err(io)
+}
+
+/// Guards the keys in `dir` by `new` from now on.
+pub(super) fn change_passphrase(dir: &Path, old: &Passphrase, new: &Passphrase) -> Result<(), OpenError> {
+    if !Keyring::exists(dir) {
+        return Err(OpenError::NotThere { dir: dir.to_path_buf() });
+    }
+    let _lock = lock(dir)?;
+    Keyring::open(dir, old)?.guard_by(new)
 }
 
 /// Opens the store in `dir`; returns its parts and the last journal record that was applied.
@@ -52,13 +61,18 @@ pub(super) fn open(
         return Err(OpenError::NotThere { dir: dir.to_path_buf() });
     }
     let lock = lock(dir)?;
+    let is_suspect = files::is_flagged(dir, journal::SUSPECT);
+    if is_suspect {
+        Keyring::forget_cached(dir);
+        journal::forget_cached(dir);
+    }
     let keyring = Keyring::open(dir, passphrase)?;
     let keys = Arc::new(Keys::new(keyring.data()));
     let identity = IdentityFiles::open(dir, Arc::clone(&keys)).map_err(io("open the identity"))?;
     let journals = journal::open_files(dir).map_err(io("open the journal"))?;
     let epochs = keyring.epochs();
     let (engine, discovery) = Engine::open(dir, Arc::clone(&keys), config.cache_bytes, faults.clone())
-        .map_err(io("open the records"))?;
+        .map_err(|e| e.opening("open the records", dir))?;
     let file = Arc::clone(&journals[usize::from(epochs.current.slot)]);
     let index = Index::new(Arc::clone(&file), epochs.current.key.clone());
     let mut report = OpenReport { unprotected: keyring.is_unprotected(), ..OpenReport::default() };
@@ -76,7 +90,7 @@ pub(super) fn open(
         .map_err(io("open the journal"))?;
     let seq = journal.last_seq();
     if epochs.previous.is_some() {
-        engine.checkpoint(seq).map_err(failed("write the records"))?;
+        engine.checkpoint(seq).map_err(|e| e.opening("write the records", dir))?;
         keyring.update(|e| e.previous = None).map_err(io("write the keyfile"))?;
     }
     if engine.is_bloated() {
@@ -101,7 +115,21 @@ pub(super) fn open(
         lock: Mutex::new(Some(lock)),
         faults,
     };
+    if is_suspect {
+        inner.begin_anew().map_err(begin_error(&inner))?;
+    }
     Ok((inner, report, seq))
+}
+
+/// A store that cannot begin a new journal generation cannot be opened.
+fn begin_error(inner: &Inner) -> impl Fn(CommitError) -> OpenError {
+    move |error| match error {
+        CommitError::Full { .. } => OpenError::Full { dir: inner.dir.clone() },
+        CommitError::Io { step, source } => OpenError::io(step, &inner.dir, source),
+        other => {
+            OpenError::Io { step: "begin a new journal", source: std::io::Error::other(other.to_string()) }
+        }
+    }
 }
 
 /// One process at a time.
@@ -127,10 +155,6 @@ fn sizes(config: &Config) -> Sizes {
     Sizes { first: config.journal_bytes, most: config.journal_most_bytes }
 }
 
-fn failed(step: &'static str) -> impl Fn(String) -> OpenError {
-    move |reason| OpenError::Io { step, source: std::io::Error::other(reason) }
-}
-
 /// Brings back what the journal tells.
 struct Restore<'a> {
     dir: &'a Path,
@@ -142,6 +166,26 @@ struct Restore<'a> {
     identity: &'a IdentityFiles,
 }
 
+/// Why the journal could not be replayed.
+enum Trouble {
+    /// Opening ends with this.
+    Open(OpenError),
+    /// The records, and not the journal.
+    Records(DbError),
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<DbError> for Trouble {
+    fn from(error: DbError) -> Self {
+        Self::Records(error)
+    }
+}
+
 /// What a pass over the journal did to sled.
 #[derive(Default)]
 struct Replayed {
@@ -150,41 +194,63 @@ struct Replayed {
 }
 
 impl Restore<'_> {
-    /// Replays; where sled turns out to have lost something, once more into a new one.
+    /// Replays; where sled turns out to be damaged or to have lost something, once more into a new one.
     fn run(&self, discovery: Discovery, report: &mut OpenReport) -> Result<Replay, OpenError> {
         report.quarantined = discovery.quarantined;
         report.salvaged = discovery.salvaged;
         let promised = self.engine.live().0;
-        let result = self.pass(discovery.applied).map(|(replay, done)| {
-            let unclean = done.puts + done.deletes > 0;
-            let at_least = promised.saturating_sub(done.deletes);
-            let whole = !unclean || self.engine.recount(at_least).unwrap_or(false);
-            (replay, done, whole)
+        let first = self.pass(discovery.applied).and_then(|(replay, done)| {
+            self.check(&replay, &done, promised)?;
+            Ok((replay, done))
         });
-        let (replay, done) = match result {
-            Ok((replay, done, true)) => (replay, done),
-            Err(
-                error @ (OpenError::Damaged { .. } | OpenError::Full { .. } | OpenError::ReadOnly { .. }),
-            ) => {
-                return Err(error);
+        let again = match first {
+            Err(Trouble::Records(DbError::Damaged(reason)))
+                if report.quarantined.is_none() && !self.is_disk_full() =>
+            {
+                tracing::warn!(%reason, "the database is put aside");
+                self.anew(report)
             }
-            Ok(_) | Err(_) if report.quarantined.is_none() => {
-                let found = self.engine.quarantine().map_err(|e| OpenError::io("begin anew", self.dir, e))?;
-                report.quarantined = found.quarantined;
-                report.salvaged = found.salvaged;
-                self.index.replace(Default::default(), self.live_file(), self.epochs.current.key.clone());
-                self.pass(0)?
-            }
-            Ok(_) => return Err(failed("read the records")("they cannot be written".to_owned())),
-            Err(error) => return Err(error),
+            result => result,
         };
+        let (replay, done) = again.map_err(|trouble| self.open_error(trouble))?;
         report.replayed = done.puts + done.deletes;
         report.torn = replay.torn;
         Ok(replay)
     }
 
+    /// Whether sled has everything that it must have.
+    fn check(&self, replay: &Replay, done: &Replayed, promised: u64) -> Result<(), DbError> {
+        let is_unclean = done.puts + done.deletes > 0;
+        if is_unclean && !self.engine.recount(promised.saturating_sub(done.deletes))? {
+            return Err(DbError::Damaged("records are missing".to_owned()));
+        }
+        self.engine.clear(replay.last_seq())
+    }
+
+    /// Begins a new database with what can be read of the old one and all that the journal has.
+    fn anew(&self, report: &mut OpenReport) -> Result<(Replay, Replayed), Trouble> {
+        let found = self.engine.quarantine()?;
+        report.quarantined = found.quarantined;
+        report.salvaged = found.salvaged;
+        self.index.replace(Default::default(), self.live_file(), self.epochs.current.key.clone());
+        self.pass(0)
+    }
+
+    /// sled may panic for want of space.
+    fn is_disk_full(&self) -> bool {
+        files::free_bytes(self.dir).is_ok_and(|free| free < 1 << 20)
+    }
+
+    fn open_error(&self, trouble: Trouble) -> OpenError {
+        match trouble {
+            Trouble::Open(error) => error,
+            Trouble::Records(_) if self.is_disk_full() => OpenError::Full { dir: self.dir.to_path_buf() },
+            Trouble::Records(error) => error.opening("write the records", self.dir),
+        }
+    }
+
     /// Replays the generations that are alive, oldest first.
-    fn pass(&self, applied: u64) -> Result<(Replay, Replayed), OpenError> {
+    fn pass(&self, applied: u64) -> Result<(Replay, Replayed), Trouble> {
         let mut done = Replayed::default();
         if let Some(previous) = &self.epochs.previous {
             self.generation(previous, applied, false, &mut done)?;
@@ -199,7 +265,7 @@ impl Restore<'_> {
         applied: u64,
         current: bool,
         done: &mut Replayed,
-    ) -> Result<Replay, OpenError> {
+    ) -> Result<Replay, Trouble> {
         let file = &self.journals[usize::from(epoch.slot)];
         journal::replay(file, epoch, &mut |seq, at, ops| {
             let (resident, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(|op| is_resident(op.table));
@@ -212,7 +278,7 @@ impl Restore<'_> {
         })
     }
 
-    fn apply(&self, ops: Vec<Op>, done: &mut Replayed) -> Result<(), OpenError> {
+    fn apply(&self, ops: Vec<Op>, done: &mut Replayed) -> Result<(), Trouble> {
         let entries: Vec<Entry> = ops.into_iter().map(|op| self.entry(op)).collect();
         let (identity, records): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|e| e.table == Table::Identity);
@@ -222,14 +288,7 @@ impl Restore<'_> {
         let deletes = records.iter().filter(|e| e.value.is_none()).count() as u64;
         done.deletes += deletes;
         done.puts += records.len() as u64 - deletes;
-        self.engine.apply(records.iter()).map_err(|reason| self.apply_error(reason))
-    }
-
-    fn apply_error(&self, reason: String) -> OpenError {
-        match files::free_bytes(self.dir) {
-            Ok(free) if free < 1 << 20 => OpenError::Full { dir: self.dir.to_path_buf() },
-            _ => failed("apply the journal")(reason),
-        }
+        Ok(self.engine.apply(records.iter())?)
     }
 
     fn entry(&self, op: Op) -> Entry {

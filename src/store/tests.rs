@@ -1,6 +1,6 @@
 //! The store as a whole: against a model, under faults at every step, at its limits.
 
-use super::fault::{Faults, Step};
+use super::fault::{Faults, Step, Way};
 use super::*;
 use mesh_core::{Memory, Table};
 use proptest::prelude::*;
@@ -444,6 +444,205 @@ fn a_commit_runs_while_another_thread_stages_and_reads() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     assert_eq!(all(&*rig.store.reader()).len(), 3_002);
+}
+
+fn fails(rig: &Rig) -> bool {
+    rig.put(Table::Session, b"last", b"1");
+    let failed = rig.store.commit().is_err();
+    failed || rig.store.inner().backlog.wait_done().is_err()
+}
+
+#[test]
+fn after_a_sync_that_failed_nothing_goes_on_in_the_same_journal_file() {
+    let mut rig = Rig::new(small());
+    rig.put(Table::Session, b"first", b"1");
+    rig.store.commit().unwrap();
+    let before = rig.store.stats();
+    rig.faults.arm(Step::JournalSync, 0);
+    assert!(fails(&rig));
+    rig.reopen();
+    assert_eq!(rig.store.stats().generation, before.generation + 1);
+    rig.put(Table::Session, b"second", b"2");
+    rig.store.commit().unwrap();
+    rig.store.crash();
+    // The pages of the group whose sync failed never reached the disk.
+    let path = rig.dir.path().join("journal.0");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = usize::try_from(before.journal_used).unwrap();
+    bytes[at..at + record::PAGE].fill(0xee);
+    fs::write(&path, bytes).unwrap();
+    rig.reopen();
+    assert_eq!(rig.load(Table::Session, b"first").as_deref(), Some(&b"1"[..]));
+    assert_eq!(rig.load(Table::Session, b"second").as_deref(), Some(&b"2"[..]));
+    let generation = rig.store.stats().generation;
+    rig.reopen();
+    assert_eq!(rig.store.stats().generation, generation, "the suspicion has ended");
+}
+
+#[test]
+fn a_database_whose_sync_failed_is_written_anew() {
+    let mut rig = Rig::new(small());
+    for n in 0..50_u8 {
+        rig.put(Table::Event, &[n], &[n; 300]);
+    }
+    rig.store.commit().unwrap();
+    rig.store.inner().backlog.wait_done().unwrap();
+    let before = all(&*rig.store.reader());
+    rig.faults.arm(Step::RecordsSync, 0);
+    rig.put(Table::Event, b"one more", b"1");
+    rig.store.commit().unwrap();
+    let began = std::time::Instant::now();
+    while rig.store.inner().check_sound().is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the sync did not fail");
+        std::thread::yield_now();
+    }
+    assert!(rig.reopen().quarantined.is_none());
+    assert!(!rig.dir.path().join("records-1").exists());
+    assert_eq!(all(&*rig.store.reader()).len(), before.len() + 1);
+    rig.reopen();
+    assert!(rig.dir.path().join("records-2").exists(), "once is enough");
+}
+
+#[test]
+fn a_panic_behind_the_journal_is_an_error_and_no_endless_wait() {
+    let mut rig = Rig::new(small());
+    rig.faults.arm_with(Step::Apply, 0, Way::Panic);
+    rig.put(Table::Event, b"a", b"1");
+    rig.store.commit().unwrap();
+    assert!(rig.store.inner().backlog.wait_done().is_err());
+    assert!(matches!(rig.store.discard(), Err(CommitError::Broken { .. })));
+    rig.store.close();
+    rig.reopen();
+    assert_eq!(rig.load(Table::Event, b"a").as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
+fn a_chore_does_not_wait_for_what_only_its_own_thread_can_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { forget_after: Duration::ZERO, ..small() };
+    open::create(dir.path(), &Passphrase::None, &config).unwrap();
+    // No thread behind the journal: what is left to do stays so.
+    let (inner, ..) = open::open(dir.path(), &Passphrase::None, config, Faults::default()).unwrap();
+    let write = || {
+        inner.stage(vec![StoreOp::put(Table::Session, *b"a", *b"1")]);
+        inner.commit().unwrap();
+    };
+    write();
+    inner.switch(inner.journal().as_mut().unwrap(), 0).unwrap();
+    write();
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        inner.do_chores(0).unwrap();
+        done.send(()).unwrap();
+    });
+    wait.recv_timeout(Duration::from_secs(20)).expect("the chore waits for itself");
+}
+
+#[test]
+fn an_error_of_the_system_says_nothing_about_the_database() {
+    for way in [Way::Error, Way::Full] {
+        let mut rig = Rig::new(small());
+        for n in 0..50_u8 {
+            rig.put(Table::Event, &[n], &[n; 300]);
+        }
+        rig.store.commit().unwrap();
+        let before = all(&*rig.store.reader());
+        rig.store.crash();
+        rig.faults = Faults::default();
+        rig.faults.arm_with(Step::Apply, 3, way);
+        let opened = Store::open_faulty(rig.dir.path(), &Passphrase::None, small(), rig.faults.clone());
+        assert!(matches!(opened, Err(OpenError::Io { .. } | OpenError::Full { .. })), "{way:?}");
+        let report = rig.reopen();
+        assert!(report.quarantined.is_none(), "{way:?}: {report:?}");
+        assert_eq!(all(&*rig.store.reader()), before);
+    }
+}
+
+#[test]
+fn a_database_is_renamed_only_once_another_counts() {
+    for (step, passes) in [(Step::Copy, 0), (Step::RecordsSync, 0), (Step::Adopt, 0)] {
+        let mut rig = Rig::new(small());
+        for n in 0..50_u8 {
+            rig.put(Table::Event, &[n], &[n; 300]);
+        }
+        rig.store.commit().unwrap();
+        rig.store.inner().backlog.wait_done().unwrap();
+        let before = all(&*rig.store.reader());
+        rig.faults.arm_with(step, passes, Way::Full);
+        // Whatever ends it, what was there is there at the next start, whole.
+        if step != Step::RecordsSync {
+            assert!(rig.store.inner().engine.quarantine().is_err(), "{step:?}");
+        }
+        let report = rig.reopen();
+        assert!(report.quarantined.is_none(), "{step:?}: {report:?}");
+        assert_eq!(all(&*rig.store.reader()), before, "{step:?}");
+    }
+}
+
+#[test]
+fn what_was_on_its_way_aside_when_the_power_went_is_put_there_and_not_removed() {
+    let mut rig = Rig::new(small());
+    rig.put(Table::Event, b"a", b"1");
+    rig.store.commit().unwrap();
+    rig.store.close();
+    let dir = rig.dir.path();
+    fs::create_dir(dir.join("records-0")).unwrap();
+    fs::write(dir.join("records-0/put-aside"), b"").unwrap();
+    fs::create_dir(dir.join("records-9")).unwrap();
+    rig.reopen();
+    let names: Vec<_> = fs::read_dir(rig.dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+    let with = |start: &str| names.iter().filter(|n| n.to_string_lossy().starts_with(start)).count();
+    assert_eq!((with("corrupt-"), with("records-")), (1, 1), "{names:?}");
+}
+
+#[test]
+fn what_only_counts_and_reads_ends_no_generation_and_writes_no_mark() {
+    let mut rig = Rig::new(small());
+    rig.put(Table::Session, b"chain", b"secret");
+    rig.put(Table::Event, b"a", b"1");
+    rig.store.commit().unwrap();
+    rig.store.close();
+    rig.reopen();
+    let (generation, mark) =
+        (rig.store.stats().generation, fs::read(rig.dir.path().join("records.mark")).unwrap());
+    for _ in 0..3 {
+        rig.put(Table::Meta, b"clock", b"later");
+        rig.put(Table::Outbox, b"message", b"on its way");
+        rig.store.commit().unwrap();
+        assert_eq!(rig.load(Table::Event, b"a").as_deref(), Some(&b"1"[..]));
+        rig.store.close();
+        rig.reopen();
+    }
+    assert_eq!(rig.store.stats().generation, generation);
+    assert_eq!(fs::read(rig.dir.path().join("records.mark")).unwrap(), mark);
+    rig.put(Table::Session, b"chain", b"another");
+    rig.store.commit().unwrap();
+    // A crash does not make it forget that there is something to forget.
+    rig.reopen();
+    rig.store.close();
+    rig.reopen();
+    assert_eq!(rig.store.stats().generation, generation + 1);
+}
+
+#[test]
+fn a_store_into_which_nothing_was_committed_is_made_anew_and_no_other() {
+    let given = |text: &str| Passphrase::Given(zeroize::Zeroizing::new(text.to_owned()));
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::create_with(dir.path(), &given("a"), small()).unwrap());
+    let (store, report) = Store::create_with(dir.path(), &Passphrase::None, small()).unwrap();
+    assert!(report.unprotected);
+    store.stage(vec![StoreOp::put(Table::Meta, *b"a", *b"1")]);
+    store.commit().unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let error = Store::create_with(dir.path(), &Passphrase::None, small()).err();
+        assert!(matches!(error, Some(OpenError::AlreadyThere { .. })), "{error:?}");
+        // Nor after a generation ended.
+        let (store, _) = Store::open(dir.path(), &Passphrase::None).unwrap();
+        store.stage(vec![StoreOp::put(Table::Session, *b"a", *b"1")]);
+        store.commit().unwrap();
+        store.close();
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -49,6 +49,21 @@ fn adding_a_person_by_link_makes_a_contact() {
 }
 
 #[test]
+fn both_see_one_safety_number_and_a_match_is_remembered() {
+    let (asha, bo) = (Person::new("Asha"), Person::new("Bo"));
+    asha.run(&["add", &bo.link(), "--name", "Bo"]);
+    bo.run(&["add", &asha.link(), "--name", "Asha"]);
+    let here = asha.run(&["verify", "Bo", "--json"]).one();
+    assert_eq!(keys(&here), ["account", "name", "safety_number", "state"]);
+    let digits = here["safety_number"].as_str().expect("digits");
+    assert!(digits.len() == 60 && digits.bytes().all(|digit| digit.is_ascii_digit()), "{digits}");
+    assert_eq!(bo.run(&["verify", "Asha", "--json"]).one()["safety_number"], digits);
+    assert_eq!(asha.run(&["contacts", "--json"]).one()["state"], "added", "looking is no match");
+    assert_eq!(asha.run(&["verify", "Bo", "--matches", "--json"]).one()["state"], "verified");
+    assert_eq!(asha.run(&["contacts", "--json"]).one()["state"], "verified");
+}
+
+#[test]
 fn a_link_can_come_from_standard_input() {
     let (asha, bo) = (Person::new("Asha"), Person::new("Bo"));
     let link = format!("{}\n", bo.link());

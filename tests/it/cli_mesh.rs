@@ -93,6 +93,57 @@ fn an_sos_is_heard_by_a_stranger_and_can_be_taken_back() {
 }
 
 #[test]
+fn a_sign_of_life_is_heard_by_those_nearby() {
+    let (asha, _here, bo, there) = pair();
+    eventually("a link", || asha.run(&["peers", "--json"]).json().into_iter().next());
+    let safe = asha.run(&["safe", "at my sister's", "--json"]).one();
+    let heard = eventually("the sign of life", || {
+        let beacons = get(&bo, &there, "/v1/beacons").1;
+        beacons.as_array().and_then(|all| all.iter().find(|b| b["id"] == safe["id"]).cloned())
+    });
+    assert_eq!((&heard["kind"], &heard["text"]), (&"safe".into(), &"at my sister's".into()));
+}
+
+/// Bo has a request from Asha.
+fn request(asha: &Person, bo: &Person) {
+    asha.run(&["send", "Bo", "hello", "--json"]).one();
+    eventually("a request", || {
+        bo.run(&["contacts", "--json"]).json().into_iter().find(|c| c["state"] == "request")
+    });
+}
+
+#[test]
+fn a_declined_request_is_forgotten_and_the_sender_learns_nothing() {
+    let (asha, _here, bo, _there) = pair();
+    request(&asha, &bo);
+    assert_eq!(bo.run(&["decline", "Asha", "--json"]).one()["state"], "declined");
+    assert!(bo.run(&["contacts", "--json"]).json().is_empty());
+    assert_eq!(asha.run(&["contacts", "--json"]).one()["state"], "added");
+}
+
+#[test]
+fn nothing_more_is_shown_of_somebody_who_was_blocked() {
+    let (asha, _here, bo, _there) = pair();
+    request(&asha, &bo);
+    assert_eq!(bo.run(&["block", "Asha", "--json"]).one()["state"], "blocked");
+    let id = asha.run(&["send", "Bo", "are you there?", "--json"]).one()["id"].clone();
+    let id = id.as_str().expect("an id");
+    eventually("it was handed on", || {
+        (asha.run(&["info", id, "--json"]).one()["state"] != "waiting").then_some(())
+    });
+    assert!(received(&bo, "are you there?").is_none());
+    assert_eq!(bo.run(&["contacts", "--json"]).one()["state"], "blocked");
+}
+
+#[test]
+fn a_wait_for_somebody_who_has_not_accepted_says_so() {
+    let (asha, _here, bo, _there) = pair();
+    request(&asha, &bo);
+    let done = asha.run(&["send", "Bo", "well?", "--json", "--wait", "delivered", "--timeout", "1"]);
+    done.fails(4, &["ran out", "Bo has not accepted you yet"]);
+}
+
+#[test]
 fn the_node_ends_cleanly_and_takes_its_port_file_away() {
     let asha = Person::new("Asha");
     let node = asha.start(&["--no-lan"]);

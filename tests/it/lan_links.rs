@@ -201,3 +201,16 @@ async fn a_neighbour_that_reads_nothing_loses_the_link() {
 fn free_tcp_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_dialled_once_is_not_dialled_again() {
+    let (mut a, mut b) = (Station::start(alone()), Station::start(alone()));
+    b.handle.dial(a.address().await);
+    let (up_a, up_b) = (a.up().await, b.up().await);
+    assert_eq!(up_a.binding, up_b.binding);
+    a.close(up_a.link, CloseReason::Silent);
+    b.down().await;
+    assert!(b.event_within(QUIET).await.is_none(), "nobody dials by themselves");
+    b.handle.dial(a.address().await);
+    b.up().await;
+}

@@ -24,7 +24,8 @@ impl Cable {
     fn lay() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let names = ["a", "b"].map(|end| format!("sl{}-{number}{end}", std::process::id()));
+        let word = &crate::proof_rig::random_word()[..6];
+        let names = ["a", "b"].map(|end| format!("sl{}-{number}{end}-{word}", std::process::id()));
         let cable = Self { names };
         let [a, b] = &cable.names;
         let laid = run("ip", &["netns", "add", a])

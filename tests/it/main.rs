@@ -5,10 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only marked functions for tests; these are all tests")]
 
+mod api_streams;
 mod cli_basics;
+mod cli_disk;
 mod cli_errors;
 mod cli_mesh;
+mod cli_passphrase;
 mod cli_rig;
+mod cli_sim;
 mod lan_links;
 mod lan_network;
 mod lan_rig;

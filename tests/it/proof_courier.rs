@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 /// How many neighbouring bytes of a secret give it away.
 const WINDOW: usize = 8;
-/// A visit lasts so long at least: a link that was cut is noticed within 6 seconds, then there is a new one.
+/// A visit lasts so long at least: a pipe that stood still for seconds takes as long to begin again.
+const CALL: Duration = Duration::from_secs(4);
+/// The same once all texts have arrived: receipts leave on another session than the one that brought the message, and
+/// a link that was cut ends after 6 seconds.
 const VISIT: Duration = Duration::from_secs(7);
 /// Nothing more is expected of a visit after so long without news.
-const QUIET: Duration = Duration::from_secs(3);
+const QUIET: Duration = Duration::from_secs(2);
 const ASHA: usize = 0;
 const COURIER: usize = 1;
 const CHEN: usize = 2;
@@ -157,15 +160,17 @@ impl Street {
         self.places.set(here, COURIER, "up");
     }
 
-    /// Waits until `least` has passed and nothing new has happened for some seconds.
-    fn settle(&mut self, least: Duration) {
+    /// Stays for a visit, and until nothing new has happened for some seconds; each has written `written` texts.
+    fn settle(&mut self, written: usize) {
         let (start, mut before, mut since) = (Instant::now(), None, Instant::now());
-        let most = Duration::from_secs(20);
+        let (mut least, most) = (CALL, Duration::from_secs(20));
         while start.elapsed() < least || (start.elapsed() < most && since.elapsed() < QUIET) {
             let status = self.people[COURIER].run(&["status", "--json"]).one();
             let carried = status["carried"]["envelopes"].as_u64().unwrap();
             self.most_carried = self.most_carried.max(carried);
             let shown = [ASHA, CHEN].map(|p| self.people[p].run(&["messages", "--json"]).stdout);
+            let lines = [&shown[0], &shown[1]].map(|shown| shown.lines().count());
+            least = if lines == [2 * written; 2] { VISIT } else { CALL };
             let now = Some((carried, status["links"].as_u64(), shown));
             if now != before {
                 (before, since) = (now, Instant::now());
@@ -208,17 +213,17 @@ fn a_courier_who_knows_nothing_brings_everything_between_people_who_never_meet()
     });
     let mut street = Street::new(places);
     street.write(0..count / 2);
-    street.settle(QUIET);
+    street.settle(count / 2);
     street.look_into_memory();
     let (mut written, mut visits) = (count / 2, 0);
     while written < count || !street.is_all_home(count) {
         assert!(start.elapsed() < most, "after {visits} visits something is still out");
         street.visit(if visits % 2 == 0 { ASHA } else { CHEN });
         visits += 1;
-        let next = (written + count.div_ceil(8)).min(count);
+        let next = (written + count.div_ceil(4)).min(count);
         street.write(written..next);
         written = next;
-        street.settle(VISIT);
+        street.settle(written);
         street.look_into_memory();
     }
     street.check_arrivals(count);

@@ -79,7 +79,9 @@ impl Places {
     pub(crate) fn new<const N: usize>() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = |n| format!("sp{}-{number}-{n}", std::process::id());
+        // A number of a process may come again, in another container that shares these names or later.
+        let word = &random_word()[..6];
+        let name = |n| format!("sp{}-{number}-{n}-{word}", std::process::id());
         let places = Self { names: (0..N).map(name).collect() };
         let root = rustix::process::getuid().is_root();
         let made = |name: &String| {

@@ -61,7 +61,10 @@ fn a_directory_without_a_store_is_left_as_it_is() {
     let error = Store::open(dir.path(), &Passphrase::None).err();
     assert!(matches!(error, Some(OpenError::NotThere { .. })));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    Store::create(dir.path(), &Passphrase::None).unwrap();
+    let (store, _) = Store::create(dir.path(), &Passphrase::None).unwrap();
+    store.stage(vec![StoreOp::put(Table::Contact, *b"a", *b"1")]);
+    store.commit().unwrap();
+    drop(store);
     let error = Store::create(dir.path(), &Passphrase::None).err();
     assert!(matches!(error, Some(OpenError::AlreadyThere { .. })));
 }
@@ -78,7 +81,8 @@ fn nobody_else_may_look_into_the_directory() {
     check_modes(&data);
 }
 
-/// sled makes its own files as the process's mask says; the directory above them keeps others out.
+/// sled makes its own files as the process's mask says (the program sets one); the directory above them keeps
+/// others out in any case.
 fn check_modes(dir: &Path) {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(dir), 0o700);

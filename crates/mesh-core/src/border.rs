@@ -224,10 +224,12 @@ pub enum Command {
         /// Chosen by a front end that may repeat the command; a known id is answered, not sent again.
         message: Option<MessageId>,
     },
-    /// The person has seen everything of this conversation.
+    /// The person has seen messages of this conversation; their writer learns it.
     MarkRead {
         /// Whose messages.
         from: AccountId,
+        /// Which of them; `None` is all that are there. Others than unread ones of `from` are passed over.
+        messages: Option<Vec<MessageId>>,
     },
     /// Publishes a beacon to everybody nearby.
     Beacon {
@@ -386,9 +388,6 @@ pub enum Refusal {
         /// How many.
         limit: usize,
     },
-    /// The verified contact's key changed; a person must decide first.
-    #[error("the safety number of this contact changed; compare it and verify again")]
-    KeyChanged,
     /// The beacon cannot be published.
     #[error("the beacon cannot be published: {reason}")]
     Beacon {

@@ -29,7 +29,7 @@ pub enum Table {
     Contact = 7,
     /// Events of conversations.
     Event = 8,
-    /// Messages that still owe the person a final state.
+    /// Messages that still owe the person a final state; with it they leave, and it stands with the events.
     Outbox = 9,
     /// Invites.
     Invite = 10,

@@ -1,6 +1,6 @@
 //! What front ends see: plain values, copied out of the node.
 
-use crate::border::BeaconKind;
+use crate::border::{BeaconKind, Medium};
 use crate::id::{AccountId, LinkId, MessageId};
 use crate::time::Wall;
 use core::time::Duration;
@@ -141,6 +141,51 @@ pub struct MessageView {
     pub gap: bool,
 }
 
+/// The most messages that one reading gives: a long history never holds the node up.
+pub const MAX_PAGE: usize = 1_000;
+
+/// Which part of a history is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Where the reading begins, and in which direction it goes.
+    pub from: Cursor,
+    /// Only what arrived, or for one's own was written, at this time or later by our clock.
+    pub since: Wall,
+    /// At most so many, 1 to [`MAX_PAGE`]; other values are taken as the nearer of these.
+    pub limit: usize,
+}
+
+impl Default for Page {
+    /// The beginning of everything, as much as one reading gives.
+    fn default() -> Self {
+        Self { from: Cursor::Oldest, since: Wall(0), limit: MAX_PAGE }
+    }
+}
+
+/// A place in a history. A message that is not there (any longer) has nothing before or after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cursor {
+    /// Forward from the first.
+    Oldest,
+    /// Forward from the one behind this.
+    After(MessageId),
+    /// Backward from the last.
+    Newest,
+    /// Backward from the one before this.
+    Before(MessageId),
+}
+
+/// A conversation at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationView {
+    /// The other person.
+    pub account: AccountId,
+    /// Their messages that the person has not seen.
+    pub unread: usize,
+    /// The message that came last; `None` where storage lost it.
+    pub last: Option<MessageView>,
+}
+
 /// Where a message of ours is, recipient by recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InfoView {
@@ -180,6 +225,8 @@ pub struct PeerView {
     pub rtt: Option<Duration>,
     /// Who it is, where both ends know each other.
     pub contact: Option<AccountId>,
+    /// What kind of pipe it is.
+    pub medium: Medium,
 }
 
 /// How the node is.

@@ -1,9 +1,11 @@
 //! Many nodes in one virtual world.
 //!
 //! A [`World`] is a shell around many real [`Node`](mesh_core::Node)s. It drives them through their public
-//! border only and plays everything around them: time, pipes with latency, rate and loss, storage that
-//! survives a crash, clocks that are wrong, and neighbours that do not keep to the protocol. An hour takes
-//! as long as what happens in it.
+//! border only and plays everything around them: time, radios and cables, storage that survives a crash,
+//! clocks that are wrong, batteries, people who walk about and write, and neighbours that do not keep to the
+//! protocol. An hour takes as long as what happens in it.
+//!
+//! # By hand
 //!
 //! ```
 //! use core::time::Duration;
@@ -30,34 +32,93 @@
 //! # Ok::<(), mesh_core::Refusal>(())
 //! ```
 //!
+//! # With movement
+//!
+//! Who meets whom is a [`Mobility`]; what a meeting is good for is a [`Radio`]. People are introduced before
+//! the world begins, [`Draft`]s say who writes what, and an [`Observer`] sees it arrive.
+//!
+//! ```
+//! use mesh_sim::mobility::{Movement, RandomWaypoint};
+//! use mesh_sim::{Audience, Draft, NodeIx, Observer, Radio, Seal, World};
+//! use std::sync::{Arc, Mutex};
+//!
+//! #[derive(Default)]
+//! struct Arrivals(Vec<u64>);
+//!
+//! impl Observer for Arrivals {
+//!     fn shown(&mut self, at: u64, _node: NodeIx, _number: u32) {
+//!         self.0.push(at);
+//!     }
+//! }
+//!
+//! let mut world = World::sealed(7, Seal::Cheap);
+//! for n in 0..20 {
+//!     world.add(&format!("Person {n}"));
+//! }
+//! world.introduce(&[(NodeIx::from(3), NodeIx::from(12))]);
+//! let arrivals = Arc::new(Mutex::new(Arrivals::default()));
+//! world.observe(Box::new(Arc::clone(&arrivals)));
+//!
+//! let walks = RandomWaypoint { width_m: 100.0, height_m: 100.0, nodes: 20, ..RandomWaypoint::default() };
+//! let walking = Movement::RandomWaypoint(walks).walk(7, 16.0, 1_800).expect("possible values");
+//! world.travel(Box::new(walking), Radio::ble());
+//! world.submit(&Draft { number: 0, at: 0, from: 3, to: Audience::One(12), bytes: 140 });
+//! world.run_to(1_800_000);
+//! assert_eq!(arrivals.lock().expect("nobody panicked with it").0.len(), 1);
+//! println!("{:?}", world.counters());
+//! ```
+//!
 //! # What happens when
 //!
 //! All happenings stand in one agenda, ordered by time and then by the order in which they were planned.
 //! Taking one moves the clock and gives one input to one node; its outputs are stored, then sent, then told,
 //! as every shell must do it. [`World::crash`] keeps what was stored and nothing else;
-//! [`World::lose_next_commit`] drops a batch with all that would have followed it.
+//! [`World::lose_next_commit`] drops a batch with all that would have followed it, [`World::lose_next_sends`]
+//! only what would have followed. A [`Change`] is the same as data, for plans of faults that can be written
+//! down and cut smaller. At one time, what is under way arrives before contacts end or begin.
+//!
+//! # What a link costs
+//!
+//! [`Radio`] documents it stage by stage: reach and bodies, discovery, connecting, places, airtime. The figures
+//! are in [`Counters`], with what was lost and why in [`Losses`]. [`Radio::ideal`] is the radio of contact
+//! traces, on which the [`Oracle`] knows the earliest arrival.
+//!
+//! # Protocols under test
+//!
+//! Whatever implements [`Protocol`] lives in the same world on the same contacts: `examples/own_protocol.rs`
+//! floods in some fifty lines, `examples/own_mobility.rs` brings a movement of its own. [`World::add_wrapped`]
+//! puts something between a real node and the world: an attacker, or a bug that was planted.
 //!
 //! # What is promised
 //!
-//! Everything in a world follows from its seed: the same seed gives the same run, and
-//! [`World::trace_hash`] says so across processes. vodozemac draws its own randomness; [`World::with`] builds
-//! nodes with a seeded ratchet where that matters.
+//! Everything in a world follows from its seed and from what is done to it: the same seed gives the same run, on
+//! any thread and in any process, and [`World::trace_hash`] says so. The one exception is [`Seal::Product`]:
+//! vodozemac draws its own randomness. [`Seal::Real`] keeps the outer seals and models what is inside;
+//! [`Seal::Cheap`] is for very large worlds, and hides nothing.
 
+pub mod attack;
+pub mod baseline;
 mod change;
+pub mod compare;
 mod contact;
 mod counters;
 mod draft;
 mod energy;
 pub mod faults;
+pub mod field;
+pub mod invariants;
 pub mod mobility;
 mod observe;
+pub mod one;
 pub mod oracle;
 mod outcome;
 mod pipe;
 mod protocol;
 mod radio;
+pub mod report;
 pub mod runner;
 pub mod scenario;
+mod splitmix;
 pub mod stats;
 pub mod trace;
 pub mod workload;

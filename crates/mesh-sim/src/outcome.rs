@@ -61,6 +61,9 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// Undelivered messages by cause, as far as it can be told.
     pub losses: BTreeMap<String, u64>,
+    /// What else was counted, by name: contacts and frames that were lost, what trackers could tell.
+    #[serde(default)]
+    pub notes: BTreeMap<String, f64>,
     /// The same figures for parts of the workload (`text`, `sos`, ...).
     pub classes: BTreeMap<String, ClassOutcome>,
     /// Thresholds of the scenario that were missed: what was asked and what came.

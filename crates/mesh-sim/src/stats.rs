@@ -1,5 +1,7 @@
 //! Means over seeds and how sure they are.
 
+use serde::{Deserialize, Serialize};
+
 /// The two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
 const T_95: [f64; 30] = [
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
@@ -7,7 +9,7 @@ const T_95: [f64; 30] = [
 ];
 
 /// A mean over independent runs with its 95 % confidence interval (Student's t).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The mean.
     pub mean: f64,

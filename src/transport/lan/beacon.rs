@@ -1,8 +1,9 @@
 //! The loopback beacon: nodes on one machine find each other with no network at all (PROTOCOL.md section 4).
 //!
-//! Datagram: `"starling" || 1 || u16 LE TCP port || PeerId`. It never leaves the machine: it goes to the broadcast
-//! address of the loopback network, or where there is none, to a multicast group through 127.0.0.1.
+//! It never leaves the machine: it goes to the broadcast address of the loopback network, or where there is none, to a
+//! multicast group through 127.0.0.1.
 
+use super::datagram::{self, MAX_DATAGRAM};
 use libp2p::PeerId;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -12,11 +13,6 @@ use tokio::net::UdpSocket;
 /// The UDP port of the beacon, unless configured otherwise.
 pub const BEACON_PORT: u16 = 28_517;
 
-const MAGIC: &[u8; 8] = b"starling";
-const VERSION: u8 = 1;
-const FIXED: usize = MAGIC.len() + 1 + 2;
-/// The longest datagram that is read; an Ed25519 PeerId makes one of 49 bytes.
-const MAX_DATAGRAM: usize = 128;
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 83, 84, 76);
 
@@ -76,23 +72,12 @@ impl Beacon {
 }
 
 fn encode(peer: &PeerId, port: u16) -> Vec<u8> {
-    let mut datagram = Vec::with_capacity(MAX_DATAGRAM);
-    datagram.extend_from_slice(MAGIC);
-    datagram.push(VERSION);
-    datagram.extend_from_slice(&port.to_le_bytes());
-    datagram.extend_from_slice(&peer.to_bytes());
-    datagram
+    datagram::encode(&peer.to_bytes(), port)
 }
 
-fn decode(datagram: &[u8]) -> Option<(PeerId, u16)> {
-    let (fixed, peer) = datagram.split_at_checked(FIXED)?;
-    let [magic @ .., version, low, high] = fixed else { return None };
-    if magic != MAGIC || *version != VERSION {
-        return None;
-    }
-    let port = u16::from_le_bytes([*low, *high]);
-    let peer = PeerId::from_bytes(peer).ok()?;
-    (port != 0).then_some((peer, port))
+fn decode(bytes: &[u8]) -> Option<(PeerId, u16)> {
+    let (peer, port) = datagram::decode(bytes)?;
+    Some((PeerId::from_bytes(peer).ok()?, port))
 }
 
 #[cfg(test)]
@@ -106,8 +91,8 @@ mod tests {
     fn the_bytes_of_a_beacon_are_fixed() {
         let peer: PeerId = PEER.parse().unwrap();
         let datagram = encode(&peer, 0x1234);
-        assert_eq!(&datagram[..FIXED], b"starling\x01\x34\x12");
-        assert_eq!(&datagram[FIXED..], peer.to_bytes());
+        assert_eq!(&datagram[..11], b"starling\x01\x34\x12");
+        assert_eq!(&datagram[11..], peer.to_bytes());
         assert_eq!(datagram.len(), 49);
         assert_eq!(decode(&datagram), Some((peer, 0x1234)));
     }
@@ -125,7 +110,7 @@ mod tests {
         #[test]
         fn any_datagram_is_read_or_ignored(datagram in proptest::collection::vec(any::<u8>(), 0..MAX_DATAGRAM)) {
             let _ = decode(&datagram);
-            let mut marked = MAGIC.to_vec();
+            let mut marked = b"starling\x01".to_vec();
             marked.extend(datagram);
             let _ = decode(&marked);
         }

@@ -4,6 +4,7 @@ use super::epoch::{Done, Epoch};
 use super::{LanConfig, Links, StartError, Status};
 use crate::transport::{LinkIds, TransportEvent};
 use mesh_core::{CloseReason, LinkId};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -19,6 +20,8 @@ pub(super) enum Order {
     Close(LinkId, CloseReason),
     /// The link's queues overflowed.
     Abandon(LinkId),
+    /// One attempt to link to whoever listens there.
+    Dial(SocketAddr),
     /// A new identity, now.
     Rotate,
     /// Everything ends; the sender is told when it has.

@@ -4,7 +4,9 @@ use super::beacon::Beacon;
 use super::driver::{Common, Order, random_up_to};
 use super::link::{self, End, Link};
 use super::net::{self, Net, NetEvent, socket_address};
+use super::pace::Pace;
 use super::peers::{Peers, Source, pause};
+use super::wires::Wires;
 use super::{PeerAddress, StartError, Status, lanes};
 use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
@@ -32,16 +34,16 @@ const SHUN_CROWD: Duration = Duration::from_secs(60);
 const JITTER: Duration = Duration::from_millis(200);
 /// After listening began, the beacon is said at these times; then every [`BEACON_PERIOD`].
 const BEACON_START: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(4)];
-/// The beacon when nothing happens; whoever is new is answered at once.
-const BEACON_PERIOD: Duration = Duration::from_secs(60);
+/// The beacon when nothing happens; whoever is new says so and is answered at once.
+const BEACON_PERIOD: Duration = Duration::from_secs(600);
 /// A new beacon is answered within this time; several new ones together.
 const BEACON_ANSWER: Duration = Duration::from_millis(50);
-/// How often discovery is looked after.
-const WATCHDOG: Duration = Duration::from_secs(60);
-/// Without any link, discovery starts anew so often.
-const RENEW_LONELY: u32 = 10;
-/// After so many announcements discovery starts anew: libp2p never bounds what it remembers.
-const MAX_ANNOUNCED: usize = 2048;
+/// How often discovery is looked after; without any link it starts anew then.
+const WATCHDOG: Duration = Duration::from_secs(600);
+/// The same where discovery could not start.
+const WATCHDOG_DEAF: Duration = Duration::from_secs(60);
+/// A link that stood so long was no double dial: who comes by another connection has lost it.
+const STOOD: Duration = Duration::from_secs(3);
 /// A rotation waits so long for links to fall silent.
 const GRACE: Duration = Duration::from_secs(10);
 /// A link is silent after so long without a frame.
@@ -106,8 +108,8 @@ pub(super) struct Epoch {
     beacon: Option<Beacon>,
     beacon_due: Vec<Instant>,
     watchdog: Instant,
-    lonely: u32,
-    announced: usize,
+    pace: Pace,
+    wires: Option<Wires>,
     rotate_at: Instant,
     /// Nobody is dialled or taken any more.
     retiring: bool,
@@ -149,9 +151,9 @@ impl Epoch {
             lookups: JoinSet::new(),
             beacon: None,
             beacon_due: Vec::new(),
-            watchdog: now + WATCHDOG,
-            lonely: 0,
-            announced: 0,
+            watchdog: now + WATCHDOG_DEAF,
+            pace: Pace::new(now),
+            wires: Wires::listen().inspect_err(|error| tracing::debug!(%error, "no news of interfaces")).ok(),
             rotate_at: now + life + random_up_to(life),
             retiring: false,
         })
@@ -186,6 +188,7 @@ impl Epoch {
             Some(connection) = self.risen.1.recv() => self.on_up(connection),
             Some(ended) = self.running.join_next() => self.on_link_end(common, ended),
             heard = hear(self.beacon.as_ref()) => self.on_beacon(heard),
+            risen = rise(self.wires.as_mut()) => self.on_wire(risen),
             Some(found) = self.lookups.join_next() => {
                 if let Ok((index, address)) = found {
                     self.dial_named(index, address);
@@ -204,6 +207,7 @@ impl Epoch {
                     self.give_up(id, None);
                 }
             }
+            Some(Order::Dial(address)) => self.dial_once(address),
             Some(Order::Rotate) => self.rotate_at = Instant::now(),
             Some(Order::Shutdown(told)) => return Some(Done::Shutdown(Some(told))),
             None => return Some(Done::Shutdown(None)),
@@ -227,10 +231,7 @@ impl Epoch {
         if self.beacon_due.iter().any(|due| *due <= now) {
             self.say_beacon(common, now);
         }
-        if self.watchdog <= now {
-            self.watchdog = now + WATCHDOG;
-            self.watch_discovery(common);
-        }
+        self.watch_discovery(common, now);
     }
 
     fn next_wakeup(&self) -> Instant {
@@ -240,8 +241,9 @@ impl Epoch {
             return wake;
         }
         wake = wake.min(self.rotate_at).min(self.watchdog);
-        if let Some(due) = self.beacon_due.iter().min() {
-            wake = wake.min(*due);
+        let pace = self.pace.due(!self.chosen.is_empty());
+        if let Some(due) = self.beacon_due.iter().copied().chain(pace).min() {
+            wake = wake.min(due);
         }
         if self.may_dial() {
             let named = self.named.iter().filter_map(|named| named.due);
@@ -300,7 +302,7 @@ impl Epoch {
     fn on_mdns(&mut self, event: mdns::Event) {
         match event {
             mdns::Event::Discovered(found) => {
-                self.announced += found.len();
+                self.pace.announced(found.len());
                 let now = Instant::now();
                 for (peer, address) in found {
                     if self.peers.discovered(now, peer, address, Source::Mdns) {
@@ -328,7 +330,7 @@ impl Epoch {
         };
         let now = Instant::now();
         let address = net::multiaddr((Ipv4Addr::LOCALHOST, port).into());
-        if self.peers.discovered(now, peer, address, Source::Beacon) {
+        if self.peers.discovered(now, peer, address, Source::Uncertain) {
             tracing::debug!(peer = %Short(&peer), "announced on this machine");
             if !self.beacon_due.iter().any(|due| *due <= now + BEACON_ANSWER) {
                 self.beacon_due.push(now + random_up_to(BEACON_ANSWER));
@@ -361,16 +363,37 @@ impl Epoch {
         }
     }
 
-    fn watch_discovery(&mut self, common: &Common) {
-        if !common.config.mdns {
-            return;
+    fn on_wire(&mut self, risen: std::io::Result<()>) {
+        match risen {
+            Ok(()) => self.pace.moved(Instant::now()),
+            Err(error) => {
+                tracing::debug!(%error, "no more news of interfaces");
+                self.wires = None;
+            }
         }
-        self.lonely = if self.chosen.is_empty() { self.lonely + 1 } else { 0 };
-        let missing = !self.swarm.behaviour().mdns.is_enabled();
-        if missing || self.lonely >= RENEW_LONELY || self.announced > MAX_ANNOUNCED {
-            (self.lonely, self.announced) = (0, 0);
-            net::renew_discovery(&mut self.swarm);
+    }
+
+    /// Starts discovery anew when the network changed, when it is time to look less often, and when it may be deaf.
+    fn watch_discovery(&mut self, common: &Common, now: Instant) {
+        let linked = !self.chosen.is_empty();
+        let mut renew = self.pace.take_due(now, linked);
+        if renew.is_some() {
+            self.peers.renewed(now);
+            self.named.iter_mut().filter_map(|named| named.due.as_mut()).for_each(|due| *due = now);
         }
+        if self.watchdog <= now {
+            self.watchdog = now + if self.is_deaf(common) { WATCHDOG_DEAF } else { WATCHDOG };
+            let doubtful = self.is_deaf(common) || !linked;
+            renew = renew.or_else(|| doubtful.then(|| self.pace.zeal()));
+        }
+        if let Some(zeal) = renew.filter(|_| common.config.mdns) {
+            tracing::debug!(?zeal, "discovery starts anew");
+            net::renew_discovery(&mut self.swarm, zeal);
+        }
+    }
+
+    fn is_deaf(&self, common: &Common) -> bool {
+        common.config.mdns && !self.swarm.behaviour().mdns.is_enabled()
     }
 }
 
@@ -418,10 +441,21 @@ impl Epoch {
 
     fn dial_named(&mut self, index: usize, address: Option<SocketAddr>) {
         let Some(address) = address else { return self.named_failed(index) };
-        let dial = DialOpts::unknown_peer_id().address(net::multiaddr(address)).allocate_new_port().build();
+        let dial = to_whoever_listens_at(address);
+        self.named[index].attempt = Some(dial.connection_id());
+        self.dial(dial);
+    }
+
+    /// One attempt; whoever lost the link later may come back by themselves.
+    fn dial_once(&mut self, address: SocketAddr) {
+        if !self.retiring {
+            self.dial(to_whoever_listens_at(address));
+        }
+    }
+
+    fn dial(&mut self, dial: DialOpts) {
         let id = dial.connection_id();
         self.dialling.insert(id);
-        self.named[index].attempt = Some(id);
         if self.swarm.dial(dial).is_err() {
             self.on_dial_failed(id, None);
         }
@@ -488,9 +522,9 @@ impl Epoch {
         let (peer, role) = (connection.peer, connection.role);
         match self.chosen.get(&peer).copied() {
             Some(other) if other == id => true,
-            Some(_) if self.ours < peer || role == Role::Dialer => false,
+            Some(other) if role == Role::Dialer || (self.ours < peer && !self.stood(other)) => false,
             Some(other) => {
-                // The neighbour picks, and it picked this one.
+                // The neighbour picks, and it picked this one, or lost the other.
                 self.chosen.insert(peer, id);
                 self.give_up(other, None);
                 true
@@ -501,6 +535,11 @@ impl Epoch {
                 true
             }
         }
+    }
+
+    fn stood(&self, id: ConnectionId) -> bool {
+        let up_since = self.connections.get(&id).and_then(|connection| connection.up_since);
+        up_since.is_some_and(|since| since.elapsed() >= STOOD)
     }
 
     fn on_lanes(&mut self, common: &Common, event: lanes::Event) {
@@ -628,6 +667,9 @@ impl Epoch {
         }
         if self.chosen.get(&peer) == Some(&id) {
             self.chosen.remove(&peer);
+            if self.chosen.is_empty() {
+                self.pace.moved(now);
+            }
         } else if self.chosen.contains_key(&peer) {
             return;
         }
@@ -709,6 +751,17 @@ async fn hear(beacon: Option<&Beacon>) -> std::io::Result<(PeerId, u16)> {
         Some(beacon) => beacon.hear().await,
         None => std::future::pending().await,
     }
+}
+
+async fn rise(wires: Option<&mut Wires>) -> std::io::Result<()> {
+    match wires {
+        Some(wires) => wires.risen().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn to_whoever_listens_at(address: SocketAddr) -> DialOpts {
+    DialOpts::unknown_peer_id().address(net::multiaddr(address)).allocate_new_port().build()
 }
 
 fn is_due(due: Option<Instant>, now: Instant) -> bool {

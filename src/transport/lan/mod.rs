@@ -6,6 +6,7 @@
 
 mod beacon;
 mod credit;
+mod datagram;
 mod doctor;
 mod driver;
 mod epoch;
@@ -15,9 +16,11 @@ mod hostile;
 mod lanes;
 mod link;
 mod net;
+mod pace;
 mod peers;
 mod target;
 mod window;
+mod wires;
 
 pub use beacon::BEACON_PORT;
 pub use doctor::{Diagnostics, InterfaceReport, PortReport, diagnose};
@@ -150,6 +153,11 @@ impl LanHandle {
     #[must_use]
     pub fn link_count(&self) -> usize {
         self.links.read().len()
+    }
+
+    /// Tries once to link to whoever listens at `address`; whether that worked shows in the events.
+    pub fn dial(&self, address: SocketAddr) {
+        self.order(Order::Dial(address));
     }
 
     /// Replaces the ephemeral identity and the port now, as after [`LanConfig::rotate_every`].

@@ -1,5 +1,6 @@
 //! The libp2p swarm of one ephemeral identity.
 
+use super::pace::Zeal;
 use super::{LanConfig, StartError, doctor, lanes};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::transport::ListenerId;
@@ -23,10 +24,6 @@ const MAX_PER_PEER: u32 = 8;
 const MAX_STREAMS: usize = 8;
 /// How long a connection may stand without a stream.
 const IDLE: Duration = Duration::from_secs(5);
-/// How long an announcement holds without being repeated.
-const MDNS_TTL: Duration = Duration::from_secs(20);
-/// How often neighbours are asked for.
-const MDNS_QUERY: Duration = Duration::from_secs(8);
 
 /// Everything that libp2p does here. There is no identify: it would tell every neighbour all addresses of this machine.
 #[derive(NetworkBehaviour)]
@@ -52,7 +49,7 @@ pub(super) fn swarm(config: &LanConfig) -> Result<(Swarm<Net>, Vec<ListenerId>),
         .map_err(|error| stack(error.to_string()))?
         .with_behaviour(|key| Net {
             limits: connection_limits::Behaviour::new(limits),
-            mdns: config.mdns.then(|| discovery(key.public().to_peer_id())).flatten().into(),
+            mdns: config.mdns.then(|| discovery(key.public().to_peer_id(), Zeal::Brisk)).flatten().into(),
             lanes: lanes::Behaviour::default(),
         })
         .map_err(|error| stack(error.to_string()))?
@@ -71,8 +68,8 @@ fn multiplexer() -> yamux::Config {
 }
 
 /// mDNS, or nothing where the system does not allow it; it is tried again later.
-fn discovery(ours: PeerId) -> Option<mdns::tokio::Behaviour> {
-    let config = mdns::Config { ttl: MDNS_TTL, query_interval: MDNS_QUERY, enable_ipv6: false };
+fn discovery(ours: PeerId, zeal: Zeal) -> Option<mdns::tokio::Behaviour> {
+    let config = mdns::Config { ttl: zeal.ttl(), query_interval: zeal.query(), enable_ipv6: false };
     mdns::tokio::Behaviour::new(config, ours)
         .inspect_err(
             |error| tracing::warn!(%error, "mDNS does not start; neighbours on the network are not found"),
@@ -80,9 +77,10 @@ fn discovery(ours: PeerId) -> Option<mdns::tokio::Behaviour> {
         .ok()
 }
 
-/// Starts discovery anew: an interface on which receiving failed once would stay deaf for ever.
-pub(super) fn renew_discovery(swarm: &mut Swarm<Net>) {
-    let mut fresh = discovery(*swarm.local_peer_id());
+/// Starts discovery anew, with a question at once: an interface on which receiving failed would stay deaf for ever,
+/// and only a new behaviour asks at another rhythm.
+pub(super) fn renew_discovery(swarm: &mut Swarm<Net>, zeal: Zeal) {
+    let mut fresh = discovery(*swarm.local_peer_id(), zeal);
     if let Some(behaviour) = &mut fresh {
         // A behaviour learns addresses when they appear; these have appeared before it.
         for addr in swarm.listeners() {

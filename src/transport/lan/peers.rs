@@ -14,16 +14,16 @@ const YIELD: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Attempts at an address that only a beacon named before it is forgotten; the next beacon names it again.
-const BEACON_ATTEMPTS: u32 = 6;
+/// Attempts at an address that nobody will withdraw before it is forgotten; the next announcement names it again.
+const UNCERTAIN_ATTEMPTS: u32 = 6;
 
 /// Where an address came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// Announced on the network; withdrawn by [`Peers::expired`].
     Mdns,
-    /// Announced on this machine.
-    Beacon,
+    /// Announced once, on this machine or before discovery started anew: nobody withdraws it.
+    Uncertain,
 }
 
 /// The pause after so many failures in a row, without jitter.
@@ -75,7 +75,8 @@ impl Peers {
             due: Some(due),
             shunned: None,
         });
-        if known.addresses.iter().any(|(held, _)| *held == address) {
+        if let Some((_, held)) = known.addresses.iter_mut().find(|(held, _)| *held == address) {
+            *held = source;
             return unknown;
         }
         if known.addresses.len() == MAX_ADDRESSES {
@@ -89,6 +90,18 @@ impl Peers {
             *at = due.min(*at);
         }
         unknown
+    }
+
+    /// Discovery starts anew and will not withdraw what it found before. Whoever is not linked is tried at once, and
+    /// patiently again.
+    pub(super) fn renewed(&mut self, now: Instant) {
+        for (peer, known) in &mut self.known {
+            known.addresses.iter_mut().for_each(|(_, source)| *source = Source::Uncertain);
+            if let Some(due) = known.due.as_mut().filter(|_| known.shunned.is_none()) {
+                known.failures = 0;
+                *due = (*due).min(if self.ours < *peer { now } else { now + YIELD });
+            }
+        }
     }
 
     /// An announcement was not repeated in time.
@@ -159,8 +172,8 @@ impl Peers {
 
     fn forget_if_useless(&mut self, peer: &PeerId) {
         let Some(known) = self.known.get_mut(peer) else { return };
-        if known.failures > BEACON_ATTEMPTS {
-            known.addresses.retain(|(_, source)| *source != Source::Beacon);
+        if known.failures > UNCERTAIN_ATTEMPTS {
+            known.addresses.retain(|(_, source)| *source != Source::Uncertain);
         }
         if known.addresses.is_empty() && known.due.is_some() && known.shunned.is_none() {
             self.known.remove(peer);
@@ -240,6 +253,25 @@ mod tests {
     }
 
     #[test]
+    fn after_a_change_of_the_network_known_neighbours_are_tried_at_once() {
+        let now = Instant::now();
+        let (low, high) = ordered();
+        let mut peers = Peers::new(low);
+        peers.discovered(now, high, address(1), Source::Mdns);
+        for _ in 0..UNCERTAIN_ATTEMPTS {
+            peers.take_due(now + LONGEST_PAUSE, 9);
+            peers.lost(now, &high, Duration::ZERO);
+        }
+        assert_eq!(peers.take_due(now, 9).len(), 0);
+        peers.renewed(now);
+        assert_eq!(peers.take_due(now, 9).len(), 1);
+        for _ in 0..=UNCERTAIN_ATTEMPTS {
+            peers.lost(now, &high, Duration::ZERO);
+        }
+        assert_eq!(peers.next_due(), None, "nobody announced it again");
+    }
+
+    #[test]
     fn attack_55_five_thousand_false_neighbours_fill_a_bounded_table() {
         let now = Instant::now();
         let (low, high) = ordered();
@@ -262,9 +294,9 @@ mod tests {
         let now = Instant::now();
         let (low, high) = ordered();
         let mut peers = Peers::new(low);
-        peers.discovered(now, high, address(1), Source::Beacon);
+        peers.discovered(now, high, address(1), Source::Uncertain);
         peers.shun(now, &high, Duration::from_secs(60));
-        peers.discovered(now, high, address(2), Source::Beacon);
+        peers.discovered(now, high, address(2), Source::Uncertain);
         assert!(peers.take_due(now + Duration::from_secs(59), 9).is_empty());
         assert!(peers.shunned(now + Duration::from_secs(59), &high));
         assert!(!peers.shunned(now + Duration::from_secs(60), &high));
@@ -279,8 +311,8 @@ mod tests {
         peers.discovered(now, high, address(1), Source::Mdns);
         peers.expired(&high, &address(1));
         assert_eq!(peers.next_due(), None);
-        peers.discovered(now, high, address(1), Source::Beacon);
-        for _ in 0..=BEACON_ATTEMPTS {
+        peers.discovered(now, high, address(1), Source::Uncertain);
+        for _ in 0..=UNCERTAIN_ATTEMPTS {
             peers.lost(now, &high, Duration::ZERO);
         }
         assert_eq!(peers.next_due(), None, "a beacon's address is forgotten after some failures");

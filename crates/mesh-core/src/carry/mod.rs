@@ -21,6 +21,7 @@ use crate::id::{AccountId, Ack, AckCommit, EnvelopeId, LinkId, ShortId, Tag};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
+use crate::wire::envelope::MAX_LEN;
 use crate::wire::frame::{Root, Set};
 use crate::wire::{Envelope, Lifetime, codec};
 use core::time::Duration;
@@ -162,7 +163,7 @@ pub struct Item {
     pub own: bool,
     /// For whom, of an own item for one account.
     pub to: Option<AccountId>,
-    /// A number that grows with each item that comes.
+    /// When it came here, in milliseconds of the node's life.
     pub came: u64,
 }
 
@@ -362,6 +363,14 @@ impl State {
         self.tombstones.end(id.short(), Ended { reopens: 0, until }, out);
     }
 
+    /// Lets go of an item whose body storage does not have (any longer); it may come again. Whether it was
+    /// held and is not over.
+    pub fn forget_bodiless(&mut self, now: Now, id: EnvelopeId, out: &mut Outbox) -> bool {
+        let slot = self.names.get(&id).copied();
+        let living = slot.filter(|slot| self.held(*slot).is_some_and(|held| held.ends > now.mono.0));
+        living.and_then(|slot| self.drop_item(slot, out)).is_some()
+    }
+
     /// A neighbour is known to hold a copy.
     pub fn note_copy(&mut self, id: EnvelopeId) {
         if let Some(held) = self.names.get(&id).and_then(|slot| self.slots[*slot as usize].as_mut()) {
@@ -514,6 +523,12 @@ impl State {
     pub fn short_of_hops(&self, most: usize) -> Vec<ShortId> {
         let held = self.few_hops.iter().filter_map(|slot| self.held(*slot));
         held.map(|held| held.id.short()).take(most).collect()
+    }
+
+    /// Whether an own envelope of any size has room: where not, sealing one would use keys up for nothing.
+    #[must_use]
+    pub fn has_own_room(&self) -> bool {
+        self.shares.own_bytes() + MAX_LEN as u64 <= self.limits().own
     }
 
     /// How full it is.

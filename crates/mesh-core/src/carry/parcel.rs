@@ -2,7 +2,7 @@
 
 use crate::id::{AckCommit, EnvelopeId, Tag};
 use crate::wire::Envelope;
-use crate::wire::envelope::{MAX_HOPS, MAX_LEN, MUTABLE_LEN};
+use crate::wire::envelope::{MAX_HOPS, MAX_LEN, MUTABLE_LEN, split_mutable, with_mutable};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -57,14 +57,14 @@ impl Parcel {
     /// is too short or long to carry hops and age.
     #[must_use]
     pub fn public(bytes: &[u8], span: Duration) -> Option<Self> {
-        let (immutable, &[hops, age @ ..]) = bytes.split_last_chunk::<MUTABLE_LEN>()?;
+        let (immutable, hops, age_s) = split_mutable(bytes)?;
         let fits = !immutable.is_empty() && bytes.len() <= MAX_LEN;
         fits.then(|| Self {
             id: EnvelopeId(*blake3::hash(immutable).as_bytes()),
             kind: Kind::Public,
             immutable: immutable.to_vec(),
-            hops: hops.min(MAX_HOPS),
-            age_s: u32::from_le_bytes(age),
+            hops,
+            age_s,
             span,
             tag: Tag([0; 16]),
             commit: AckCommit([0; 16]),
@@ -74,13 +74,13 @@ impl Parcel {
     /// The bytes for a neighbour: one hop fewer; `None` where no hop is left.
     #[must_use]
     pub fn handed_on(&self) -> Option<Vec<u8>> {
-        self.hops.checked_sub(1).map(|hops| self.with_hops(hops))
+        self.hops.checked_sub(1).map(|hops| with_mutable(&self.immutable, hops, self.age_s))
     }
 
     /// The bytes as they lie on the air.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        self.with_hops(self.hops)
+        with_mutable(&self.immutable, self.hops, self.age_s)
     }
 
     /// Length on the air in bytes.
@@ -88,14 +88,6 @@ impl Parcel {
     pub fn wire_len(&self) -> u32 {
         // Both kinds are at most MAX_LEN long.
         (self.immutable.len() + MUTABLE_LEN) as u32
-    }
-
-    fn with_hops(&self, hops: u8) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.immutable.len() + MUTABLE_LEN);
-        bytes.extend_from_slice(&self.immutable);
-        bytes.push(hops);
-        bytes.extend_from_slice(&self.age_s.to_le_bytes());
-        bytes
     }
 }
 

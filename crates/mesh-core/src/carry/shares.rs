@@ -72,6 +72,11 @@ impl Shares {
         self.bytes.iter().sum()
     }
 
+    /// Bytes of own mail.
+    pub(super) fn own_bytes(&self) -> u64 {
+        self.bytes[Rank::Own as usize]
+    }
+
     pub(super) fn add(&mut self, source: Source, ends: Age, slot: Slot, len: u32) {
         let share = self.by_source.entry(source).or_default();
         self.by_size.remove(&(source.rank, share.bytes, source));

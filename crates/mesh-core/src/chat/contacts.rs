@@ -1,7 +1,7 @@
 //! People: contacts, requests, blocks (PROTOCOL.md section 2).
 
 use crate::crypto::AccountKey;
-use crate::crypto::name::{clean_line, clean_name, is_confusable};
+use crate::crypto::name::{clean_line, clean_name, looks};
 use crate::crypto::safety::{safety_half, safety_number, tag};
 use crate::id::{AccountId, Ack, EnvelopeId};
 use crate::outbox::Outbox;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// Requests that wait for the person; an older one gives way to a newer.
 pub const MAX_REQUESTS: usize = 50;
-/// Contacts altogether.
+/// People altogether; where they are so many, a new request takes the place of the oldest one.
 pub const MAX_CONTACTS: usize = 10_000;
 /// Receipts that a request holds back until it is accepted.
 pub(super) const MAX_HELD: usize = 256;
@@ -94,6 +94,18 @@ impl Contacts {
         self.known.len()
     }
 
+    /// Introduces so many people.
+    #[cfg(test)]
+    pub(super) fn fill(&mut self, count: u16) {
+        let first = self.entry(AccountId([0; 20]), AccountKey([0; 32]), Stored::Introduced).clone();
+        for n in 0..count {
+            let mut account = [200; 20];
+            account[..2].copy_from_slice(&n.to_be_bytes());
+            self.known.insert(AccountId(account), first.clone());
+        }
+        self.known.remove(&AccountId([0; 20]));
+    }
+
     /// We added this person, or accepted a request. Receipts held back so far are returned.
     pub(super) fn add(
         &mut self,
@@ -142,13 +154,17 @@ impl Contacts {
         news
     }
 
+    /// Who gives way to a new request: the oldest other one, or where all people are contacts and too many,
+    /// the newcomer itself.
     fn overflow(&self, newest: AccountId) -> Option<AccountId> {
+        let is_crowded = self.known.len() > MAX_CONTACTS;
         let requests = self.known.iter().filter(|(id, c)| c.state == Stored::Request && **id != newest);
         let (count, oldest) = requests.fold((0, None), |(count, oldest), (id, contact)| {
             let older = oldest.is_none_or(|(_, number)| contact.number < number);
             (count + 1, if older { Some((*id, contact.number)) } else { oldest })
         });
-        oldest.filter(|_| count >= MAX_REQUESTS).map(|(id, _)| id)
+        let oldest = oldest.filter(|_| is_crowded || count >= MAX_REQUESTS).map(|(id, _)| id);
+        oldest.or_else(|| is_crowded.then_some(newest))
     }
 
     fn entry(&mut self, account: AccountId, key: AccountKey, state: Stored) -> &mut Contact {
@@ -250,27 +266,11 @@ impl Contacts {
 
     /// Everybody, by shown name.
     pub(super) fn views(&self, own_half: &str) -> Vec<ContactView> {
-        let mut views: Vec<_> = self.known.iter().map(|(id, c)| self.view(*id, c, own_half)).collect();
+        let looks = Looks::of(&self.known);
+        let view = |(id, contact): (&AccountId, &Contact)| view(*id, contact, own_half, &looks);
+        let mut views: Vec<_> = self.known.iter().map(view).collect();
         views.sort_by(|a, b| (a.shown(), a.account).cmp(&(b.shown(), b.account)));
         views
-    }
-
-    fn view(&self, account: AccountId, contact: &Contact, own_half: &str) -> ContactView {
-        let shown = contact.petname.as_deref().unwrap_or(&contact.name);
-        let others = self.known.iter().filter(|(id, _)| **id != account);
-        let confusable = others
-            .flat_map(|(_, c)| [Some(c.name.as_str()), c.petname.as_deref()])
-            .flatten()
-            .any(|other| !shown.is_empty() && !other.is_empty() && is_confusable(shown, other));
-        ContactView {
-            account,
-            name: contact.name.clone(),
-            petname: contact.petname.clone(),
-            tag: tag(account),
-            state: contact.state.into(),
-            safety_number: safety_number(own_half, &contact.half),
-            confusable,
-        }
     }
 
     fn set(&mut self, account: AccountId, state: Stored, out: &mut Outbox) {
@@ -284,6 +284,50 @@ impl Contacts {
         if let Some(contact) = self.known.get(&account) {
             out.put(Table::Contact, account.0, codec::encode(contact));
         }
+    }
+}
+
+/// How everybody's names look, so that finding confusable ones takes one pass over all.
+struct Looks(BTreeMap<String, Owner>);
+
+/// Whose names have a look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    One(AccountId),
+    Several,
+}
+
+impl Looks {
+    fn of(known: &BTreeMap<AccountId, Contact>) -> Self {
+        let mut all = BTreeMap::new();
+        for (account, contact) in known {
+            let names = [Some(&contact.name), contact.petname.as_ref()];
+            for look in names.into_iter().flatten().flat_map(|name| looks(name)) {
+                let owner = all.entry(look).or_insert(Owner::One(*account));
+                if *owner != Owner::One(*account) {
+                    *owner = Owner::Several;
+                }
+            }
+        }
+        Self(all)
+    }
+
+    /// Whether `name`, one of `account`'s, can be taken for a name of somebody else.
+    fn is_confusable(&self, account: AccountId, name: &str) -> bool {
+        looks(name).iter().any(|look| self.0.get(look).is_some_and(|owner| *owner != Owner::One(account)))
+    }
+}
+
+fn view(account: AccountId, contact: &Contact, own_half: &str, looks: &Looks) -> ContactView {
+    let shown = contact.petname.as_deref().unwrap_or(&contact.name);
+    ContactView {
+        account,
+        name: contact.name.clone(),
+        petname: contact.petname.clone(),
+        tag: tag(account),
+        state: contact.state.into(),
+        safety_number: safety_number(own_half, &contact.half),
+        confusable: looks.is_confusable(account, shown),
     }
 }
 

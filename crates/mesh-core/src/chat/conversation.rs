@@ -4,9 +4,12 @@
 //! Texts are ordered by (Lamport time, id); since an event's Lamport time is above that of all its
 //! parents, this order never contradicts cause and effect. Receipts only ever raise a state.
 
+use super::fate::End;
 use crate::id::MessageId;
 use crate::time::Wall;
+use crate::view::Cursor;
 use crate::wire::message::{MAX_LAMPORT, MAX_PARENTS};
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most heads that a new message names as its parents.
@@ -28,6 +31,8 @@ pub(super) struct Brief {
     pub(super) read: bool,
     /// Theirs: what was left of the hops on arrival.
     pub(super) hops_left: u8,
+    /// Ours: how it ended, once it is not on its way any more.
+    pub(super) fate: Option<End>,
     /// What it names as its parents.
     pub(super) parents: Vec<[u8; 8]>,
 }
@@ -45,7 +50,11 @@ pub(super) struct Conversation {
     /// Theirs that the person has not seen.
     unread: BTreeSet<MessageId>,
     lamport: u64,
+    latest: Option<(u64, MessageId)>,
 }
+
+/// Before every text.
+const FIRST: (u64, MessageId) = (0, MessageId([0; 16]));
 
 impl Conversation {
     /// Adds a text; whether it was new.
@@ -65,6 +74,7 @@ impl Conversation {
         if !brief.own && !brief.read {
             self.unread.insert(id);
         }
+        self.latest = self.latest.max(Some((brief.order, id)));
         self.texts.insert((lamport, id), brief);
         true
     }
@@ -87,6 +97,11 @@ impl Conversation {
         self.lamports.contains_key(&id)
     }
 
+    /// How many texts there are.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Raises the Lamport clock to what was seen.
     pub(super) fn observe(&mut self, lamport: u64) {
         self.lamport = self.lamport.max(lamport);
@@ -106,11 +121,62 @@ impl Conversation {
         })
     }
 
+    /// The names of the texts on the side of a cursor, in order; none where it names no text.
+    pub(super) fn names(&self, from: Cursor) -> impl DoubleEndedIterator<Item = MessageId> + '_ {
+        let key = |id: MessageId| self.lamports.get(&id).map(|lamport| (*lamport, id));
+        let nothing = (Bound::Excluded(FIRST), Bound::Included(FIRST));
+        let range = match from {
+            Cursor::Oldest | Cursor::Newest => (Bound::Unbounded, Bound::Unbounded),
+            Cursor::After(id) => key(id).map_or(nothing, |key| (Bound::Excluded(key), Bound::Unbounded)),
+            Cursor::Before(id) => key(id).map_or(nothing, |key| (Bound::Unbounded, Bound::Excluded(key))),
+        };
+        self.texts.range(range).map(|((_, id), _)| *id)
+    }
+
+    /// The text that came last, and when in the order of arrival here.
+    pub(super) fn latest(&self) -> Option<(u64, MessageId)> {
+        self.latest
+    }
+
     /// What is kept of one text.
     pub(super) fn brief(&self, id: MessageId) -> Option<(&Brief, bool)> {
         let lamport = self.lamports.get(&id)?;
         let brief = self.texts.get(&(*lamport, id))?;
         Some((brief, brief.parents.iter().any(|p| !self.prefixes.contains(p))))
+    }
+
+    /// Whether this text is here and ours.
+    pub(super) fn is_own(&self, id: MessageId) -> bool {
+        self.brief(id).is_some_and(|(brief, _)| brief.own)
+    }
+
+    /// Notes how a text of ours ended.
+    pub(super) fn end(&mut self, id: MessageId, end: End) {
+        let Some(lamport) = self.lamports.get(&id) else { return };
+        if let Some(brief) = self.texts.get_mut(&(*lamport, id)) {
+            brief.fate = Some(end);
+        }
+    }
+
+    /// How a text of ours ended; `None` while it is on its way.
+    pub(super) fn end_of(&self, id: MessageId) -> Option<End> {
+        self.brief(id).and_then(|(brief, _)| brief.fate)
+    }
+
+    /// Texts of ours whose end is unknown.
+    pub(super) fn endless(&self) -> Vec<MessageId> {
+        let own = self.texts.iter().filter(|(_, brief)| brief.own && brief.fate.is_none());
+        own.map(|((_, id), _)| *id).collect()
+    }
+
+    /// The texts of ours whose names begin with these hexadecimal digits.
+    pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = MessageId> {
+        let digits = beginning.to_lowercase();
+        let first = MessageId::from_text(&format!("{digits:0<32.32}"));
+        let from = first.map(|first| self.lamports.range(first..)).into_iter().flatten();
+        from.map(|(id, _)| *id)
+            .take_while(move |id| id.to_text().starts_with(&digits))
+            .filter(|id| self.is_own(*id))
     }
 
     /// Marks one text of theirs as seen.
@@ -142,7 +208,7 @@ mod tests {
 
     fn brief(parents: Vec<[u8; 8]>) -> Brief {
         let arrived = Wall(0);
-        Brief { own: false, when: 0, arrived, order: 0, read: false, hops_left: 9, parents }
+        Brief { own: false, when: 0, arrived, order: 0, read: false, hops_left: 9, fate: None, parents }
     }
 
     fn id(n: u8) -> MessageId {

@@ -6,6 +6,8 @@
 
 mod contacts;
 mod conversation;
+mod fate;
+mod history;
 mod outgoing;
 mod segments;
 
@@ -22,16 +24,17 @@ use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
-use crate::view::{ContactState, ContactView, InfoView, MessageState, MessageView};
+use crate::view::{ContactState, ContactView};
 use crate::wire::codec;
-use crate::wire::message::{Body, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
-use contacts::{Contacts, Heard};
+use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
+use contacts::{Contacts, Heard, MAX_HELD};
 use conversation::{Brief, Conversation};
 use core::time::Duration;
-use outgoing::{Change, Kind, Outgoing};
+use fate::Fate;
+use outgoing::{Kind, Outgoing};
 use segments::{Arrived, Unfinished};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Messages of ours without a final state; further ones are refused.
 pub const MAX_OPEN: usize = 20_000;
@@ -43,6 +46,7 @@ const PLAUSIBLE: (u64, u64) = (14 * 86_400, 5 * 60);
 /// Markers of this module's records within the table of events.
 const TEXT: u8 = 1;
 const READ_MARK: u8 = 3;
+const FATE: u8 = 4;
 
 /// Who we say that we are.
 #[derive(Clone, Serialize, Deserialize)]
@@ -122,8 +126,14 @@ pub struct State {
     unfinished: Unfinished,
     /// Receipts that wait to be sealed within the input at work.
     notes: VecDeque<Job>,
+    /// Envelopes of ours that their readers lack, within the input at work.
+    lacked: Vec<EnvelopeId>,
     /// Texts written within the input at work, which storage does not show yet.
     fresh: BTreeMap<MessageId, Message>,
+    /// Texts that ended within the input at work.
+    fresh_fates: BTreeMap<MessageId, Fate>,
+    /// Every text in the order in which it came to be here.
+    arrivals: BTreeMap<u64, (AccountId, MessageId)>,
     next_order: u64,
     rng: Rng,
 }
@@ -147,7 +157,10 @@ impl State {
             outgoing: Outgoing::default(),
             unfinished: Unfinished::default(),
             notes: VecDeque::new(),
+            lacked: Vec::new(),
             fresh: BTreeMap::new(),
+            fresh_fates: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             next_order: 0,
             rng,
         }
@@ -164,16 +177,21 @@ impl State {
         }
         state.contacts = Contacts::restore(read)?;
         state.outgoing = Outgoing::restore(read)?;
-        let mut seen = Vec::new();
+        let (mut seen, mut ended) = (Vec::new(), Vec::new());
         read.scan(Table::Event, &mut |key, value| match key.first() {
             Some(&TEXT) => state.restore_text(key, value),
             Some(&segments::PREFIX) => state.unfinished.restored(key),
             Some(&READ_MARK) => seen.extend(parse_key(key)),
+            Some(&FATE) => ended.extend(parse_key(key).zip(codec::decode::<Fate>(value).ok())),
             _ => {}
         })?;
         for (account, id) in seen {
             state.conversations.entry(account).or_default().mark_read(id);
         }
+        for ((account, id), fate) in ended {
+            state.conversations.entry(account).or_default().end(id, fate.end);
+        }
+        state.end_lost();
         Ok(state)
     }
 
@@ -183,8 +201,10 @@ impl State {
         };
         self.next_order = self.next_order.max(stored.order + 1);
         let StoredText { own, when, arrived, order, lamport, hops_left, parents, .. } = stored;
-        let brief = Brief { own, when, arrived, order, read: false, hops_left, parents };
-        self.conversations.entry(account).or_default().insert(id, lamport, brief);
+        let brief = Brief { own, when, arrived, order, read: false, hops_left, fate: None, parents };
+        if self.conversations.entry(account).or_default().insert(id, lamport, brief) {
+            self.arrivals.insert(order, (account, id));
+        }
     }
 
     /// Sets the own profile and tells everybody who knows us.
@@ -239,7 +259,7 @@ impl State {
             Some(_) => {}
         }
         let id = id.unwrap_or_else(|| MessageId(self.rng.bytes()));
-        if self.outgoing.contains(id) {
+        if self.outgoing.contains(id) || self.conversations.get(&to).is_some_and(|c| c.is_own(id)) {
             return Ok(id);
         }
         if self.outgoing.open() >= MAX_OPEN {
@@ -278,12 +298,14 @@ impl State {
             order: self.next_order,
             read: false,
             hops_left: hops_left.unwrap_or(0),
+            fate: None,
             parents: message.parents.clone(),
         };
         let conversation = self.conversations.entry(with).or_default();
         if !conversation.insert(message.id, message.lamport, brief.clone()) {
             return false;
         }
+        self.arrivals.insert(self.next_order, (with, message.id));
         self.next_order += 1;
         let Brief { own, when, arrived, order, hops_left, parents, .. } = brief;
         let text = text.to_owned();
@@ -297,36 +319,48 @@ impl State {
     }
 
     /// The next bytes to seal, until `None`.
-    pub fn next_job(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) -> Option<Job> {
+    ///
+    /// # Errors
+    /// Where storage cannot be read; the message is due again later.
+    pub fn next_job(
+        &mut self,
+        now: Now,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Option<Job>, ReadError> {
         if let Some(note) = self.notes.pop_front() {
-            return Some(note);
+            return Ok(Some(note));
         }
         while let Some(key) = self.outgoing.take_due(now, now.mono + RETRY) {
-            if let Some(change) = self.outgoing.expire(now, key.message, out) {
-                tell(change, out);
+            let change = self.outgoing.expire(now, key.message, out);
+            self.changed(change, out);
+            if let Some((to, fate)) = self.outgoing.rest(now, key.message, out) {
+                self.end(to, key.message, fate, out);
             }
             if !self.outgoing.wants_seal(now, key) {
                 continue;
             }
-            if let Some(job) = self.job(now, key, read) {
-                return Some(job);
+            if let Some(job) = self.job(now, key, read)? {
+                return Ok(Some(job));
             }
         }
-        None
+        Ok(None)
     }
 
-    fn job(&self, now: Now, key: PartKey, read: &dyn Read) -> Option<Job> {
-        let pending = self.outgoing.pending(key.message)?;
-        let message = match pending.kind {
-            Kind::Profile => self.profile_message(now, key.message),
-            Kind::Text => match self.fresh.get(&key.message) {
-                Some(message) => message.clone(),
-                None => stored_message(pending.to, key.message, read)?,
-            },
+    fn job(&self, now: Now, key: PartKey, read: &dyn Read) -> Result<Option<Job>, ReadError> {
+        let Some(pending) = self.outgoing.pending(key.message) else { return Ok(None) };
+        let message = match (pending.kind, self.fresh.get(&key.message)) {
+            (Kind::Profile, _) => Some(self.profile_message(now, key.message)),
+            (Kind::Text, Some(message)) => Some(message.clone()),
+            (Kind::Text, None) => stored_message(pending.to, key.message, read)?,
         };
-        let bytes = segments::part(&message, &message.to_bytes(), key.index, pending.part_len);
-        let bytes = if pending.kind == Kind::Profile { Some(message.to_bytes()) } else { bytes };
-        Some(Job { part: Some(key), to: pending.to, bytes: bytes? })
+        let Some(message) = message else { return Ok(None) };
+        let whole = message.to_bytes();
+        let bytes = match pending.kind {
+            Kind::Profile => Some(whole),
+            Kind::Text => segments::part(&message, &whole, key.index, pending.part_len),
+        };
+        Ok(bytes.map(|bytes| Job { part: Some(key), to: pending.to, bytes }))
     }
 
     fn profile_message(&self, now: Now, id: MessageId) -> Message {
@@ -344,6 +378,8 @@ impl State {
     /// The input at work is done: its batch will be visible to reads.
     pub fn settle(&mut self) {
         self.fresh.clear();
+        self.fresh_fates.clear();
+        self.unfinished.settle();
     }
 
     /// When the next part is due.
@@ -359,21 +395,36 @@ impl State {
 
     /// A neighbour confirmed that it holds an envelope durably.
     pub fn kept(&mut self, now: Now, envelope: EnvelopeId, link: LinkId, out: &mut Outbox) {
-        if let Some(change) = self.outgoing.kept(now, envelope, link, out) {
-            tell(change, out);
-        }
+        let change = self.outgoing.kept(now, envelope, link, out);
+        self.changed(change, out);
     }
 
     /// A receipt opened this commitment. Whether it was of a message of ours.
     pub fn acked(&mut self, now: Now, commit: AckCommit, out: &mut Outbox) {
-        if let Some(change) = self.outgoing.acked(now, commit, out) {
-            tell(change, out);
-        }
+        let change = self.outgoing.acked(now, commit, out);
+        self.changed(change, out);
     }
 
     /// The recipient cannot open these envelopes: their messages are sealed again.
     pub fn resend(&mut self, now: Now, envelopes: &[EnvelopeId]) {
         self.outgoing.resend(now, envelopes);
+    }
+
+    /// The envelopes of ours whose messages their readers said that they lack, once.
+    pub fn take_lacked(&mut self) -> Vec<EnvelopeId> {
+        core::mem::take(&mut self.lacked)
+    }
+
+    /// The envelopes under which messages of ours are on their way.
+    pub fn under_way(&self, now: Now) -> impl Iterator<Item = EnvelopeId> {
+        self.outgoing.under_way(now)
+    }
+
+    /// Asks a writer for what did not come, unless that person must not know that we are here.
+    pub fn ask(&mut self, now: Now, to: AccountId, session: [u8; 8], gaps: Vec<Gap>) {
+        if self.contacts.may_learn(to) {
+            self.note(now, to, Body::Missing { session, gaps });
+        }
     }
 
     /// Somebody proved to be this account, with this key. Returns who is to be forgotten because
@@ -411,7 +462,8 @@ impl State {
         out: &mut Outbox,
     ) -> Result<Option<Ack>, ReadError> {
         let account = incoming.account;
-        if matches!(self.contacts.state(account), None | Some(ContactState::Blocked)) {
+        let is_unheard = matches!(self.contacts.state(account), None | Some(ContactState::Blocked));
+        if is_unheard || self.is_overdone(account) {
             return Ok(None);
         }
         for bytes in incoming.contents {
@@ -449,8 +501,21 @@ impl State {
                     self.note(now, account, Body::Delivered { seen });
                 }
             }
-            Body::Delivered { seen } => self.receipts(now, account, seen, false, out),
-            Body::Read { seen } => self.receipts(now, account, seen, true, out),
+            Body::Delivered { seen } => {
+                for seen in seen {
+                    self.receipted(now, account, *seen, false, read, out)?;
+                }
+            }
+            Body::Read { seen } => {
+                for seen in seen {
+                    self.receipted(now, account, *seen, true, read, out)?;
+                }
+            }
+            // One to an envelope: an honest reader asks no more at a time.
+            Body::Missing { session, gaps } if self.lacked.is_empty() => {
+                self.lacked = self.outgoing.missing(account, *session, gaps);
+            }
+            Body::Missing { .. } => {}
             Body::Segment { whole, index, count, bytes } => {
                 if self.conversations.get(&account).is_some_and(|c| c.contains(*whole)) {
                     return Ok(());
@@ -467,12 +532,11 @@ impl State {
         Ok(())
     }
 
-    fn receipts(&mut self, now: Now, from: AccountId, seen: &[Seen], read: bool, out: &mut Outbox) {
-        for Seen { id, hops_left } in seen {
-            if let Some(change) = self.outgoing.receipted(now, from, (*id, *hops_left), read, out) {
-                tell(change, out);
-            }
-        }
+    /// Whether a stranger said more than is kept of a request. The rest is not receipted either, so that its
+    /// author seals it again: it comes once the person has accepted.
+    fn is_overdone(&self, account: AccountId) -> bool {
+        let said = self.conversations.get(&account).map_or(0, Conversation::len);
+        said >= MAX_HELD && !self.contacts.may_learn(account)
     }
 
     fn note(&mut self, now: Now, to: AccountId, body: Body) {
@@ -482,10 +546,12 @@ impl State {
         self.notes.push_back(Job { part: None, to, bytes });
     }
 
-    /// The person has seen everything of this conversation.
-    pub fn mark_read(&mut self, now: Now, from: AccountId, out: &mut Outbox) {
+    /// The person has seen these messages of this conversation, or all that are there.
+    pub fn mark_read(&mut self, now: Now, from: AccountId, which: Option<&[MessageId]>, out: &mut Outbox) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
-        let unread: Vec<_> = conversation.unread().collect();
+        let which: Option<BTreeSet<&MessageId>> = which.map(|ids| ids.iter().collect());
+        let wanted = |id: &MessageId| which.as_ref().is_none_or(|which| which.contains(id));
+        let unread: Vec<_> = conversation.unread().filter(wanted).collect();
         let mut seen = Vec::with_capacity(unread.len());
         for id in unread {
             conversation.mark_read(id);
@@ -500,6 +566,18 @@ impl State {
         }
     }
 
+    /// Whether [`State::add`] would take this person.
+    ///
+    /// # Errors
+    /// As [`State::add`].
+    pub fn check_add(&self, account: AccountId, petname: Option<&str>) -> Result<(), Refusal> {
+        petname.map(|petname| checked_name("petname", petname)).transpose()?;
+        if self.contacts.state(account).is_none() && self.contacts.len() >= MAX_CONTACTS {
+            return Err(Refusal::Full { what: "contacts", limit: MAX_CONTACTS });
+        }
+        Ok(())
+    }
+
     /// We add a person, or accept one who asked: the receipts that were held back.
     ///
     /// # Errors
@@ -512,10 +590,8 @@ impl State {
         petname: Option<&str>,
         out: &mut Outbox,
     ) -> Result<Vec<(EnvelopeId, Ack)>, Refusal> {
-        let petname = petname.map(|p| checked_name("petname", p)).transpose()?;
-        if self.contacts.state(account).is_none() && self.contacts.len() >= MAX_CONTACTS {
-            return Err(Refusal::Full { what: "contacts", limit: MAX_CONTACTS });
-        }
+        self.check_add(account, petname)?;
+        let petname = petname.map(|petname| checked_name("petname", petname)).transpose()?;
         let known = self.contacts.may_learn(account);
         let held = self.contacts.add(account, key, petname, out);
         if !known {
@@ -569,7 +645,11 @@ impl State {
         self.outgoing.forget(account, out);
         self.unfinished.forget(account, out);
         let conversation = self.conversations.remove(&account).unwrap_or_default();
-        for (id, ..) in conversation.texts() {
+        for (id, brief, _) in conversation.texts() {
+            self.arrivals.remove(&brief.order);
+            if brief.fate.is_some() {
+                out.delete(Table::Event, event_key(FATE, account, id));
+            }
             out.delete(Table::Event, event_key(TEXT, account, id));
             out.delete(Table::Event, event_key(READ_MARK, account, id));
         }
@@ -643,59 +723,19 @@ impl State {
     pub fn open(&self) -> usize {
         self.outgoing.open()
     }
-
-    /// Where a message of ours is.
-    #[must_use]
-    pub fn info(&self, now: Now, id: MessageId) -> Option<InfoView> {
-        self.outgoing.info(now, id)
-    }
-
-    /// The texts of one conversation in its order, or of all in the order of arrival here.
-    ///
-    /// # Errors
-    /// Where storage cannot be read.
-    pub fn messages(&self, with: Option<AccountId>, read: &dyn Read) -> Result<Vec<MessageView>, ReadError> {
-        let chosen = self.conversations.iter().filter(|(id, _)| with.is_none_or(|w| w == **id));
-        let mut views = Vec::new();
-        for (account, conversation) in chosen {
-            for (id, brief, _) in conversation.texts() {
-                let Some(Message { body: Body::Text { text }, .. }) = stored_message(*account, id, read)
-                else {
-                    continue;
-                };
-                views.extend(self.view(*account, id, text).map(|view| (brief.order, view)));
-            }
-        }
-        if with.is_none() {
-            views.sort_by_key(|(order, _)| *order);
-        }
-        Ok(views.into_iter().map(|(_, view)| view).collect())
-    }
-
-    fn view(&self, with: AccountId, id: MessageId, text: String) -> Option<MessageView> {
-        let (brief, gap) = self.conversations.get(&with)?.brief(id)?;
-        let theirs = if brief.read { MessageState::Read } else { MessageState::Delivered };
-        let state = if brief.own { self.outgoing.state(id).unwrap_or(MessageState::Waiting) } else { theirs };
-        let when = u64::from(brief.when);
-        let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
-        let shown = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
-        Some(MessageView {
-            id,
-            conversation: with,
-            from: (!brief.own).then_some(with),
-            text,
-            sent_at: Wall(if brief.own { when } else { shown }),
-            received_at: (!brief.own).then_some(brief.arrived),
-            state,
-            gap,
-        })
-    }
 }
 
-fn stored_message(with: AccountId, id: MessageId, read: &dyn Read) -> Option<Message> {
-    let bytes = read.load(Table::Event, &event_key(TEXT, with, id)).ok()??;
-    let StoredText { when, lamport, parents, text, .. } = codec::decode(&bytes).ok()?;
-    Some(Message { id, when, lamport, parents, body: Body::Text { text } })
+/// A text from storage; `None` where it is gone or damaged.
+fn stored_message(with: AccountId, id: MessageId, read: &dyn Read) -> Result<Option<Message>, ReadError> {
+    let bytes = read.load(Table::Event, &event_key(TEXT, with, id))?;
+    let stored = bytes.and_then(|bytes| codec::decode(&bytes).ok());
+    Ok(stored.map(|StoredText { when, lamport, parents, text, .. }| Message {
+        id,
+        when,
+        lamport,
+        parents,
+        body: Body::Text { text },
+    }))
 }
 
 fn checked_name(what: &'static str, text: &str) -> Result<String, Refusal> {
@@ -708,11 +748,6 @@ fn checked_name(what: &'static str, text: &str) -> Result<String, Refusal> {
 
 fn known(known: bool, account: AccountId) -> Result<(), Refusal> {
     if known { Ok(()) } else { Err(Refusal::UnknownContact { account }) }
-}
-
-fn tell(change: Change, out: &mut Outbox) {
-    let Change { message, to, state, carriers } = change;
-    out.notify(Event::MessageState { message, to, state, carriers });
 }
 
 fn put_profile(profile: &Profile, out: &mut Outbox) {

@@ -4,20 +4,28 @@
 //! A message consists of one part, or of several where no envelope holds it. Each part is sealed,
 //! and sealed again when its envelope ended without a receipt. States only rise.
 
+use super::fate::{End, Fate};
 use crate::id::{AccountId, AckCommit, EnvelopeId, LinkId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
-use crate::time::{Now, Time, Wall};
+use crate::time::{Now, Schedule, Time, Wall};
 use crate::view::{InfoView, MessageState, RecipientView};
 use crate::wire::codec;
+use crate::wire::message::{Gap, Place};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a message is in its author's custody (PROTOCOL.md section 7).
 pub const CUSTODY: Duration = Duration::from_secs(90 * 86_400);
+/// How long an expired message is still looked at for a receipt: as long as its last envelope may be on its way.
+const GRACE: Duration = Duration::from_secs(14 * 86_400);
 /// Carriers beyond this many are counted in memory but not written at every step.
 const WRITTEN_CARRIERS: u32 = 8;
+
+/// Parts that are sealed again at once, and each second, where many are to be: so that a long list holds
+/// nothing else up.
+const RESEALS_PER_S: usize = 100;
 
 /// What a pending message says, which decides how its bytes are made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +65,8 @@ pub struct Sealing {
     pub hops: u8,
     /// Neighbours that confirmed to hold it.
     pub carriers: u32,
+    /// Where in a session it was sealed, so that its reader can name it without having it.
+    pub place: Option<Place>,
 }
 
 /// A message of ours, as stored.
@@ -104,6 +114,23 @@ impl Pending {
         self.is_open() && matches!(self.kind, Kind::Text)
     }
 
+    /// When it has no business here any more, in a final state.
+    fn rests_at(&self) -> Time {
+        if self.state == StoredState::Expired { self.created + CUSTODY + GRACE } else { Time::default() }
+    }
+
+    /// What is kept of it, in a final state.
+    fn fate(&self) -> Fate {
+        let end = match self.state {
+            StoredState::Read => End::Read,
+            StoredState::Delivered => End::Delivered,
+            StoredState::Waiting | StoredState::HandedOn | StoredState::Expired => End::Expired,
+        };
+        let start = self.parts.last().and_then(|part| part.sealed).map(|sealing| sealing.hops);
+        let (at, until, hops, carriers) = (self.at, self.created + CUSTODY, self.hops, self.carriers());
+        Fate { end, at, until, start, hops, carriers }
+    }
+
     fn carriers(&self) -> u32 {
         self.parts.iter().map(|p| p.sealed.map_or(0, |s| s.carriers)).min().unwrap_or(0)
     }
@@ -116,17 +143,24 @@ pub(super) struct Change {
     pub(super) to: AccountId,
     pub(super) state: MessageState,
     pub(super) carriers: u32,
+    /// What is kept of a text that is over: it is not here any more.
+    pub(super) fate: Option<Fate>,
 }
 
-/// Every message of ours.
+/// Every message of ours that is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     messages: BTreeMap<MessageId, Pending>,
     by_commit: BTreeMap<AckCommit, PartKey>,
+    /// The same the other way round: all sealings of this run.
+    commits: BTreeSet<(PartKey, AckCommit)>,
+    /// The profile that is on its way to somebody: a later one replaces it.
+    profiles: BTreeMap<AccountId, MessageId>,
     by_envelope: BTreeMap<EnvelopeId, PartKey>,
+    /// Of open messages alone.
+    by_place: BTreeMap<Place, PartKey>,
     /// When a part is to be sealed again or a message ends.
-    due: BTreeSet<(Time, PartKey)>,
-    due_at: BTreeMap<PartKey, Time>,
+    due: Schedule<Time, PartKey>,
     /// Which links confirmed which part of this run: a link counts once.
     confirmed: BTreeSet<(PartKey, LinkId)>,
     open: usize,
@@ -145,6 +179,12 @@ impl Outgoing {
 
     fn index(&mut self, id: MessageId, pending: Pending) {
         self.open += usize::from(pending.counts());
+        if !pending.is_open() {
+            self.due.set(PartKey { message: id, index: 0 }, Some(pending.rests_at()));
+        }
+        if pending.kind == Kind::Profile {
+            self.profiles.insert(pending.to, id);
+        }
         for (index, part) in (0..).zip(&pending.parts) {
             self.index_part(PartKey { message: id, index }, &pending, part.sealed.as_ref());
         }
@@ -154,25 +194,18 @@ impl Outgoing {
     fn index_part(&mut self, key: PartKey, pending: &Pending, sealing: Option<&Sealing>) {
         if pending.is_open() {
             let end = pending.created + CUSTODY;
-            self.schedule(key, Some(sealing.map_or_else(Time::default, |s| s.expires.min(end))));
+            self.due.set(key, Some(sealing.map_or_else(Time::default, |s| s.expires.min(end))));
+            self.by_place.extend(sealing.and_then(|s| s.place).map(|place| (place, key)));
         }
         if let Some(sealing) = sealing {
             self.by_commit.insert(sealing.commit, key);
+            self.commits.insert((key, sealing.commit));
             self.by_envelope.insert(sealing.envelope, key);
         }
     }
 
-    fn schedule(&mut self, key: PartKey, at: Option<Time>) {
-        if let Some(earlier) = self.due_at.remove(&key) {
-            self.due.remove(&(earlier, key));
-        }
-        if let Some(at) = at {
-            self.due_at.insert(key, at);
-            self.due.insert((at, key));
-        }
-    }
-
-    /// Takes a new message into custody; its parts are due at once.
+    /// Takes a new message into custody; its parts are due at once. A new profile takes the place of one that is
+    /// on its way to the same person.
     pub(super) fn add(
         &mut self,
         now: Now,
@@ -193,11 +226,16 @@ impl Outgoing {
             part_len: cut.1,
             parts,
         };
+        if kind == Kind::Profile
+            && let Some(earlier) = self.profiles.get(&to).copied()
+        {
+            self.remove(earlier, out);
+        }
         put(id, &pending, out);
         self.index(id, pending);
     }
 
-    /// Whether this message is known.
+    /// Whether this message is on its way.
     pub(super) fn contains(&self, id: MessageId) -> bool {
         self.messages.contains_key(&id)
     }
@@ -214,16 +252,13 @@ impl Outgoing {
 
     /// When the next part is due.
     pub(super) fn next_due(&self) -> Option<Time> {
-        self.due.first().map(|(time, _)| *time)
+        self.due.first().map(|(time, _)| time)
     }
 
     /// Takes the next part that is due; it comes back at `retry` unless it is sealed before.
     pub(super) fn take_due(&mut self, now: Now, retry: Time) -> Option<PartKey> {
-        let (time, key) = *self.due.first()?;
-        if time > now.mono {
-            return None;
-        }
-        self.schedule(key, Some(retry));
+        let key = self.due.due(now.mono)?;
+        self.due.set(key, Some(retry));
         Some(key)
     }
 
@@ -236,6 +271,13 @@ impl Outgoing {
         self.raise(now, id, StoredState::Expired, out)
     }
 
+    /// Lets go of a message in a final state that no receipt can change any more; what is kept of a text.
+    pub(super) fn rest(&mut self, now: Now, id: MessageId, out: &mut Outbox) -> Option<(AccountId, Fate)> {
+        let pending = self.messages.get(&id).filter(|p| !p.is_open() && p.rests_at() <= now.mono)?;
+        let to = pending.to;
+        self.remove(id, out).map(|fate| (to, fate))
+    }
+
     /// Notes a sealing of a part.
     pub(super) fn sealed(&mut self, key: PartKey, sealing: Sealing, out: &mut Outbox) {
         let Some(pending) = self.messages.get_mut(&key.message) else { return };
@@ -244,23 +286,52 @@ impl Outgoing {
         let pending = pending.clone();
         if let Some(earlier) = earlier {
             self.by_envelope.remove(&earlier.envelope);
+            self.leave(earlier.place);
             self.unconfirm(key);
         }
         self.index_part(key, &pending, Some(&sealing));
         put(key.message, &pending, out);
     }
 
-    /// Asks for new sealings of what these envelopes held.
+    /// Asks for new sealings of what these envelopes held: [`RESEALS_PER_S`] at once, and so many each second.
     pub(super) fn resend(&mut self, now: Now, envelopes: &[EnvelopeId]) {
-        for envelope in envelopes {
+        let mut at = now.mono;
+        for (n, envelope) in (1..).zip(envelopes) {
             let Some(key) = self.by_envelope.get(envelope).copied() else { continue };
             let pending = self.messages.get_mut(&key.message).filter(|p| p.is_open());
             let Some(part) = pending.and_then(|p| p.parts.get_mut(usize::from(key.index))) else { continue };
             if let Some(sealing) = part.sealed.as_mut() {
-                sealing.expires = now.mono;
+                sealing.expires = at;
             }
-            self.schedule(key, Some(now.mono));
+            self.due.set(key, Some(at));
+            if n % RESEALS_PER_S == 0 {
+                at = at + Duration::from_secs(1);
+            }
         }
+    }
+
+    /// The envelopes of what `from` lacks of a session of ours and nobody has receipted.
+    pub(super) fn missing(&self, from: AccountId, session: [u8; 8], gaps: &[Gap]) -> Vec<EnvelopeId> {
+        let mut envelopes = Vec::new();
+        for Gap { first, count } in gaps {
+            let place = |index| Place { session, index };
+            let range = place(*first)..place(first.saturating_add(*count));
+            for key in self.by_place.range(range).map(|(_, key)| key) {
+                let pending = self.messages.get(&key.message).filter(|p| p.to == from && p.is_open());
+                let part = pending.and_then(|p| p.parts.get(usize::from(key.index)));
+                let sealing = part.filter(|part| !part.delivered).and_then(|part| part.sealed);
+                envelopes.extend(sealing.map(|sealing| sealing.envelope));
+            }
+        }
+        envelopes
+    }
+
+    /// The envelopes under which undelivered parts are on their way.
+    pub(super) fn under_way(&self, now: Now) -> impl Iterator<Item = EnvelopeId> {
+        let open = self.messages.values().filter(|pending| pending.is_open());
+        let parts = open.flat_map(|pending| &pending.parts).filter(|part| !part.delivered);
+        let sealings = parts.filter_map(|part| part.sealed);
+        sealings.filter(move |sealing| sealing.expires > now.mono).map(|sealing| sealing.envelope)
     }
 
     /// A neighbour confirmed that it holds an envelope durably.
@@ -286,7 +357,8 @@ impl Outgoing {
         if write {
             put(key.message, pending, out);
         }
-        let change = Change { message: key.message, to: pending.to, state: pending.state.into(), carriers };
+        let (to, state) = (pending.to, pending.state.into());
+        let change = Change { message: key.message, to, state, carriers, fate: None };
         pending.is_open().then_some(change)
     }
 
@@ -334,14 +406,44 @@ impl Outgoing {
         let (was_open, is_text) = (pending.is_open(), matches!(pending.kind, Kind::Text));
         pending.state = state;
         pending.at = Some(now.wall);
-        put(id, pending, out);
-        let change =
-            Change { message: id, to: pending.to, state: state.into(), carriers: pending.carriers() };
-        if was_open && !pending.is_open() {
+        let (to, carriers, is_open) = (pending.to, pending.carriers(), pending.is_open());
+        let mut change = Change { message: id, to, state: state.into(), carriers, fate: None };
+        if was_open && !is_open {
             self.open -= usize::from(is_text);
+        }
+        if is_open {
+            put(id, pending, out);
+        } else if state == StoredState::Expired {
+            put(id, pending, out);
+            let rests_at = pending.rests_at();
             self.settle(id);
+            self.due.set(PartKey { message: id, index: 0 }, Some(rests_at));
+        } else {
+            change.fate = self.remove(id, out);
         }
         Some(change)
+    }
+
+    /// Takes a message out; what is kept of a text.
+    fn remove(&mut self, id: MessageId, out: &mut Outbox) -> Option<Fate> {
+        self.settle(id);
+        let pending = self.messages.remove(&id)?;
+        self.open -= usize::from(pending.counts());
+        out.delete(Table::Outbox, id.0);
+        for sealing in pending.parts.iter().filter_map(|part| part.sealed) {
+            self.by_envelope.remove(&sealing.envelope);
+        }
+        let key = |index| PartKey { message: id, index };
+        let range = (key(0), AckCommit([0; 16]))..=(key(u16::MAX), AckCommit([0xff; 16]));
+        while let Some(entry) = self.commits.range(range.clone()).next().copied() {
+            self.commits.remove(&entry);
+            self.by_commit.remove(&entry.1);
+        }
+        if pending.kind == Kind::Profile {
+            self.profiles.remove(&pending.to);
+            return None;
+        }
+        Some(pending.fate())
     }
 
     /// Nothing is due any more for a message in a final state.
@@ -349,9 +451,18 @@ impl Outgoing {
         let parts = self.messages.get(&id).map_or(0, |p| p.parts.len());
         for index in 0..u16::try_from(parts).unwrap_or(u16::MAX) {
             let key = PartKey { message: id, index };
-            self.schedule(key, None);
+            self.due.set(key, None);
             self.unconfirm(key);
+            self.leave(self.sealing(key).and_then(|sealing| sealing.place));
         }
+    }
+
+    fn sealing(&self, key: PartKey) -> Option<Sealing> {
+        self.messages.get(&key.message)?.parts.get(usize::from(key.index))?.sealed
+    }
+
+    fn leave(&mut self, place: Option<Place>) {
+        place.and_then(|place| self.by_place.remove(&place));
     }
 
     fn unconfirm(&mut self, key: PartKey) {
@@ -391,18 +502,16 @@ impl Outgoing {
     pub(super) fn forget(&mut self, to: AccountId, out: &mut Outbox) {
         let ids: Vec<_> = self.messages.iter().filter(|(_, p)| p.to == to).map(|(id, _)| *id).collect();
         for id in ids {
-            if self.messages.remove(&id).is_some_and(|p| p.counts()) {
-                self.open -= 1;
-            }
-            out.delete(Table::Outbox, id.0);
-            let keys: Vec<_> = self.due_at.keys().filter(|k| k.message == id).copied().collect();
-            for key in keys {
-                self.schedule(key, None);
-                self.unconfirm(key);
-            }
-            self.by_commit.retain(|_, k| k.message != id);
-            self.by_envelope.retain(|_, k| k.message != id);
+            self.remove(id, out);
         }
+    }
+
+    /// Everything that is held of messages, counted: nothing where none is on its way.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let maps = [self.messages.len(), self.by_commit.len(), self.by_envelope.len(), self.by_place.len()];
+        let sets = [self.commits.len(), self.confirmed.len(), self.profiles.len()];
+        maps.iter().chain(&sets).sum::<usize>() + usize::from(self.due.first().is_some())
     }
 }
 

@@ -4,13 +4,15 @@ use crate::crypto::kdf16;
 use crate::id::{AccountId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
-use crate::wire::message::{Body, MAX_PARTS, Message};
+use crate::wire::message::{Body, MAX_PARENTS, MAX_PARTS, MAX_TEXT, Message};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Unfinished long messages per person; a new one beyond it ends the oldest.
 pub const MAX_UNFINISHED: usize = 32;
 /// Bytes of a message around a part's own.
 pub(super) const PART_OVERHEAD: usize = 64;
+/// Bytes of a message around its text: id, times, parents and lengths in their longest forms.
+const MESSAGE_OVERHEAD: usize = 16 + 5 + 9 + 1 + 8 * MAX_PARENTS + 1 + 5;
 
 /// How a message of `len` bytes is cut where one envelope takes `room`: the number of parts, and
 /// their length.
@@ -50,11 +52,23 @@ pub(super) struct Arrived<'a> {
     pub(super) bytes: &'a [u8],
 }
 
+impl Arrived<'_> {
+    /// Whether so many parts of this length are more than the longest message. All but the last are equal.
+    fn is_beyond_a_message(&self) -> bool {
+        let is_last = self.index + 1 >= self.count;
+        let as_long = if is_last { 1 } else { usize::from(self.count - 1) };
+        self.bytes.len().saturating_mul(as_long) > MAX_TEXT + MESSAGE_OVERHEAD
+    }
+}
+
 /// Long messages that are not complete yet.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     /// Per author, in the order in which they began: which parts are here.
     parts: BTreeMap<AccountId, Vec<(MessageId, u16, BTreeSet<u16>)>>,
+    /// Records of the input at work: a key that comes late opens many parts at once, and reads do not see
+    /// what the same input wrote.
+    fresh: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Unfinished {
@@ -81,6 +95,9 @@ impl Unfinished {
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<Option<Vec<u8>>, ReadError> {
+        if part.is_beyond_a_message() {
+            return Ok(None);
+        }
         let list = self.parts.entry(from).or_default();
         let known = list.iter().find(|(id, ..)| *id == part.whole);
         if known.is_some_and(|(_, count, _)| *count != part.count) {
@@ -95,7 +112,9 @@ impl Unfinished {
             return Ok(None);
         }
         if here.len() < usize::from(part.count) {
-            out.put(Table::Event, record_key(from, part.whole, part.index, part.count), part.bytes);
+            let key = record_key(from, part.whole, part.index, part.count);
+            self.fresh.insert(key.clone(), part.bytes.to_vec());
+            out.put(Table::Event, key, part.bytes);
             return Ok(None);
         }
         let here = here.clone();
@@ -117,13 +136,21 @@ impl Unfinished {
                 continue;
             }
             let key = record_key(from, last.whole, index, last.count);
-            whole.extend(read.load(Table::Event, &key)?.unwrap_or_default());
+            match self.fresh.get(&key) {
+                Some(bytes) => whole.extend_from_slice(bytes),
+                None => whole.extend(read.load(Table::Event, &key)?.unwrap_or_default()),
+            }
         }
         if let Some(list) = self.parts.get_mut(&from) {
             list.retain(|(id, ..)| *id != last.whole);
         }
         forget(from, last.whole, last.count, here, out);
         Ok(whole)
+    }
+
+    /// The input is at its end: what it wrote can be read from now on.
+    pub(super) fn settle(&mut self) {
+        self.fresh.clear();
     }
 
     /// Forgets what one person has begun.
@@ -171,25 +198,28 @@ mod tests {
         Message { id: MessageId([7; 16]), when: 1, lamport: 2, parents: vec![], body }
     }
 
-    /// Opens parts in the given order with storage between them, as inputs would.
-    fn assemble(message: &Message, room: usize, order: impl Fn(u16) -> u64) -> Vec<Vec<u8>> {
+    /// Opens parts in the given order, `at_once` of them by each input.
+    fn assemble(message: &Message, room: usize, at_once: usize, order: impl Fn(u16) -> u64) -> Vec<Vec<u8>> {
         let encoded = message.to_bytes();
         let (count, len) = cut(encoded.len(), room).unwrap();
         let (memory, mut unfinished, mut whole) = (Memory::default(), Unfinished::default(), vec![]);
         let mut indexes: Vec<_> = (0..count).collect();
         indexes.sort_by_key(|i| order(*i));
-        for index in indexes {
+        let mut out = Outbox::default();
+        for (n, index) in indexes.into_iter().enumerate() {
             let sealed = part(message, &encoded, index, len).unwrap();
             assert!(sealed.len() <= room);
             let Body::Segment { whole: id, index, count, bytes } = Message::from_bytes(&sealed).unwrap().body
             else {
                 return vec![sealed];
             };
-            let mut out = Outbox::default();
             let arrived = Arrived { whole: id, index, count, bytes: &bytes };
             whole.extend(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out).unwrap());
-            while let Some(crate::Output::Store(op)) = out.pop() {
-                memory.apply([op]);
+            if (n + 1) % at_once == 0 || n + 1 == usize::from(count) {
+                unfinished.settle();
+                while let Some(crate::Output::Store(op)) = out.pop() {
+                    memory.apply([op]);
+                }
             }
         }
         assert_eq!(memory.count(Table::Event), 0, "nothing is left of a whole message");
@@ -198,9 +228,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_in_any_order_give_the_whole_once(len in 1usize..9_000, seed in any::<u64>()) {
+        fn parts_in_any_order_and_any_number_at_once_give_the_whole_once(
+            len in 1usize..9_000,
+            at_once in 1usize..12,
+            seed in any::<u64>(),
+        ) {
             let message = message(len);
-            let whole = assemble(&message, 1_000, |i| u64::from(i + 1).wrapping_mul(seed | 1));
+            let whole = assemble(&message, 1_000, at_once, |i| u64::from(i + 1).wrapping_mul(seed | 1));
             prop_assert_eq!(whole, vec![message.to_bytes()]);
         }
     }
@@ -222,5 +256,26 @@ mod tests {
             }
         }
         assert_eq!(memory.count(Table::Event), MAX_UNFINISHED);
+    }
+
+    #[test]
+    fn parts_of_more_than_the_longest_message_are_not_kept() {
+        let (memory, mut unfinished) = (Memory::default(), Unfinished::default());
+        let bytes = vec![0; 14_000];
+        for (whole, index, count, kept) in [(1, 0, 64, 0), (2, 63, 64, 1), (3, 0, 5, 2), (4, 5, 7, 2)] {
+            let mut out = Outbox::default();
+            let arrived = Arrived { whole: MessageId([whole; 16]), index, count, bytes: &bytes };
+            assert_eq!(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
+            while let Some(crate::Output::Store(op)) = out.pop() {
+                memory.apply([op]);
+            }
+            assert_eq!(memory.count(Table::Event), kept, "message {whole}");
+        }
+    }
+
+    #[test]
+    fn the_longest_text_is_cut_and_whole_again() {
+        let message = message(MAX_TEXT);
+        assert_eq!(assemble(&message, 14_542, 1, u64::from), vec![message.to_bytes()]);
     }
 }

@@ -61,11 +61,20 @@ impl Line {
 /// spaces aside.
 #[must_use]
 pub fn is_confusable(a: &str, b: &str) -> bool {
-    let (a, b) = (squeezed(a), squeezed(b));
-    if a.is_empty() || b.is_empty() {
-        return false;
+    let theirs = looks(b);
+    looks(a).iter().any(|look| theirs.contains(look))
+}
+
+/// What two names have in common where they can be taken for one another: see [`is_confusable`]. None for a
+/// name of which nothing is visible.
+#[must_use]
+pub fn looks(name: &str) -> Vec<String> {
+    let name = squeezed(name);
+    if name.is_empty() {
+        return Vec::new();
     }
-    skeleton(&a) == skeleton(&b) || skeleton(&a.to_lowercase()) == skeleton(&b.to_lowercase())
+    // The case is told apart, so that one name as written is not compared with another in lower case.
+    vec![format!("=\0{}", skeleton(&name)), format!("~\0{}", skeleton(&name.to_lowercase()))]
 }
 
 fn squeezed(name: &str) -> String {

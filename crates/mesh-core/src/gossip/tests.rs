@@ -11,6 +11,7 @@ struct Names {
     held: BTreeSet<[u8; 32]>,
     version: u64,
     gathered: std::cell::Cell<u32>,
+    few_hops: bool,
 }
 
 impl Names {
@@ -43,7 +44,9 @@ impl Bag for Names {
         let mut low = [0; 32];
         low[..16].copy_from_slice(&id.0);
         match self.held.range(low..).next() {
-            Some(name) if name[..16] == id.0 => Standing::Held { hops: 9, own: false, few_hops: false },
+            Some(name) if name[..16] == id.0 => {
+                Standing::Held { hops: 9, own: false, few_hops: self.few_hops }
+            }
             _ => Standing::Unknown,
         }
     }
@@ -168,9 +171,9 @@ fn a_strangers_intake_is_bounded_and_a_contacts_is_not() {
 
 #[test]
 fn announcements_after_the_first_gather() {
-    let bag = Names::of(0..100);
+    let bag = Names::of(0..30);
     let mut state = state(1, &bag);
-    for n in 0..100 {
+    for n in 0..30 {
         state.accepted(at(1), short_name(n), None, &bag);
     }
     let first = sent(&mut state);
@@ -178,7 +181,7 @@ fn announcements_after_the_first_gather() {
     assert_eq!(state.next_wakeup(), Some(Time(21)));
     state.tick(at(21), &bag);
     let rest = sent(&mut state);
-    assert!(matches!(&rest[..], [(1, Frame::Have(ids))] if ids.len() == 99));
+    assert!(matches!(&rest[..], [(1, Frame::Have(ids))] if ids.len() == 29));
 }
 
 #[test]
@@ -276,4 +279,25 @@ fn ten_differences_among_ten_thousand_cost_four_frames_and_ten_kilobytes() {
     assert_eq!(sorted(offered), sorted((0..5).map(short_name).collect()));
     assert_eq!(sorted(asked), sorted((20_000..20_005).map(short_name).collect()));
     assert!(frames <= 6 && bytes < 12_000, "{frames} frames, {bytes} bytes");
+}
+
+#[test]
+fn copies_with_more_hops_are_asked_for_up_to_the_most_and_new_names_beside_them() {
+    let bag = Names { few_hops: true, ..Names::of(0..1_000) };
+    let mut state = state(1, &bag);
+    let mut raised = 0;
+    for chunk in 0..10 {
+        let ids = (chunk * 100..(chunk + 1) * 100).map(short_name).collect();
+        state.frame(at(chunk), LinkId(1), Frame::Have(ids), &bag);
+        let wants = sent(&mut state).into_iter();
+        raised += wants
+            .map(|(_, f)| if let Frame::Want { least: 4, ids } = f { ids.len() } else { 0 })
+            .sum::<usize>();
+    }
+    assert_eq!(raised, MAX_RAISES);
+    for (id, bytes) in (0..).map(short_name).zip([300; MAX_RAISES]) {
+        state.arrived(at(11), LinkId(1), id, bytes);
+    }
+    state.frame(at(12), LinkId(1), Frame::Have(vec![short_name(5_000)]), &bag);
+    assert_eq!(sent(&mut state), [(1, want(vec![short_name(5_000)]))]);
 }

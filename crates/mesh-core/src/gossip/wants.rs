@@ -149,3 +149,50 @@ impl Wanted {
         Some(self.release(id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: usize) -> ShortId {
+        ShortId(core::array::from_fn(|i| n.to_le_bytes()[i % 8]))
+    }
+
+    #[test]
+    fn names_beyond_the_most_wait_nowhere_and_those_before_are_asked_for() {
+        let mut wants = LinkWants::new(256, Time(0));
+        for n in 0..MAX_BACKLOG + 100 {
+            wants.announce(id(n));
+        }
+        assert_eq!((wants.backlog.len(), wants.queued.len()), (MAX_BACKLOG, MAX_BACKLOG));
+        assert_eq!((wants.next(), wants.next()), (Some(id(0)), Some(id(1))));
+        wants.announce(id(MAX_BACKLOG + 1));
+        assert!(wants.queued.contains(&id(MAX_BACKLOG + 1)), "there is room again");
+    }
+
+    #[test]
+    fn copies_of_no_use_are_remembered_up_to_the_most_and_new_names_are_still_asked_for() {
+        let mut wants = LinkWants::new(256, Time(0));
+        for n in 0..MAX_DECLINED + 100 {
+            wants.decline(id(n));
+        }
+        assert_eq!(wants.declined.len(), MAX_DECLINED);
+        wants.announce(id(0));
+        assert_eq!(wants.next(), None);
+        wants.announce(id(MAX_DECLINED + 1_000));
+        assert_eq!(wants.next(), Some(id(MAX_DECLINED + 1_000)));
+    }
+
+    #[test]
+    fn as_many_other_holders_as_may_be_are_remembered_the_first_ones() {
+        let mut wanted = Wanted::default();
+        assert!(wanted.claim(id(1), LinkId(0)));
+        for link in 1..=9 {
+            assert!(!wanted.claim(id(1), LinkId(link)));
+        }
+        let others = wanted.give_up(id(1), LinkId(0)).unwrap();
+        assert_eq!(others, (1..=4).map(LinkId).collect::<Vec<_>>());
+        assert_eq!(others.len(), MAX_OTHERS);
+        assert!(wanted.claim(id(1), LinkId(5)), "it can be asked for again");
+    }
+}

@@ -328,6 +328,11 @@ impl State {
         self.links.get(&link)?.contact
     }
 
+    /// Everybody whom a ready link proved to be at its other end.
+    pub fn contacts(&self) -> impl Iterator<Item = AccountId> {
+        self.links.values().filter_map(|live| live.contact)
+    }
+
     /// Who opened the link, once it is ready.
     #[must_use]
     pub fn role(&self, link: LinkId) -> Option<Role> {
@@ -356,6 +361,7 @@ impl State {
                 uptime: now.mono.since(live.since),
                 rtt: live.rtt,
                 contact: live.contact,
+                medium: live.profile.medium,
             })
             .collect()
     }

@@ -12,13 +12,21 @@ use crate::time::{Now, Time, Wall};
 use crate::view::BeaconView;
 use crate::wire::beacon::{BeaconContent, BeaconError, MAX_BEACON_TEXT, Position};
 use crate::wire::{Lifetime, codec};
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Events that are shown at a time; one more hides the one that ends first, never an own one.
+/// Events that are shown at a time; one more hides the one that ends first, strangers' before contacts' and
+/// never an own one.
 pub const MAX_SHOWN: usize = 1_000;
 /// Own events that live at a time.
 pub const MAX_OWN: usize = 8;
+/// A call for help is said again this long before it would end, with the time of then.
+const REPEAT_BEFORE_END: Duration = Duration::from_secs(6 * 3_600);
+/// How often: for 14 days, if nobody takes it back.
+const MAX_REPEATS: u16 = 56;
+/// Where saying it again failed, it is tried again after this long.
+const REPEAT_LATER: Duration = Duration::from_secs(600);
 /// An unknown battery, see [`BeaconContent::battery`].
 const UNKNOWN_BATTERY: u8 = 255;
 
@@ -36,6 +44,19 @@ struct Shown {
     ends: Time,
     own: bool,
     contact: Option<AccountId>,
+    /// When saying it again last failed, and is tried next.
+    retry: Option<Time>,
+}
+
+impl Shown {
+    /// When it is said again; `None` for all but own calls for help that were not taken back.
+    fn repeat_at(&self) -> Option<Time> {
+        let content = self.beacon.content();
+        let is_call = self.own && content.kind() == Some(BeaconKind::Sos) && content.seq <= MAX_REPEATS;
+        let before_end = u64::try_from(REPEAT_BEFORE_END.as_millis()).unwrap_or(u64::MAX);
+        let due = Time(self.ends.0.saturating_sub(before_end));
+        is_call.then(|| self.retry.map_or(due, |retry| retry.max(due)))
+    }
 }
 
 /// The events that live.
@@ -51,7 +72,7 @@ impl Beacons {
         read.scan(Table::Beacon, &mut |_, value| {
             let Ok(Stored { bytes, ends, own, contact }) = codec::decode(value) else { return };
             let Ok(beacon) = Beacon::from_bytes(&bytes) else { return };
-            beacons.shown.insert(beacon.event(), Shown { beacon, ends, own, contact });
+            beacons.shown.insert(beacon.event(), Shown { beacon, ends, own, contact, retry: None });
         })?;
         Ok(beacons)
     }
@@ -81,7 +102,9 @@ impl Beacons {
             return;
         }
         let others = self.shown.iter().filter(|(event, s)| !s.own && **event != newest);
-        let Some(first) = others.min_by_key(|(_, s)| s.ends).map(|(event, _)| *event) else { return };
+        // Strangers can make any number of events that end late: they displace one another.
+        let first = others.min_by_key(|(_, s)| (s.contact.is_some(), s.ends)).map(|(event, _)| *event);
+        let Some(first) = first else { return };
         self.shown.remove(&first);
         out.delete(Table::Beacon, first);
     }
@@ -100,9 +123,23 @@ impl Beacons {
         });
     }
 
-    /// When the next event ends.
+    /// When the next event ends or is said again.
     pub(super) fn next_wakeup(&self) -> Option<Time> {
-        self.shown.values().map(|s| s.ends).min()
+        let times = self.shown.values().flat_map(|s| [Some(s.ends), s.repeat_at()]);
+        times.flatten().min()
+    }
+
+    /// The own calls for help that are to be said again now; each is tried again later unless it succeeds.
+    fn take_repeats(&mut self, now: Now) -> Vec<Beacon> {
+        let due = self
+            .shown
+            .values_mut()
+            .filter(|s| s.ends > now.mono && s.repeat_at().is_some_and(|at| at <= now.mono));
+        due.map(|shown| {
+            shown.retry = Some(now.mono + REPEAT_LATER);
+            shown.beacon.clone()
+        })
+        .collect()
     }
 
     /// The events that live, newest first.
@@ -181,18 +218,28 @@ impl Node {
         if shown.beacon.is_cancel() {
             return Ok(Reply::Beacon(view(shown)));
         }
-        let stored = self.read.load(Table::Session, &key_record(shown.beacon.event()))?;
-        let seed: [u8; 32] = stored.and_then(|s| s.try_into().ok()).ok_or_else(unknown)?;
-        let known = shown.beacon.content().clone();
-        let seq = known.seq.saturating_add(1);
-        let content = BeaconContent {
-            what: BeaconKind::Cancel as u8,
-            seq,
-            minute: minute(now),
-            text: String::new(),
-            ..known
-        };
-        self.publish(now, &BeaconKey::from_seed(&seed), &content).map(Reply::Beacon)
+        let beacon = shown.beacon.clone();
+        let key = self.beacon_key(&beacon)?.ok_or_else(unknown)?;
+        let (what, text) = (BeaconKind::Cancel as u8, String::new());
+        let content = BeaconContent { what, text, ..next_of(now, &beacon) };
+        self.publish(now, &key, &content).map(Reply::Beacon)
+    }
+
+    /// Says own calls for help again, so that they do not end before they are taken back.
+    pub(super) fn repeat_beacons(&mut self, now: Now) -> Result<(), ReadError> {
+        for beacon in self.beacons.take_repeats(now) {
+            let Some(key) = self.beacon_key(&beacon)? else { continue };
+            // Without room for it now it is tried again later.
+            let _refused = self.publish(now, &key, &next_of(now, &beacon));
+        }
+        Ok(())
+    }
+
+    /// The key of an own event, while the event lives.
+    fn beacon_key(&self, beacon: &Beacon) -> Result<Option<BeaconKey>, ReadError> {
+        let stored = self.read.load(Table::Session, &key_record(beacon.event()))?;
+        let seed: Option<[u8; 32]> = stored.and_then(|seed| seed.try_into().ok());
+        Ok(seed.map(|seed| BeaconKey::from_seed(&seed)))
     }
 
     fn publish(&mut self, now: Now, key: &BeaconKey, content: &BeaconContent) -> Result<BeaconView, Refusal> {
@@ -205,7 +252,9 @@ impl Node {
         let kept = self.mesh.keep_public(now, &bytes, span, origin, replaces, out);
         kept.map_err(|why| Refusal::Beacon { reason: why.to_string() })?;
         out.put(Table::Session, key_record(beacon.event()), *key.seed());
-        let view = self.beacons.show(Shown { beacon, ends: now.mono + span, own: true, contact: None }, out);
+        let view = self
+            .beacons
+            .show(Shown { beacon, ends: now.mono + span, own: true, contact: None, retry: None }, out);
         out.notify(Event::Beacon(view.clone()));
         Ok(view)
     }
@@ -217,13 +266,19 @@ impl Node {
         if self.mesh.keep_public(now, bytes, span, origin, replaces, &mut self.outbox).is_err() {
             return;
         }
-        let ends = now.mono + span.saturating_sub(core::time::Duration::from_secs(beacon.age_s.into()));
+        let ends = now.mono + span.saturating_sub(Duration::from_secs(beacon.age_s.into()));
         let event = beacon.event();
         let own = self.beacons.shown.get(&event).is_some_and(|s| s.own);
         let contact = self.chat.by_profile_key(|key| beacon.is_hinted(key));
-        let view = self.beacons.show(Shown { beacon, ends, own, contact }, &mut self.outbox);
+        let view = self.beacons.show(Shown { beacon, ends, own, contact, retry: None }, &mut self.outbox);
         self.outbox.notify(Event::Beacon(view));
     }
+}
+
+/// The same event's next beacon, saying the same.
+fn next_of(now: Now, beacon: &Beacon) -> BeaconContent {
+    let known = beacon.content().clone();
+    BeaconContent { seq: known.seq.saturating_add(1), minute: minute(now), ..known }
 }
 
 fn minute(now: Now) -> u32 {
@@ -236,6 +291,10 @@ mod tests {
     use crate::rng::Rng;
 
     fn event(rng: &mut Rng, ends: u64, own: bool) -> Shown {
+        event_of(rng, ends, own, None)
+    }
+
+    fn event_of(rng: &mut Rng, ends: u64, own: bool, contact: Option<AccountId>) -> Shown {
         let key = BeaconKey::generate(rng);
         let content = BeaconContent {
             what: BeaconKind::Sos as u8,
@@ -249,7 +308,7 @@ mod tests {
             hint: [0; 8],
             text: String::new(),
         };
-        Shown { beacon: key.sign(&content, 12).unwrap(), ends: Time(ends), own, contact: None }
+        Shown { beacon: key.sign(&content, 12).unwrap(), ends: Time(ends), own, contact, retry: None }
     }
 
     #[test]
@@ -263,5 +322,16 @@ mod tests {
         assert_eq!(beacons.shown.len(), MAX_SHOWN);
         let ids: Vec<_> = beacons.shown.values().map(|s| s.beacon.event_text()).collect();
         assert!(ids.contains(&own.id) && !ids.contains(&first.id));
+    }
+
+    #[test]
+    fn strangers_events_that_end_late_do_not_hide_a_contacts() {
+        let (mut rng, mut beacons, mut out) = (Rng::new([1; 32]), Beacons::default(), Outbox::default());
+        let friend = beacons.show(event_of(&mut rng, 5, false, Some(AccountId([7; 20]))), &mut out);
+        for n in 0..=u64::try_from(MAX_SHOWN).unwrap() {
+            beacons.show(event(&mut rng, 10 + n, false), &mut out);
+        }
+        assert_eq!(beacons.shown.len(), MAX_SHOWN);
+        assert!(beacons.shown.values().any(|s| s.beacon.event_text() == friend.id));
     }
 }

@@ -37,8 +37,8 @@ impl Node {
             Command::Block { account } => self.chat.block(account, out).map(|()| Reply::Contact(account)),
             Command::Verify { account } => self.chat.verify(account, out).map(|()| Reply::Contact(account)),
             Command::Send { to, text, message } => self.send(now, to, &text, message),
-            Command::MarkRead { from } => {
-                self.chat.mark_read(now, from, out);
+            Command::MarkRead { from, messages } => {
+                self.chat.mark_read(now, from, messages.as_deref(), out);
                 Ok(Reply::Done)
             }
             Command::Beacon { kind, text, position } => self.beacon(now, kind, &text, position),
@@ -53,6 +53,7 @@ impl Node {
         if account == self.identity.account_id() {
             return Err(Refusal::OwnLink);
         }
+        self.chat.check_add(account, petname)?;
         match self.sessions.learn(now, link.intro(), Some(link.invite()), &mut self.outbox) {
             // A printed link may be older than what its owner told since: the newer keys stay.
             Ok(_) | Err(LearnError::Intro(IntroError::Rollback { .. })) => {}

@@ -11,9 +11,13 @@ use crate::id::{AccountId, Ack, EnvelopeId, LinkId};
 use crate::store::ReadError;
 use crate::time::{Now, Time};
 use crate::wire::Envelope;
+use core::time::Duration;
 
 /// First contacts that wait for the budget of trials; what is beyond comes again with its next sealing.
 pub const MAX_RETRIES: usize = 4_096;
+
+/// What a reader asks for is sealed again once it has been on its way for so long.
+const LONG_ON_ITS_WAY: Duration = Duration::from_secs(86_400);
 
 impl Node {
     pub(super) fn ingest(
@@ -67,7 +71,7 @@ impl Node {
     }
 
     /// First contacts beyond the budget of trials stay in the bag and are tried again.
-    fn retry_later(&mut self, at: Time, id: EnvelopeId) {
+    pub(super) fn retry_later(&mut self, at: Time, id: EnvelopeId) {
         if self.retries.len() < MAX_RETRIES {
             self.retries.insert((at, id));
         }
@@ -104,12 +108,28 @@ impl Node {
         };
         let ack = self.chat.receive(now, incoming, &*self.read, &mut self.outbox)?;
         self.chat.resend(now, &delivery.resend);
+        self.reseal_lacked(now);
         if delivery.first_contact.is_some() || !delivery.new_tags.is_empty() {
             self.share_secrets(now);
             self.keys_may_be_due = true;
         }
         self.search_bag(now, &delivery)?;
         Ok(ack.map(|ack| (ack, account)))
+    }
+
+    /// A reader lacks messages of ours. What our bag holds reaches it as it reaches everybody; what is not
+    /// there any more, or did not get through for a day, is sealed again.
+    fn reseal_lacked(&mut self, now: Now) {
+        let mut lost = Vec::new();
+        for id in self.chat.take_lacked() {
+            match self.mesh.held_since(id) {
+                Some(since) if now.mono.since(since) < LONG_ON_ITS_WAY => continue,
+                Some(_) => self.mesh.withdraw(now, id, &mut self.outbox),
+                None => {}
+            }
+            lost.push(id);
+        }
+        self.chat.resend(now, &lost);
     }
 
     /// Notes who wrote; whether they may write at all.
@@ -130,7 +150,7 @@ impl Node {
             self.chat.forget(evicted, &mut self.outbox);
             self.sessions.forget(now, evicted, &mut self.outbox);
         }
-        true
+        evicted != Some(account)
     }
 
     /// Envelopes may come before the key that opens them: a new key is tried on what is held.

@@ -20,7 +20,7 @@ use crate::view::PeerView;
 use crate::wire::frame::{Root, Set};
 use crate::wire::{Envelope, Frame, Lifetime};
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// The limits of the three layers.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +89,11 @@ pub enum MeshEvent {
     },
     /// An own envelope reached its age without a receipt.
     Expired {
+        /// Which.
+        id: EnvelopeId,
+    },
+    /// An own envelope that the bag should hold cannot be read any more; it is no longer held.
+    Lost {
         /// Which.
         id: EnvelopeId,
     },
@@ -219,7 +224,11 @@ impl Mesh {
         self.settle(now, out);
         while let Some((link, id)) = self.link.next_due() {
             let Some(item) = self.carry.item(id) else { continue };
-            let Ok(Some(parcel)) = self.carry.load(now, item.id, read) else { continue };
+            let Ok(loaded) = self.carry.load(now, item.id, read) else { continue };
+            let Some(parcel) = loaded else {
+                self.lose(now, &item, out);
+                continue;
+            };
             let Some(bytes) = parcel.handed_on() else { continue };
             match item.kind {
                 Kind::Sealed => {
@@ -227,6 +236,14 @@ impl Mesh {
                 }
                 Kind::Public => self.link.send(now, link, &Frame::Public(bytes), out),
             }
+        }
+    }
+
+    /// What was announced and cannot be handed on is not held: else neighbours would ask for it for ever.
+    /// What came this very moment may not be in storage yet.
+    fn lose(&mut self, now: Now, item: &carry::Item, out: &mut Outbox) {
+        if item.came < now.mono.0 && self.carry.forget_bodiless(now, item.id, out) && item.own {
+            self.events.push_back(MeshEvent::Lost { id: item.id });
         }
     }
 
@@ -244,6 +261,12 @@ impl Mesh {
     /// The next event, until `None`.
     pub fn poll(&mut self) -> Option<MeshEvent> {
         self.events.pop_front()
+    }
+
+    /// Whether there is an event to poll.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The recognition secrets of all pairs, most recent first, at start and after each change; live links
@@ -380,6 +403,24 @@ impl Mesh {
     #[must_use]
     pub fn is_contact(&self, link: LinkId) -> bool {
         self.link.contact(link).is_some()
+    }
+
+    /// The accounts that ready links proved to be.
+    #[must_use]
+    pub fn neighbours(&self) -> BTreeSet<AccountId> {
+        self.link.contacts().collect()
+    }
+
+    /// Whether the bag has room for one more envelope of our own, of any size.
+    #[must_use]
+    pub fn has_own_room(&self) -> bool {
+        self.carry.has_own_room()
+    }
+
+    /// Since when the bag holds an envelope.
+    #[must_use]
+    pub fn held_since(&self, id: EnvelopeId) -> Option<Time> {
+        self.carry.item(id.short()).filter(|item| item.id == id).map(|item| Time(item.came))
     }
 
     /// What the bag holds.

@@ -28,7 +28,8 @@ use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{
-    BeaconView, ContactView, IdentityView, InfoView, InviteView, MessageView, PeerView, StatusView,
+    BeaconView, ContactView, ConversationView, Cursor, IdentityView, InfoView, InviteView, MAX_PAGE,
+    MessageView, Page, PeerView, StatusView,
 };
 use crate::wire::{Lifetime, codec};
 use beacons::Beacons;
@@ -38,16 +39,23 @@ use std::collections::BTreeSet;
 
 /// Events are numbered in blocks of this many, so that a block and not each event is written.
 const SEQ_BLOCK: u64 = 1024;
-/// How long a message's envelope lives; its author seals it again while it is in custody.
-const LIFETIME: Lifetime = Lifetime::Fortnight;
 /// An envelope begins with 12 to 15 hops, chosen at random so that they do not tell its origin.
 const FIRST_HOPS: (u8, u8) = (12, 4);
 
 /// The limits and defaults of every layer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Links, bag and exchange.
     pub mesh: MeshConfig,
+    /// How long a message's envelope lives; its author seals it again while it is in custody. Default a
+    /// fortnight.
+    pub lifetime: Lifetime,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { mesh: MeshConfig::default(), lifetime: Lifetime::Fortnight }
+    }
 }
 
 /// The node cannot be built from what storage holds.
@@ -110,6 +118,7 @@ pub struct Node {
     chat: chat::State,
     beacons: Beacons,
     mesh: Mesh,
+    lifetime: Lifetime,
     /// First contacts that wait for the budget of trials.
     retries: BTreeSet<(Time, EnvelopeId)>,
     /// Something happened that may have left keys owed to somebody.
@@ -117,6 +126,17 @@ pub struct Node {
     reserved: Seq,
     /// Storage failed: nothing more is done until the shell rebuilds the node.
     broken: bool,
+}
+
+/// What a node is made of, new or from storage.
+struct Layers {
+    clock: Clock,
+    identity: OwnIdentity,
+    sessions: Sessions,
+    chat: chat::State,
+    beacons: Beacons,
+    mesh: Mesh,
+    lifetime: Lifetime,
 }
 
 impl core::fmt::Debug for Node {
@@ -162,22 +182,9 @@ impl Node {
         let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::default();
         clock.save(life, &mut outbox);
-        let parts = Self {
-            outbox,
-            read,
-            rng,
-            clock,
-            identity,
-            sessions,
-            chat,
-            beacons,
-            mesh,
-            retries: BTreeSet::new(),
-            keys_may_be_due: false,
-            reserved: Seq::default(),
-            broken: false,
-        };
-        Ok(parts)
+        let lifetime = config.lifetime;
+        let layers = Layers { clock, identity, sessions, chat, beacons, mesh, lifetime };
+        Ok(Self::of(layers, outbox, read, rng))
     }
 
     /// The node as storage has it.
@@ -216,8 +223,18 @@ impl Node {
         let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
         let reserved = reserved.unwrap_or_default();
         let outbox = Outbox::new(reserved);
-        let retries = BTreeSet::new();
-        let mut node = Self {
+        let lifetime = config.lifetime;
+        let layers = Layers { clock, identity, sessions, chat, beacons, mesh, lifetime };
+        let mut node = Self::of(layers, outbox, read, rng);
+        (node.reserved, node.keys_may_be_due) = (reserved, true);
+        node.share_secrets(life);
+        node.reseal_lost(life);
+        Ok(node)
+    }
+
+    fn of(layers: Layers, outbox: Outbox, read: Box<dyn Read>, rng: Rng) -> Self {
+        let Layers { clock, identity, sessions, chat, beacons, mesh, lifetime } = layers;
+        Self {
             outbox,
             read,
             rng,
@@ -227,13 +244,12 @@ impl Node {
             chat,
             beacons,
             mesh,
-            retries,
-            keys_may_be_due: true,
-            reserved,
+            lifetime,
+            retries: BTreeSet::new(),
+            keys_may_be_due: false,
+            reserved: Seq::default(),
             broken: false,
-        };
-        node.share_secrets(life);
-        Ok(node)
+        }
     }
 
     /// Takes in what happened. Cannot fail: remote faults are counted, refused commands are answered.
@@ -263,8 +279,21 @@ impl Node {
             self.fail(error);
         }
         self.sessions.tick(now, &mut self.outbox);
+        for missing in self.sessions.take_missing(now, &mut self.outbox) {
+            self.chat.ask(now, missing.account, missing.session, missing.gaps);
+        }
+        if let Err(error) = self.repeat_beacons(now) {
+            self.fail(error);
+        }
         self.beacons.tick(now, &mut self.outbox);
         self.mesh.tick(now, &mut self.outbox);
+    }
+
+    /// What is on its way and not in the own bag was lost with a part of storage: it is sealed again.
+    fn reseal_lost(&mut self, now: Now) {
+        let lost: Vec<_> =
+            self.chat.under_way(now).filter(|id| self.mesh.held_since(*id).is_none()).collect();
+        self.chat.resend(now, &lost);
     }
 
     /// Runs the layers until none has anything left to say, then closes the batch.
@@ -275,18 +304,31 @@ impl Node {
                 self.on_mesh(now, event);
                 busy = true;
             }
-            while let Some(job) = self.chat.next_job(now, &*self.read, &mut self.outbox) {
+            while let Some(job) = self.next_job(now) {
                 self.seal(now, job);
                 busy = true;
             }
             self.pay_keys(now);
-            if !busy {
+            if busy {
+                continue;
+            }
+            self.mesh.flush(now, &*self.read, &mut self.outbox);
+            if !self.mesh.has_news() {
                 break;
             }
         }
-        self.mesh.flush(now, &*self.read, &mut self.outbox);
         self.chat.settle();
         self.close_batch(now);
+    }
+
+    fn next_job(&mut self, now: Now) -> Option<chat::Job> {
+        match self.chat.next_job(now, &*self.read, &mut self.outbox) {
+            Ok(job) => job,
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
     }
 
     fn close_batch(&mut self, now: Now) {
@@ -301,6 +343,9 @@ impl Node {
 
     /// Seals a job, keeps the envelope and announces it. What cannot be sealed now is due again later.
     fn seal(&mut self, now: Now, job: chat::Job) {
+        if !self.mesh.has_own_room() {
+            return;
+        }
         let contents = [job.bytes];
         let sealed = match self.envelope_for(now, job.to, &contents) {
             // The keys go ahead in an envelope of their own where both do not fit.
@@ -321,11 +366,15 @@ impl Node {
         let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
         let expires = now.mono + lifetime.span();
-        self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0 }, out);
+        let place = sealed.place;
+        self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0, place }, out);
     }
 
     /// Sends keys alone, where they are owed.
     fn seal_keys(&mut self, now: Now, to: AccountId) {
+        if !self.mesh.has_own_room() {
+            return;
+        }
         let Ok(sealed) = self.envelope_for(now, to, &[]) else { return };
         // Without room for it the keys are still owed, and go with the next envelope.
         let _refused = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(to) }, &mut self.outbox);
@@ -338,7 +387,7 @@ impl Node {
         contents: &[Vec<u8>],
     ) -> Result<SealedEnvelope, SealError> {
         let (read, out) = (&*self.read, &mut self.outbox);
-        let sealed = self.sessions.seal(now, &self.identity, read, to, LIFETIME, contents, out);
+        let sealed = self.sessions.seal(now, &self.identity, read, to, self.lifetime, contents, out);
         sealed.map(|mut sealed| {
             sealed.envelope.hops_left = first_hops(&mut self.rng);
             sealed
@@ -414,18 +463,54 @@ impl Node {
         self.identity.invites()
     }
 
-    /// The messages of one conversation in its order, or of all in the order of their arrival here.
+    /// A page of one conversation in its order, or of all in the order of arrival here; oldest first. A page
+    /// with fewer messages than were asked for is the last one in its direction.
+    ///
+    /// # Errors
+    /// Where storage fails.
+    pub fn page(&self, with: Option<AccountId>, page: &Page) -> Result<Vec<MessageView>, ReadError> {
+        self.chat.page(with, page, &*self.read)
+    }
+
+    /// All pages from the first to the last. For small histories: a front end reads page by page, so that
+    /// other work gets its turn between.
     ///
     /// # Errors
     /// Where storage fails.
     pub fn messages(&self, with: Option<AccountId>) -> Result<Vec<MessageView>, ReadError> {
-        self.chat.messages(with, &*self.read)
+        let (mut all, mut page) = (Vec::new(), Page::default());
+        loop {
+            let views = self.page(with, &page)?;
+            let is_last = views.len() < MAX_PAGE;
+            all.extend(views);
+            match all.last() {
+                Some(last) if !is_last => page.from = Cursor::After(last.id),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Every conversation that has messages, the latest first.
+    ///
+    /// # Errors
+    /// Where storage fails.
+    pub fn conversations(&self) -> Result<Vec<ConversationView>, ReadError> {
+        self.chat.conversations(&*self.read)
+    }
+
+    /// The names of own texts that begin with these hexadecimal digits, at most two: one is an answer, two
+    /// are none.
+    #[must_use]
+    pub fn own_messages_named(&self, beginning: &str) -> Vec<MessageId> {
+        self.chat.own_named(beginning, 2)
     }
 
     /// Where a message is; `None` for an unknown one.
-    #[must_use]
-    pub fn info(&self, now: Now, message: MessageId) -> Option<InfoView> {
-        self.chat.info(self.clock.life(now), message)
+    ///
+    /// # Errors
+    /// Where storage fails.
+    pub fn info(&self, now: Now, message: MessageId) -> Result<Option<InfoView>, ReadError> {
+        self.chat.info(self.clock.life(now), message, &*self.read)
     }
 
     /// The live links.
@@ -467,11 +552,19 @@ impl Node {
                     self.fail(error);
                 }
             }
-            MeshEvent::Up { link, contact } => out.notify(Event::PeerUp { link, contact }),
+            MeshEvent::Up { link, contact } => {
+                out.notify(Event::PeerUp { link, contact });
+                self.sessions.set_neighbours(now, self.mesh.neighbours());
+            }
             MeshEvent::Recognised { link, contact } => {
                 out.notify(Event::PeerUp { link, contact: Some(contact) });
+                self.sessions.set_neighbours(now, self.mesh.neighbours());
             }
-            MeshEvent::Down { link } => out.notify(Event::PeerDown { link }),
+            MeshEvent::Down { link } => {
+                out.notify(Event::PeerDown { link });
+                self.sessions.set_neighbours(now, self.mesh.neighbours());
+            }
+            MeshEvent::Lost { id } => self.chat.resend(now, &[id]),
             MeshEvent::Carried { link, id } => self.chat.kept(now, id, link, out),
             MeshEvent::Receipted { ack, .. } => {
                 let commit = commitment(ack);

@@ -19,11 +19,15 @@ struct Village {
 
 impl Village {
     fn new(names: &[&str]) -> Self {
+        Self::with(names, &Config::default())
+    }
+
+    fn with(names: &[&str], config: &Config) -> Self {
         let now = Now { mono: Time(5_000), wall: Wall(1_800_000_000) };
         let mut village = Self { now, nodes: vec![], links: vec![], frames: VecDeque::new(), next: 1 };
         for (n, name) in (1u8..).zip(names) {
             let memory = Memory::default();
-            let node = Node::create(Config::default(), [n; 32], now, name, Box::new(memory.clone())).unwrap();
+            let node = Node::create(config.clone(), [n; 32], now, name, Box::new(memory.clone())).unwrap();
             village.nodes.push((node, memory, vec![]));
             village.drain(usize::from(n) - 1);
         }
@@ -142,7 +146,7 @@ impl Village {
     }
 
     fn state(&self, at: usize, id: MessageId) -> MessageState {
-        self.nodes[at].0.info(self.now, id).unwrap().state
+        self.nodes[at].0.info(self.now, id).unwrap().unwrap().state
     }
 
     fn restart(&mut self, at: usize) {
@@ -263,10 +267,35 @@ fn a_text_of_64_kib_arrives_whole_and_is_read() {
     village.pass(Duration::from_secs(30));
     assert_eq!(village.texts(1, 0), [text]);
     let from = village.account(0);
-    village.command(1, Command::MarkRead { from }).unwrap();
+    village.command(1, Command::MarkRead { from, messages: None }).unwrap();
     village.pass(Duration::from_secs(30));
     assert_eq!(village.state(0, id), MessageState::Read);
-    assert_eq!(village.nodes[0].0.info(village.now, id).unwrap().hops, Some(1));
+    assert_eq!(village.nodes[0].0.info(village.now, id).unwrap().unwrap().hops, Some(1));
+}
+
+#[test]
+fn only_what_was_seen_counts_as_read() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.introduce(0, 1);
+    village.join(0, 1);
+    let (seen, unseen) = (village.send(0, 1, "one"), village.send(0, 1, "two"));
+    village.pass(Duration::from_secs(30));
+    let from = village.account(0);
+    village.command(1, Command::MarkRead { from, messages: Some(vec![seen]) }).unwrap();
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.state(0, seen), MessageState::Read);
+    assert_eq!(village.state(0, unseen), MessageState::Delivered);
+}
+
+#[test]
+fn a_refused_add_changes_nothing() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    let link = village.nodes[1].0.identity().link;
+    let known = |village: &Village| village.nodes[0].1.count(Table::Session);
+    let before = known(&village);
+    let refused = village.command(0, Command::Add { link, petname: Some("x".repeat(65)) });
+    assert!(matches!(refused, Err(crate::Refusal::Length { .. })), "{refused:?}");
+    assert_eq!(known(&village), before);
 }
 
 #[test]
@@ -293,4 +322,130 @@ fn own_beacons_beyond_the_most_are_refused_until_one_is_taken_back() {
     let Reply::Beacon(first) = &views[0] else { panic!("published") };
     village.command(0, Command::BeaconCancel { id: first.id.clone() }).unwrap();
     village.command(0, beacon()).unwrap();
+}
+
+fn sos(village: &mut Village, at: usize) -> String {
+    let command = Command::Beacon { kind: crate::BeaconKind::Sos, text: "cut off".into(), position: None };
+    match village.command(at, command) {
+        Ok(Reply::Beacon(view)) => view.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn shows(village: &Village, at: usize, id: &str) -> Option<bool> {
+    let beacons = village.nodes[at].0.beacons(village.now);
+    beacons.into_iter().find(|beacon| beacon.id == id).map(|beacon| beacon.cancelled)
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn a_call_for_help_is_said_again_until_it_is_taken_back() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.join(0, 1);
+    let id = sos(&mut village, 0);
+    village.pass(40 * HOUR);
+    assert_eq!((shows(&village, 0, &id), shows(&village, 1, &id)), (Some(false), Some(false)));
+    village.restart(0);
+    village.join(0, 1);
+    village.pass(20 * HOUR);
+    assert_eq!(shows(&village, 1, &id), Some(false));
+    village.command(0, Command::BeaconCancel { id: id.clone() }).unwrap();
+    assert_eq!(shows(&village, 1, &id), Some(true));
+    village.pass(14 * HOUR);
+    assert_eq!((shows(&village, 0, &id), shows(&village, 1, &id)), (None, None));
+}
+
+#[test]
+fn a_call_for_help_that_nobody_takes_back_ends_after_14_days() {
+    let mut village = Village::new(&["Asha"]);
+    let id = sos(&mut village, 0);
+    village.pass(24 * 14 * HOUR);
+    assert_eq!(shows(&village, 0, &id), Some(false));
+    village.pass(24 * HOUR);
+    assert_eq!(shows(&village, 0, &id), None);
+}
+
+#[test]
+fn that_somebody_is_safe_is_said_once() {
+    let mut village = Village::new(&["Asha"]);
+    let command = Command::Beacon { kind: crate::BeaconKind::Safe, text: String::new(), position: None };
+    village.command(0, command).unwrap();
+    village.pass(13 * HOUR);
+    assert!(village.nodes[0].0.beacons(village.now).is_empty());
+}
+
+#[test]
+fn own_events_beyond_the_most_are_refused_and_taking_one_back_makes_room() {
+    let mut village = Village::new(&["Asha"]);
+    let ids: Vec<_> = (0..MAX_OWN).map(|_| sos(&mut village, 0)).collect();
+    let one_more = Command::Beacon { kind: crate::BeaconKind::Sos, text: String::new(), position: None };
+    let refused = village.command(0, one_more);
+    assert_eq!(refused, Err(crate::Refusal::Full { what: "beacons", limit: MAX_OWN }));
+    village.command(0, Command::BeaconCancel { id: ids[0].clone() }).unwrap();
+    sos(&mut village, 0);
+}
+
+#[test]
+fn first_contacts_that_wait_for_trials_are_bounded_and_mail_passes_them() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.introduce(0, 1);
+    village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    let node = &mut village.nodes[1].0;
+    for n in 0..MAX_RETRIES + 100 {
+        let id = core::array::from_fn(|i| n.to_le_bytes()[i % 8]);
+        node.retry_later(Time(5_000 + u64::try_from(n).unwrap()), EnvelopeId(id));
+    }
+    assert_eq!(node.retries.len(), MAX_RETRIES);
+    let id = village.send(0, 1, "hello");
+    assert_eq!(village.texts(1, 0), ["hello"]);
+    assert!(village.state(0, id) >= MessageState::Delivered);
+    village.pass(Duration::from_secs(60));
+    assert!(village.nodes[1].0.retries.is_empty());
+}
+
+fn session_records(village: &Village, at: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut records = vec![];
+    let mut visit = |key: &[u8], value: &[u8]| records.push((key.to_vec(), value.to_vec()));
+    village.nodes[at].1.scan(Table::Session, &mut visit).unwrap();
+    records
+}
+
+#[test]
+fn messages_without_room_in_the_bag_use_no_keys_up_and_follow_as_room_comes() {
+    let mut config = Config::default();
+    config.mesh.carry.quota = 60_000;
+    let mut village = Village::with(&["Asha", "Bela"], &config);
+    village.introduce(0, 1);
+    let link = village.join(0, 1);
+    village.pass(Duration::from_secs(90));
+    village.part(link);
+    let ids: Vec<_> = (0..100).map(|n| village.send(0, 1, &n.to_string())).collect();
+    let before = session_records(&village, 0);
+    village.pass(Duration::from_secs(600));
+    assert!(session_records(&village, 0) == before, "waiting seals nothing");
+    village.join(0, 1);
+    village.pass(Duration::from_secs(600));
+    assert!(ids.iter().all(|id| village.state(0, *id) >= MessageState::Delivered));
+    assert_eq!(village.texts(1, 0).len(), 100);
+}
+
+#[test]
+fn what_a_part_of_storage_lost_is_sealed_again_after_the_restart() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    village.introduce(0, 1);
+    let link = village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    village.part(link);
+    let id = village.send(0, 1, "hello");
+    let mut keys = vec![];
+    village.nodes[0].1.scan(Table::Carried, &mut |key, _| keys.push(key.to_vec())).unwrap();
+    assert!(!keys.is_empty());
+    village.nodes[0].1.apply(keys.into_iter().map(|key| crate::StoreOp::delete(Table::Carried, key)));
+    village.restart(0);
+    village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.texts(1, 0), ["hello"]);
+    assert!(village.state(0, id) >= MessageState::Delivered);
 }

@@ -9,7 +9,7 @@
 //! covers all before it. At most 200 bytes. Verification is `crypto::beacon`'s: a [`RawBeacon`] has the
 //! layout of a beacon and proves nothing.
 
-use super::envelope::{Lifetime, MAX_HOPS, MUTABLE_LEN, PUBLIC_BIT};
+use super::envelope::{Lifetime, MAX_HOPS, MUTABLE_LEN, PUBLIC_BIT, split_mutable, with_mutable};
 use crate::border::BeaconKind;
 use crate::id::EnvelopeId;
 
@@ -127,9 +127,8 @@ impl RawBeacon {
         if bytes.len() > MAX_BEACON {
             return Err(length);
         }
-        let (immutable, mutable) = bytes.split_last_chunk::<MUTABLE_LEN>().ok_or(length)?;
-        let [hops, age @ ..] = *mutable;
-        Self::from_parts(immutable.to_vec(), hops, u32::from_le_bytes(age))
+        let (immutable, hops, age_s) = split_mutable(bytes).ok_or(length)?;
+        Self::from_parts(immutable.to_vec(), hops, age_s)
     }
 
     /// A beacon from the immutable bytes that [`RawBeacon::immutable`] returned.
@@ -144,10 +143,7 @@ impl RawBeacon {
     /// The bytes for the air.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.immutable.clone();
-        bytes.push(self.hops_left);
-        bytes.extend_from_slice(&self.age_s.to_le_bytes());
-        bytes
+        with_mutable(&self.immutable, self.hops_left, self.age_s)
     }
 
     /// The name under which it is carried, as of an envelope.

@@ -194,19 +194,14 @@ impl Envelope {
         if bytes.len() > MAX_LEN {
             return Err(length);
         }
-        let (immutable, mutable) = bytes.split_last_chunk::<MUTABLE_LEN>().ok_or(length)?;
-        let [hops, age @ ..] = *mutable;
-        Self::from_parts(immutable.to_vec(), hops.min(MAX_HOPS), u32::from_le_bytes(age))
+        let (immutable, hops, age_s) = split_mutable(bytes).ok_or(length)?;
+        Self::from_parts(immutable.to_vec(), hops, age_s)
     }
 
     /// The bytes for the air.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.wire_len());
-        bytes.extend_from_slice(&self.immutable);
-        bytes.push(self.hops_left);
-        bytes.extend_from_slice(&self.age_s.to_le_bytes());
-        bytes
+        with_mutable(&self.immutable, self.hops_left, self.age_s)
     }
 
     /// Length on the air in bytes.
@@ -279,6 +274,21 @@ impl Envelope {
     pub fn body(&self) -> &[u8] {
         &self.immutable[HEADER_LEN..]
     }
+}
+
+/// What came from the air, taken apart: immutable bytes, hops lowered to [`MAX_HOPS`], age in seconds.
+pub(crate) fn split_mutable(bytes: &[u8]) -> Option<(&[u8], u8, u32)> {
+    let (immutable, &[hops, age @ ..]) = bytes.split_last_chunk::<MUTABLE_LEN>()?;
+    Some((immutable, hops.min(MAX_HOPS), u32::from_le_bytes(age)))
+}
+
+/// The bytes for the air.
+pub(crate) fn with_mutable(immutable: &[u8], hops: u8, age_s: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(immutable.len() + MUTABLE_LEN);
+    bytes.extend_from_slice(immutable);
+    bytes.push(hops);
+    bytes.extend_from_slice(&age_s.to_le_bytes());
+    bytes
 }
 
 fn check(immutable: &[u8]) -> Result<(), EnvelopeError> {

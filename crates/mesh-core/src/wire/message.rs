@@ -15,6 +15,8 @@ pub const MAX_PARENTS: usize = 8;
 
 /// The most messages that one sealed receipt names.
 pub const MAX_SEEN: usize = 64;
+/// The most gaps that one message asks about.
+pub const MAX_GAPS: usize = 128;
 /// The most parts of a segmented message.
 pub const MAX_PARTS: u16 = 64;
 /// The largest Lamport time that is accepted; far beyond any honest conversation, and far from overflow.
@@ -42,6 +44,24 @@ pub struct Seen {
     pub id: MessageId,
     /// What was left of its envelope's hops on arrival: the author knows how many it started with.
     pub hops_left: u8,
+}
+
+/// Where a message was sealed: in which sender session, as which of its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The first bytes of the session's name.
+    pub session: [u8; 8],
+    /// The index in it.
+    pub index: u32,
+}
+
+/// Messages of a session, one after the other, that did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The index of the first.
+    pub first: u32,
+    /// How many there are, at least 1.
+    pub count: u32,
 }
 
 impl core::fmt::Debug for Message {
@@ -89,6 +109,13 @@ pub enum Body {
         /// The part.
         bytes: Vec<u8>,
     },
+    /// Messages of the addressee that did not come although later ones did: they are to be sealed again.
+    Missing {
+        /// The first bytes of the name of the addressee's session.
+        session: [u8; 8],
+        /// 1 to [`MAX_GAPS`].
+        gaps: Vec<Gap>,
+    },
 }
 
 impl core::fmt::Debug for Body {
@@ -100,6 +127,7 @@ impl core::fmt::Debug for Body {
             Self::Delivered { .. } => "Delivered",
             Self::Read { .. } => "Read",
             Self::Segment { .. } => "Segment",
+            Self::Missing { .. } => "Missing",
         })
     }
 }
@@ -129,6 +157,14 @@ impl Message {
             Body::Text { text } => !text.is_empty() && text.len() <= MAX_TEXT,
             Body::Delivered { seen } | Body::Read { seen } => seen.len() <= MAX_SEEN,
             Body::Segment { index, count, .. } => (2..=MAX_PARTS).contains(count) && index < count,
+            Body::Missing { gaps, .. } => {
+                // Apart and ascending, so that nothing is named twice.
+                let ends = gaps.iter().map(|gap| gap.first.checked_add(gap.count));
+                let mut behind = ends.zip(gaps.iter().skip(1).map(|gap| gap.first).chain([u32::MAX]));
+                (1..=MAX_GAPS).contains(&gaps.len())
+                    && gaps.iter().all(|gap| gap.count > 0)
+                    && behind.all(|(end, next)| end.is_some_and(|end| end <= next))
+            }
         };
         body && self.parents.len() <= MAX_PARENTS && self.lamport <= MAX_LAMPORT
     }
@@ -169,6 +205,47 @@ mod tests {
         assert_eq!(encoded[1], format!("0201{ones}09"));
         assert_eq!(encoded[2], format!("0301{ones}09"));
         assert_eq!(encoded[3], format!("04{ones}01020108"));
+    }
+
+    #[test]
+    fn golden_missing() {
+        let body = Body::Missing { session: [7; 8], gaps: vec![Gap { first: 300, count: 2 }] };
+        let encoded = data_encoding::HEXLOWER.encode(&codec::encode(&body));
+        assert_eq!(encoded, format!("05{}01fb2c0102", "07".repeat(8)));
+    }
+
+    #[test]
+    fn more_gaps_than_the_most_none_and_impossible_ones_are_refused() {
+        let missing = |gaps: Vec<Gap>| Message { body: Body::Missing { session: [7; 8], gaps }, ..text("x") };
+        let many = |count: usize| (0..count).map(|n| Gap { first: 2 * n as u32, count: 1 }).collect();
+        assert!(Message::from_bytes(&missing(many(MAX_GAPS)).to_bytes()).is_ok());
+        let wrong = [
+            many(MAX_GAPS + 1),
+            vec![],
+            vec![Gap { first: 1, count: 9 }, Gap { first: 5, count: 1 }],
+            vec![Gap { first: 5, count: 1 }, Gap { first: 1, count: 1 }],
+            vec![Gap { first: 1, count: 0 }],
+            vec![Gap { first: u32::MAX, count: 2 }],
+        ];
+        for gaps in wrong {
+            assert!(Message::from_bytes(&missing(gaps).to_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn more_parents_receipts_and_parts_than_the_most_are_refused() {
+        let seen = |count| Body::Read { seen: vec![Seen { id: MessageId([1; 16]), hops_left: 9 }; count] };
+        let segment = |count| Body::Segment { whole: MessageId([1; 16]), index: 0, count, bytes: vec![] };
+        let with = |body| Message { body, ..text("x") };
+        let parents = |count| Message { parents: vec![[2; 8]; count], ..text("x") };
+        for (fits, exceeds) in [
+            (parents(MAX_PARENTS), parents(MAX_PARENTS + 1)),
+            (with(seen(MAX_SEEN)), with(seen(MAX_SEEN + 1))),
+            (with(segment(MAX_PARTS)), with(segment(MAX_PARTS + 1))),
+        ] {
+            assert!(Message::from_bytes(&fits.to_bytes()).is_ok());
+            assert!(Message::from_bytes(&exceeds.to_bytes()).is_err());
+        }
     }
 
     #[test]

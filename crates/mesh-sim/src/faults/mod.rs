@@ -6,8 +6,12 @@
 //! [`replay`] lets happen again.
 
 mod plan;
+mod plant;
+mod play;
+mod shrink;
 
 pub use plan::{Fault, Message, Pairing, Plan};
+pub use plant::Bug;
 
 use crate::Violation;
 use serde::{Deserialize, Serialize};
@@ -93,11 +97,35 @@ impl Failure {
 /// # Errors
 /// The failure, cut down, where an invariant broke.
 pub fn fault_run(seed: u64) -> Result<FaultReport, Box<Failure>> {
-    Ok(replay(&Plan::draw(seed)))
+    attempt(Plan::draw(seed), None)
+}
+
+/// Draws a run from `seed` in which every node has a bug, and lets it happen.
+///
+/// # Errors
+/// The failure, cut down, where an invariant broke: it is there for that.
+pub fn planted_run(seed: u64, bug: Bug) -> Result<FaultReport, Box<Failure>> {
+    attempt(Plan::draw(seed), Some(bug))
 }
 
 /// Lets a plan happen.
 #[must_use]
 pub fn replay(plan: &Plan) -> FaultReport {
-    FaultReport { nodes: plan.nodes, ..FaultReport::default() }
+    play::play(plan, None)
 }
+
+fn attempt(plan: Plan, bug: Option<Bug>) -> Result<FaultReport, Box<Failure>> {
+    let report = play::play(&plan, bug);
+    let Some(first) = report.violations.first().cloned() else { return Ok(report) };
+    let breaks = |plan: &Plan| {
+        let broken = play::play(plan, bug).violations;
+        broken.into_iter().find(|violation| violation.invariant == first.invariant)
+    };
+    let seed = plan.seed;
+    let small = shrink::shrink(plan, &mut |plan| breaks(plan).is_some());
+    let violation = breaks(&small).unwrap_or(first);
+    Err(Box::new(Failure { seed, commit: None, violation, plan: small }))
+}
+
+#[cfg(test)]
+mod tests;

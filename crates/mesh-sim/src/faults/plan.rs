@@ -15,6 +15,18 @@ pub struct Plan {
     pub heals_at: u64,
     /// How long it has to bring everything where it belongs, in milliseconds.
     pub patience: u64,
+    /// Whether people know each other before it begins, or get to know each other on the way.
+    pub introduced: bool,
+    /// Frames lost, in thousandths.
+    pub loss: u16,
+    /// Frames that come twice, in thousandths.
+    pub twice: u16,
+    /// Frames that come late and are overtaken, in thousandths.
+    pub late: u16,
+    /// How late at most, in milliseconds.
+    pub late_ms: u16,
+    /// From the last byte out to the frame in, in milliseconds.
+    pub latency: u16,
     /// Who can reach whom.
     pub pairs: Vec<Pairing>,
     /// What is written.
@@ -23,22 +35,14 @@ pub struct Plan {
     pub faults: Vec<Fault>,
 }
 
-/// A pipe between two nodes, and how bad it is.
+/// Two nodes that can reach each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pairing {
-    /// Who dials.
+    /// One.
     pub a: u32,
     /// The other.
     pub b: u32,
-    /// Frames lost, in thousandths.
-    pub loss: u16,
-    /// Frames that come twice, in thousandths.
-    pub twice: u16,
-    /// Frames that may come this much later than those after them, in milliseconds.
-    pub jitter: u16,
-    /// From the last byte out to the frame in, in milliseconds.
-    pub latency: u16,
 }
 
 /// A message of a fault run.
@@ -128,6 +132,9 @@ impl Fault {
 const NODES: (u64, u64) = (5, 30);
 /// How long everything has to arrive once the world has healed.
 const PATIENCE_MS: u64 = 45 * 60_000;
+/// Nodes are at most this far from the first one: an envelope has at least 12 hops, and whoever is farther
+/// apart is not promised to reach each other while nobody moves.
+const DEPTH: u64 = 5;
 const MINUTE: u64 = 60_000;
 
 impl Plan {
@@ -140,11 +147,28 @@ impl Plan {
         let mut draw = Draw(Rng::new(bytes));
         let nodes = draw.between(NODES.0, NODES.1);
         let heals_at = draw.between(5, 40) * MINUTE;
+        let introduced = draw.below(2) == 0;
+        let [loss, twice, late] = [draw.thousandths(80), draw.thousandths(150), draw.thousandths(150)];
+        let (late_ms, latency) = (draw.tiny(2, 2_000), draw.tiny(1, 300));
         let pairs = draw.pairs(nodes);
         let messages = draw.messages(nodes, heals_at);
         let faults = draw.faults(nodes, pairs.len() as u64, heals_at);
-        let nodes = draw.small(nodes);
-        Self { seed, nodes, heals_at, patience: PATIENCE_MS, pairs, messages, faults }
+        let (nodes, patience) = (draw.small(nodes), PATIENCE_MS);
+        Self {
+            seed,
+            nodes,
+            heals_at,
+            patience,
+            introduced,
+            loss,
+            twice,
+            late,
+            late_ms,
+            latency,
+            pairs,
+            messages,
+            faults,
+        }
     }
 
     /// Whether it can happen.
@@ -212,21 +236,33 @@ impl Draw {
         if self.below(2) == 0 { 0 } else { self.between(0, most) }
     }
 
-    /// A line through all nodes, so that there is a path, and some more pairs.
+    fn tiny(&mut self, from: u64, to: u64) -> u16 {
+        u16::try_from(self.between(from, to)).unwrap_or(u16::MAX)
+    }
+
+    fn thousandths(&mut self, most: u64) -> u16 {
+        u16::try_from(self.level(most)).unwrap_or(u16::MAX)
+    }
+
+    /// A tree, so that there is a path between any two, and some more pairs. In a small world the tree is
+    /// often a line.
     fn pairs(&mut self, nodes: u64) -> Vec<Pairing> {
-        let (loss, twice, jitter) = (self.level(100), self.level(200), self.level(400));
-        let latency = self.between(1, 300);
+        let is_line = nodes <= 2 * DEPTH && self.below(2) == 0;
         let more = self.between(0, nodes);
         let mut pairs: Vec<Pairing> = Vec::new();
-        for n in 0..nodes - 1 + more {
-            let (a, b) = if n < nodes - 1 { (n, n + 1) } else { (self.below(nodes), self.below(nodes)) };
-            let (a, b) = (self.small(a), self.small(b));
+        let mut depths = vec![0];
+        for b in 1..nodes {
+            let drawn = if is_line { b - 1 } else { self.below(b) };
+            let fits = is_line || depths[usize::try_from(drawn).unwrap_or(0)] < DEPTH;
+            let a = if fits { drawn } else { 0 };
+            depths.push(depths[usize::try_from(a).unwrap_or(0)] + 1);
+            pairs.push(Pairing { a: self.small(a), b: self.small(b) });
+        }
+        for _ in 0..more {
+            let (a, b) = (self.one(nodes), self.one(nodes));
             let known = pairs.iter().any(|pair| (pair.a, pair.b) == (a, b) || (pair.a, pair.b) == (b, a));
-            let mut up_to = |most: u64| u16::try_from(self.0.below(most + 1)).unwrap_or(u16::MAX);
             if a != b && !known {
-                let (loss, twice) = (up_to(loss), up_to(twice));
-                let (jitter, latency) = (up_to(jitter), up_to(latency));
-                pairs.push(Pairing { a, b, loss, twice, jitter, latency });
+                pairs.push(Pairing { a, b });
             }
         }
         pairs
@@ -325,7 +361,8 @@ mod tests {
         ] {
             assert!((20..95).contains(&count), "{count}");
         }
-        assert!(plans.iter().any(|plan| plan.pairs.iter().all(|pair| pair.loss == 0)));
-        assert!(plans.iter().any(|plan| plan.pairs.iter().any(|pair| pair.loss > 50)));
+        assert!(plans.iter().any(|plan| plan.loss == 0) && plans.iter().any(|plan| plan.loss > 50));
+        assert!(plans.iter().any(|plan| plan.twice > 50) && plans.iter().any(|plan| plan.late > 50));
+        assert!(plans.iter().any(|plan| plan.introduced) && plans.iter().any(|plan| !plan.introduced));
     }
 }

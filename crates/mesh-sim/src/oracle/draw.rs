@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Oracle;
+use crate::splitmix::SplitMix;
 use crate::{Audience, Draft};
 
 /// How often a draw is tried before there is none: senders who never meet anybody cannot be active.
@@ -27,22 +28,6 @@ pub struct Draw {
     pub to: u32,
     /// When, in milliseconds of the trace.
     pub at: u64,
-}
-
-/// The splitmix64 generator (Steele, Lea and Flood, OOPSLA 2014), which the reference program draws from.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
 }
 
 impl Oracle {

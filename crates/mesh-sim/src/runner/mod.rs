@@ -4,10 +4,30 @@
 //! any number of them; [`sweep`] varies one value of a scenario. [`trace_run`] replays a trace of contacts
 //! with the reference's draws, so that its oracle figures are exactly the reference's.
 
-use crate::scenario::{ProtocolName, Scenario, ScenarioError, Seal};
-use crate::stats::Interval;
-use crate::{Contact, Outcome, Recording};
+mod course;
+mod many;
+mod measure;
+mod plan;
+mod record;
+mod replay;
+mod stage;
+
+pub use course::{Course, course};
+pub use many::{Point, Sweep, each, figures, run_seeds, sweep};
+pub(crate) use measure::hex;
+pub use replay::trace_run;
+
+use crate::attack::Notebook;
+use crate::invariants::Checks;
+use crate::scenario::{ProtocolName, Scenario, ScenarioError};
+use crate::{Creation, Delivery, Outcome, Recording, Seal, Violation};
+use measure::measure;
+use mesh_core::Config;
+use plan::{Planned, readers};
+use record::{Film, open};
+use stage::{Batteries, Stage};
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 /// What the caller may set besides the scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,16 +75,6 @@ pub struct Progress {
     pub events: u64,
 }
 
-/// When a trace's messages are created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Create {
-    /// At any time.
-    #[default]
-    Uniform,
-    /// At the start of a contact of the writer.
-    Active,
-}
-
 /// How a trace is replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceOptions {
@@ -75,7 +85,7 @@ pub struct TraceOptions {
     /// Of the draws, and of everything else. Default 42.
     pub seed: u64,
     /// When they are created.
-    pub create: Create,
+    pub create: Creation,
     /// The measuring window in seconds. Default 24 h.
     pub ttl_s: u64,
     /// What each hop costs, for the oracle and the nodes alike, in milliseconds. Default 0.
@@ -104,7 +114,7 @@ impl Default for TraceOptions {
             name: "trace".to_owned(),
             messages: 1_000,
             seed: 42,
-            create: Create::Uniform,
+            create: Creation::Uniform,
             ttl_s: 86_400,
             hop_delay_ms: 0,
             goodput: None,
@@ -158,75 +168,133 @@ pub fn run(
     options: &Options,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<(Outcome, Recording), RunError> {
-    let _ = (scenario, seed, options, progress);
-    Err(RunError::Trace("not yet".to_owned()))
+    let scenario = adapted(scenario, options)?;
+    let planned = Planned::new(&scenario, seed, options)?;
+    let notebook = Notebook::default();
+    let (mut stage, checks) = stage_of(&scenario, seed, options, &planned, &notebook)?;
+    stage.play(progress);
+    let deliveries = deliveries(&scenario, &planned, &stage);
+    let mut outcome = measure(&stage.world, &deliveries);
+    outcome.scenario.clone_from(&scenario.name);
+    scenario.protocol.name().clone_into(&mut outcome.protocol);
+    outcome.seal = seal_name(scenario.protocol, scenario.seal);
+    outcome.seed = seed;
+    outcome.violations = violations(checks.as_ref());
+    outcome.losses = replay::losses(&stage, &deliveries);
+    outcome.notes = notes(&stage, &notebook);
+    outcome.missed = scenario.expect.iter().filter_map(|asked| asked.missed(&outcome)).collect();
+    let mut recording = stage.film.finish(deliveries);
+    recording.contact_seconds = planned.contact_seconds;
+    Ok((outcome, recording))
 }
 
-/// Runs a scenario once for each seed on `threads` threads; the results stand in the order of the seeds.
-/// `done` is told the number of finished runs after each.
-///
-/// # Errors
-/// As [`run`]: that of the first seed that has one.
-pub fn run_seeds(
+/// The scenario as the options want it.
+fn adapted(scenario: &Scenario, options: &Options) -> Result<Scenario, RunError> {
+    let mut scenario = scenario.clone();
+    scenario.nodes = options.nodes.unwrap_or(scenario.nodes);
+    scenario.protocol = options.protocol.unwrap_or(scenario.protocol);
+    scenario.seal = options.seal.unwrap_or(scenario.seal);
+    scenario.check()?;
+    Ok(scenario)
+}
+
+/// Everybody in place, before anything happens.
+fn stage_of<'a>(
     scenario: &Scenario,
-    seeds: core::ops::Range<u64>,
-    threads: usize,
+    seed: u64,
     options: &Options,
-    done: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<Outcome>, RunError> {
-    let _ = (threads, done);
-    seeds.map(|seed| run(scenario, seed, options, &mut |_| {}).map(|(outcome, _)| outcome)).collect()
-}
-
-/// One value of a sweep and what came of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// The value, as it would stand in the scenario.
-    pub value: String,
-    /// The runs, in the order of the seeds.
-    pub outcomes: Vec<Outcome>,
-    /// Means over the seeds with their confidence intervals, by the figure's name.
-    pub figures: BTreeMap<&'static str, Interval>,
-}
-
-/// Runs a scenario for each of `values` at `path` (`radio.range_m`) and each seed.
-///
-/// # Errors
-/// As [`run_seeds`]; where there is no such place or a value is not allowed there.
-pub fn sweep(
-    scenario: &Scenario,
-    path: &str,
-    values: &[String],
-    seeds: core::ops::Range<u64>,
-    threads: usize,
-    options: &Options,
-    done: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<Point>, RunError> {
-    let varied = |value: &String| {
-        let scenario = scenario.vary(path, value)?;
-        let outcomes = run_seeds(&scenario, seeds.clone(), threads, options, done)?;
-        Ok(Point { value: value.clone(), figures: figures(&outcomes), outcomes })
+    planned: &'a Planned,
+    notebook: &Notebook,
+) -> Result<(Stage<'a>, Option<Checks>), RunError> {
+    let honest = scenario.honest();
+    let quota = scenario.carry.map_or(Config::default().mesh.carry.quota, |carry| carry.0);
+    let newer = (f64::from(honest) * scenario.faults.newer_version.0) as u32;
+    let config = |node: u32| {
+        let mut config = Config::default();
+        config.mesh.carry.quota = quota;
+        if node < newer {
+            let versions = config.mesh.link.versions;
+            config.mesh.link.versions = *versions.start()..=versions.end() + 1;
+        }
+        config
     };
-    values.iter().map(varied).collect()
+    let mut world = stage::world(seed, scenario.seal, scenario.protocol, honest, config);
+    stage::add_attackers(&mut world, scenario, seed, notebook);
+    let real = scenario.protocol == ProtocolName::Starling;
+    if real {
+        world.introduce(&stage::pairs(&planned.written));
+    }
+    world.forget();
+    let shown = stage::watch(&mut world);
+    let checks = (options.check && real).then(|| Checks::of(&mut world, scenario.seal, honest, quota));
+    world.travel(planned.mobility(scenario, seed)?, planned.radio.clone());
+    stage::plan_faults(&mut world, scenario, seed);
+    let batteries = Batteries::of(&mut world, scenario, seed);
+    let film = Film::new(planned.end, options.samples, options.scenes);
+    let (written, end) = (&planned.written[..], planned.end);
+    Ok((Stage { world, written, film, shown, batteries, end, nodes: scenario.nodes }, checks))
 }
 
-/// Means of all figures over runs, with their confidence intervals.
-#[must_use]
-pub fn figures(outcomes: &[Outcome]) -> BTreeMap<&'static str, Interval> {
-    let of = |figure: crate::scenario::Figure| Interval::over(outcomes.iter().filter_map(|o| figure.of(o)));
-    crate::scenario::Figure::ALL.iter().filter_map(|(name, figure)| Some((*name, of(*figure)?))).collect()
+fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<Delivery> {
+    let shown = open(&stage.shown);
+    let within = scenario.deliver_within.map(|within| within.ms);
+    let honest = scenario.honest();
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    let mut deliveries = Vec::new();
+    for written in &planned.written {
+        let draft = &written.draft;
+        let deadline = within.map_or(planned.end, |within| draft.at.saturating_add(within));
+        let foreseen = planned.foresee(written, honest, within);
+        for (to, oracle) in readers(draft, honest).into_iter().zip(foreseen) {
+            deliveries.push(Delivery {
+                number: draft.number,
+                class: scenario.workload[written.class].class.clone(),
+                from: draft.from,
+                to,
+                written_s: seconds(draft.at),
+                shown_s: shown.at(draft.number, to).filter(|at| *at <= deadline).map(seconds),
+                oracle_s: oracle.map(seconds),
+            });
+        }
+    }
+    deliveries
 }
 
-/// Replays a trace: messages and window are drawn as the reference draws them, all pairs that write are
-/// introduced beforehand, and the hop delay holds for the oracle and the nodes alike.
-///
-/// # Errors
-/// Where an option is out of its range or the trace is shorter than the window.
-pub fn trace_run(
-    contacts: &[Contact],
-    options: &TraceOptions,
-    progress: &mut dyn FnMut(&Progress),
-) -> Result<(Outcome, Recording), RunError> {
-    let _ = (contacts, options, progress);
-    Err(RunError::Trace("not yet".to_owned()))
+/// What the world lost on the way, and what trackers could tell.
+fn notes(stage: &Stage<'_>, notebook: &Notebook) -> BTreeMap<String, f64> {
+    let losses = stage.world.counters().losses;
+    let counts = [
+        ("contacts never heard", losses.undiscovered),
+        ("contacts never connected", losses.unconnected),
+        ("contacts without a free place", losses.no_place),
+        ("contacts behind bodies", losses.too_far),
+        ("contacts of nodes that are off", losses.off),
+        ("frames cut", losses.cut),
+        ("envelopes cut", losses.cut_payloads),
+        ("frames lost by faults", losses.faults),
+        ("batteries dead", losses.batteries),
+        ("processes crashed", losses.crashes),
+    ];
+    let mut notes: BTreeMap<String, f64> =
+        counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n as f64)).collect();
+    let seen = notebook.lock().unwrap_or_else(PoisonError::into_inner);
+    if seen.hellos > 0 {
+        notes.insert("hellos tracked".to_owned(), seen.hellos as f64);
+        notes.insert("hellos linked to an earlier one".to_owned(), seen.relinked() as f64);
+    }
+    notes
+}
+
+fn violations(checks: Option<&Checks>) -> Vec<Violation> {
+    checks.map(Checks::broken).unwrap_or_default()
+}
+
+fn seal_name(protocol: ProtocolName, seal: Seal) -> String {
+    let name = match (protocol, seal) {
+        (ProtocolName::Starling, Seal::Product) => "product",
+        (ProtocolName::Starling, Seal::Real) => "real",
+        (ProtocolName::Starling, Seal::Cheap) => "cheap",
+        _ => "none",
+    };
+    name.to_owned()
 }

@@ -105,6 +105,12 @@ fn check_radio(scenario: &Scenario) -> Result<(), Wrong> {
 }
 
 fn check_movement(scenario: &Scenario) -> Result<(), Wrong> {
+    let radio = scenario.radio.radio(&scenario.movement);
+    if let Some(Err(wrong)) =
+        scenario.movement.invented(scenario.nodes, radio.range_m).map(|invented| invented.check())
+    {
+        return Err(Wrong { section: "[movement.", nth: 0, key: wrong.key, what: wrong.to_string() });
+    }
     match &scenario.movement {
         Movement::Waypoint(waypoint) if waypoint.fastest < waypoint.slowest => {
             let what = format!("fastest must be at least slowest, {} m/s", waypoint.slowest);
@@ -116,10 +122,6 @@ fn check_movement(scenario: &Scenario) -> Result<(), Wrong> {
             key,
             what,
         }),
-        Movement::City(city) if city.couriers + city.shelters >= scenario.nodes => {
-            let what = format!("shelters and couriers must be fewer than the {} nodes", scenario.nodes);
-            Err(Wrong { section: "[movement.city]", nth: 0, key: "shelters", what })
-        }
         _ => Ok(()),
     }
 }

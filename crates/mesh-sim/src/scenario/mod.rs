@@ -47,12 +47,13 @@ mod units;
 pub use builtin::{BUILT_IN, built_in, built_in_file};
 pub use groups::{Gatherings, Groups, Split};
 pub use parts::{
-    Attack, AttackKind, Battery, Between, Ci, City, Evacuation, Faults, Festival, Load, Movement,
-    ProtocolName, RadioKind, RadioSpec, Seal, Stadium, TraceFile, Waypoint,
+    Attack, AttackKind, Battery, Between, Ci, Faults, Load, Movement, ProtocolName, RadioKind, RadioSpec,
+    TraceFile, Waypoint,
 };
 pub use threshold::{Compare, Figure, Threshold};
 pub use units::{Bytes, Rate, Share, Span};
 
+use crate::Seal;
 use core::ops::Range;
 use serde::Deserialize;
 use units::within;
@@ -76,8 +77,8 @@ pub struct Scenario {
     /// What counts as delivered: shown this long after it was written. Without it: by the end.
     #[serde(default)]
     pub deliver_within: Option<Span>,
-    /// How contents are sealed. Default `cheap`: the real thing needs the same time on every node.
-    #[serde(default)]
+    /// How contents are sealed. Default `cheap`, which takes the same bytes on the air and little work.
+    #[serde(default = "cheap")]
     pub seal: Seal,
     /// Who is simulated. Default `starling`.
     #[serde(default)]
@@ -189,6 +190,18 @@ impl Scenario {
         Ok(varied)
     }
 
+    /// Checks that its values fit each other, after some were changed.
+    ///
+    /// # Errors
+    /// The first that does not fit, and what is allowed.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        check::check(self).map_err(|wrong| ScenarioError {
+            file: self.name.clone(),
+            line: 1,
+            what: wrong.what,
+        })
+    }
+
     /// How many nodes attack.
     #[must_use]
     pub fn attackers(&self) -> u32 {
@@ -209,6 +222,10 @@ impl Scenario {
             _ => None,
         }
     }
+}
+
+fn cheap() -> Seal {
+    Seal::Cheap
 }
 
 /// Sets the value at `path`; a number in it counts the sections of one name.

@@ -3,18 +3,10 @@
 use super::groups::Groups;
 use super::threshold::Threshold;
 use super::units::{Bytes, Rate, Share, Span, maybe_positive, maybe_within, positive, within};
+use crate::workload::{self, Who, Workload};
+use crate::{Creation, Radio, mobility};
+use core::time::Duration;
 use serde::Deserialize;
-
-/// How contents are sealed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Seal {
-    /// As on a phone.
-    Real,
-    /// The same bytes on the air, little work: for very large worlds.
-    #[default]
-    Cheap,
-}
 
 /// Who is simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -50,7 +42,7 @@ impl ProtocolName {
     }
 }
 
-/// How people move: exactly one section `[movement.KIND]`.
+/// How people move: exactly one section `[movement.KIND]`. The number of nodes is the scenario's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Movement {
@@ -59,13 +51,17 @@ pub enum Movement {
     /// Everybody walks from one random point to the next.
     Waypoint(Waypoint),
     /// A full stadium.
-    Stadium(Stadium),
+    Stadium(mobility::Stadium),
     /// Stages, a camp, and people between them.
-    Festival(Festival),
+    Festival(mobility::Festival),
     /// City blocks with shelters and couriers, after a disaster.
-    City(City),
+    City(mobility::CityBlocks),
     /// Everybody leaves.
-    Evacuation(Evacuation),
+    Evacuation(mobility::Evacuation),
+    /// Carriages that people board and leave.
+    Train(mobility::Train),
+    /// Two villages and whoever travels between them.
+    Villages(mobility::TwoVillages),
     /// Groups in which people meet, couriers between them, and splits that heal.
     Groups(Groups),
 }
@@ -73,8 +69,39 @@ pub enum Movement {
 impl Movement {
     /// Moments that lie at a place in the whole keep it when the whole is `scale` times as long.
     pub(super) fn rescale(&mut self, scale: f64) {
-        if let Self::Groups(groups) = self {
-            groups.rescale(scale);
+        match self {
+            Self::Groups(groups) => groups.rescale(scale),
+            Self::Stadium(stadium) => {
+                for at in [&mut stadium.break_at_s, &mut stadium.egress_at_s] {
+                    *at = (f64::from(*at) * scale) as u32;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The invented movement that this is, of so many nodes that reach `metres`; `None` for traces and groups.
+    pub(crate) fn invented(&self, nodes: u32, metres: f64) -> Option<mobility::Movement> {
+        let movement = match self.clone() {
+            Self::Trace(_) | Self::Groups(_) => return None,
+            Self::Waypoint(waypoint) => mobility::Movement::RandomWaypoint(waypoint.over(nodes, metres)),
+            Self::Stadium(stadium) => mobility::Movement::Stadium(stadium),
+            Self::Festival(festival) => mobility::Movement::Festival(festival),
+            Self::City(city) => mobility::Movement::CityBlocks(city),
+            Self::Evacuation(evacuation) => mobility::Movement::Evacuation(evacuation),
+            Self::Train(train) => mobility::Movement::Train(train),
+            Self::Villages(villages) => mobility::Movement::TwoVillages(villages),
+        };
+        Some(movement.with_nodes(nodes))
+    }
+
+    /// People per square metre where they stand closest, and people for each node: what bodies take from
+    /// radio, where that is the same all the time.
+    pub(crate) fn crowd(&self) -> Option<(f64, f64)> {
+        match self {
+            // Half a square metre to a seat, and more people than seats can be.
+            Self::Stadium(stadium) => Some((4.0, 1.0 / f64::from(stadium.installed).max(0.01))),
+            _ => None,
         }
     }
 }
@@ -108,47 +135,15 @@ pub struct Waypoint {
     pub rest: Span,
 }
 
-/// A stadium: seats half a metre apart, a few people in the aisles, bursts at breaks.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stadium {
-    /// Which part of the people has the program; the rest only stands in the way.
-    pub installed: Share,
-    /// When everybody begins to leave. Without it: after the end.
-    #[serde(default)]
-    pub leaving: Option<Span>,
-}
-
-/// A festival.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Festival {
-    /// Which part of the people has the program.
-    pub installed: Share,
-    /// How many stages: 1 to 20.
-    #[serde(deserialize_with = "within::<_, 1, 20>")]
-    pub stages: u32,
-}
-
-/// City blocks after a disaster.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct City {
-    /// How many shelters: 1 to 200.
-    #[serde(deserialize_with = "within::<_, 1, 200>")]
-    pub shelters: u32,
-    /// How many couriers ride between them: 0 to 100.
-    #[serde(deserialize_with = "within::<_, 0, 100>")]
-    pub couriers: u32,
-}
-
-/// An evacuation along a road.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Evacuation {
-    /// Length of the road in metres.
-    #[serde(deserialize_with = "positive::<_, 100_000>")]
-    pub road_m: f64,
+impl Waypoint {
+    fn over(&self, nodes: u32, metres: f64) -> mobility::RandomWaypoint {
+        mobility::RandomWaypoint {
+            speed_min: self.slowest as f32,
+            speed_max: self.fastest as f32,
+            pause_max_s: u32::try_from(self.rest.ms / 1000).unwrap_or(u32::MAX),
+            ..mobility::RandomWaypoint::with_degree(nodes, metres as f32, self.neighbours as f32)
+        }
+    }
 }
 
 /// What nodes reach one another with.
@@ -169,6 +164,28 @@ pub struct RadioSpec {
     /// How long an envelope needs for a hop, whatever its size; for ideal radios only.
     #[serde(default)]
     pub hop_delay: Option<Span>,
+}
+
+impl RadioSpec {
+    /// The radio with its numbers, among people who move like this.
+    #[must_use]
+    pub fn radio(&self, movement: &Movement) -> Radio {
+        let hop_delay = Duration::from_millis(self.hop_delay.unwrap_or_default().ms);
+        let mut radio = match self.kind {
+            RadioKind::Ble => Radio::ble(),
+            RadioKind::Wifi => Radio::wifi(),
+            RadioKind::Stick => Radio::stick(),
+            RadioKind::Ideal => Radio::ideal(hop_delay, None, 0),
+        };
+        radio.range_m = self.range_m.unwrap_or(radio.range_m);
+        radio.goodput = self.goodput.map_or(radio.goodput, |rate| rate.0);
+        radio.max_links = self.links.unwrap_or(radio.max_links);
+        if let Some((people_per_m2, people_per_node)) = movement.crowd() {
+            radio.range_m = radio.reach(people_per_m2);
+            (radio.body_loss_db, radio.people_per_node) = (0.0, people_per_node);
+        }
+        radio
+    }
 }
 
 /// Kinds of radio.
@@ -201,6 +218,9 @@ pub struct Load {
     /// Contacts of each person, or members of each group: 1 to 1,000. Default 8.
     #[serde(default = "eight", deserialize_with = "within::<_, 1, 1000>")]
     pub people: u32,
+    /// Whether people write while others are about: at the beginning of a contact. Default: at any time.
+    #[serde(default)]
+    pub active: bool,
     /// Length of the text: 12 B to 64 kB. Default 100 B.
     #[serde(default = "hundred_bytes")]
     pub size: Bytes,
@@ -210,6 +230,33 @@ pub struct Load {
     /// All are written before this. Without it: the end.
     #[serde(default)]
     pub until: Option<Span>,
+}
+
+impl Load {
+    /// As the planner of workloads takes it, among so many people; all moments are in whole seconds.
+    pub(crate) fn workload(&self, people: u32, length: Span) -> Workload {
+        let each = self.people.min(people.saturating_sub(1)).max(1);
+        let members = self.people.min(people).max(2);
+        let bytes = u32::try_from(self.size.0).unwrap_or(u32::MAX);
+        Workload {
+            who: match self.between {
+                Between::Uniform => Who::Uniform,
+                Between::Contacts => {
+                    Who::Contacts(workload::Contacts { each, ..workload::Contacts::default() })
+                }
+                Between::Groups => {
+                    Who::Groups(workload::Groups { groups: (people / members).max(1), members })
+                }
+                Between::Everybody => Who::Sos,
+            },
+            create: if self.active { Creation::Active } else { Creation::Uniform },
+            messages: Some(self.messages),
+            per_hour: None,
+            bytes: workload::Size::Fixed(bytes),
+            from_s: self.from.ms / 1000,
+            until_s: Some((self.until.unwrap_or(length).ms / 1000).max(self.from.ms / 1000 + 1)),
+        }
+    }
 }
 
 /// Who writes to whom.

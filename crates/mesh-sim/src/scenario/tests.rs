@@ -103,7 +103,7 @@ fn what_is_no_toml_is_told_with_its_line() {
 
 #[test]
 fn movements_exclude_each_other() {
-    assert!(park("[radio]", "[movement.evacuation]\nroad_m = 100\n\n[radio]").is_err());
+    assert!(park("[radio]", "[movement.evacuation]\nlength_m = 100.0\n\n[radio]").is_err());
     let unknown = error("[movement.waypoint]", "[movement.flying]");
     assert!(unknown.contains("`stadium`"), "{unknown}");
 }

@@ -1,20 +1,23 @@
 //! Contact logs from the field.
 //!
-//! A node whose owner consents writes down whom it met, without saying who that was:
+//! A node whose owner consents writes down when it met others, without saying who that was:
 //!
 //! ```text
 //! # starling contact log 1
 //! # numbers: random
-//! # format: start_s end_s a b  (half-open; seconds since the log began)
+//! # format: start_s end_s me other  (half-open; seconds since the log began)
 //! 12.5 340 1841205330 77120194
 //! ```
 //!
-//! `start_s end_s a b` is the contact format of this module: seconds since the log began, one line when a
+//! `start_s end_s me other` is the contact format of this module: seconds since the log began, one line when a
 //! contact is over. The numbers are 32 bits long and name nobody. With `# numbers: random` each is drawn anew
-//! for every log, so that nothing joins two logs. A group that wants one trace of all its logs writes them
-//! with a key of its own: `# numbers: keyed` then says that a number is the first 32 bits of the keyed BLAKE3
-//! hash of the account, and `# began: UNIX_SECONDS` lets the clocks be laid over one another. [`merge`] puts
-//! such logs together. Whoever reads a log numbers the nodes anew, from 0 in the order in which they appear.
+//! for every log, so that nothing joins two logs, and a stranger has a new one at each meeting.
+//!
+//! A group that wants one trace of all its logs writes them with a key of its own. `# numbers: keyed` then says
+//! that `me` is the first 32 bits of the keyed BLAKE3 hash of the own account, and that `other` is that of the
+//! link's binding, which both of its ends know and nobody else. `# began: UNIX_SECONDS` lets the clocks be laid
+//! over one another, and [`merge`] joins the two ends of each link. Who took no part is in no trace.
+//! Whoever reads a log numbers the nodes anew, from 0 in the order in which they appear.
 
 use core::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,20 +54,22 @@ impl FieldLog {
         Self { numbers: Numbers::Keyed(key), known: BTreeMap::new(), used: BTreeSet::new() }
     }
 
-    /// What stands above the lines. `began` is the time at which the log begins, in seconds since 1970; it is
-    /// told only where logs shall be merged.
+    /// What stands above the lines. `began` is the time at which the log begins, in milliseconds since 1970; it
+    /// is told only where logs shall be merged.
     #[must_use]
     pub fn header(&self, began: u64) -> String {
         let mut text = format!("{FIELD_LOG}\n");
         let _ = match self.numbers {
             Numbers::Random(_) => writeln!(text, "# numbers: random"),
-            Numbers::Keyed(_) => writeln!(text, "# numbers: keyed\n# began: {began}"),
+            Numbers::Keyed(_) => {
+                writeln!(text, "# numbers: keyed\n# began: {}", number::seconds(began))
+            }
         };
-        text.push_str("# format: start_s end_s a b  (half-open; seconds since the log began)\n");
+        text.push_str("# format: start_s end_s me other  (half-open; seconds since the log began)\n");
         text
     }
 
-    /// The number that `who` (the bytes of an account) has in this log.
+    /// The number of `who` in this log: the bytes of an account, or of a link's binding.
     pub fn number(&mut self, who: &[u8]) -> u32 {
         if let Some(number) = self.known.get(who) {
             return *number;
@@ -86,38 +91,87 @@ impl FieldLog {
     /// One contact as a line: `start` and `end` in milliseconds since the log began. Nothing where it had no
     /// duration, or where the two have the same number.
     #[must_use]
-    pub fn line(start: u64, end: u64, a: u32, b: u32) -> Option<String> {
-        if end <= start || a == b {
+    pub fn line(start: u64, end: u64, me: u32, other: u32) -> Option<String> {
+        if end <= start || me == other {
             return None;
         }
-        Some(format!("{} {} {} {}\n", number::seconds(start), number::seconds(end), a.min(b), a.max(b)))
+        Some(format!("{} {} {me} {other}\n", number::seconds(start), number::seconds(end)))
     }
 }
 
 /// Merges logs written with one key, given as name and text: the clocks are laid over one another, and what
-/// both ends of a contact saw becomes one contact. The result begins at 0.
+/// both ends of a link saw becomes one contact, for as long as both saw it. The result begins at 0; its notes
+/// tell how many links only one end told of.
 ///
 /// # Errors
 /// A log that is none or was not written with a key, with its name and line.
 pub fn merge(logs: &[(&str, &str)]) -> Result<Trace, TraceError> {
     let began = logs.iter().map(|(file, text)| began(file, text)).collect::<Result<Vec<_>, _>>()?;
     let first = began.iter().copied().min().unwrap_or(0);
-    let mut numbers = Renumbering::default();
-    let mut pairs: BTreeMap<(u32, u32), Vec<(u64, u64)>> = BTreeMap::new();
+    let mut links: BTreeMap<u32, Vec<End>> = BTreeMap::new();
     for ((file, text), began) in logs.iter().zip(&began) {
-        let shift = (began - first) * 1000;
-        // Read for its checks; the numbers of the file itself are needed to join it with the others.
-        let trace = Trace::parse(file, text)?;
-        let names = originals(text);
-        for contact in trace.contacts {
-            let full = |problem| error(file, 1, problem);
-            let a = numbers.dense(names[contact.a as usize]).map_err(full)?;
-            let b = numbers.dense(names[contact.b as usize]).map_err(full)?;
-            pairs.entry((a.min(b), a.max(b))).or_default().push((contact.start + shift, contact.end + shift));
+        // Read for its checks and their words.
+        Trace::parse(file, text)?;
+        for (link, mut end) in text.lines().filter_map(end_of_link) {
+            (end.from, end.to) = (end.from + began - first, end.to + began - first);
+            links.entry(link).or_default().push(end);
         }
     }
+    let mut pairs: BTreeMap<(u32, u32), Vec<(u64, u64)>> = BTreeMap::new();
+    let (mut single, mut apart) = (0, 0);
+    for ends in links.values() {
+        let [one, .., other] = ends.as_slice() else {
+            single += 1;
+            continue;
+        };
+        let (from, to) = (one.from.max(other.from), one.to.min(other.to));
+        if one.me == other.me {
+            single += 1;
+        } else if from >= to {
+            apart += 1;
+        } else {
+            pairs.entry((one.me.min(other.me), one.me.max(other.me))).or_default().push((from, to));
+        }
+    }
+    let mut trace = numbered(pairs, logs)?;
+    if single > 0 {
+        trace.notes.push(format!("{single} links are told of by one end only and left out"));
+    }
+    if apart > 0 {
+        trace
+            .notes
+            .push(format!("{apart} links are told of for different times and left out: clocks differ"));
+    }
+    Ok(trace)
+}
+
+/// What one end tells of a link.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    me: u32,
+    from: u64,
+    to: u64,
+}
+
+/// The link of a line that was checked before, and what it tells.
+fn end_of_link(line: &str) -> Option<(u32, End)> {
+    let mut words = line.split_whitespace();
+    let (from, to) = (number::millis(words.next()?).ok()?, number::millis(words.next()?).ok()?);
+    let (me, link) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some((link, End { me, from, to }))
+}
+
+/// Nodes numbered from 0, contacts in order of time.
+fn numbered(
+    pairs: BTreeMap<(u32, u32), Vec<(u64, u64)>>,
+    logs: &[(&str, &str)],
+) -> Result<Trace, TraceError> {
+    let mut numbers = Renumbering::default();
     let mut contacts = Vec::new();
-    for ((a, b), spans) in pairs {
+    for ((one, other), spans) in pairs {
+        let full = |problem| error(logs.first().map_or("", |log| log.0), 1, problem);
+        let (a, b) = (numbers.dense(one).map_err(full)?, numbers.dense(other).map_err(full)?);
+        let (a, b) = (a.min(b), a.max(b));
         contacts.extend(union(spans).into_iter().map(|(start, end)| Contact { start, end, a, b }));
     }
     contacts.sort_unstable();
@@ -153,19 +207,12 @@ pub(crate) fn union(mut spans: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     joined
 }
 
+/// When a log began, in milliseconds since 1970.
 fn began(file: &str, text: &str) -> Result<u64, TraceError> {
     let header = text.lines().take_while(|line| line.starts_with('#'));
     let value = header.filter_map(|line| line.strip_prefix("# began:")).next();
-    let seconds = value.and_then(|value| value.trim().parse().ok());
-    seconds.filter(|_| text.starts_with(FIELD_LOG)).ok_or_else(|| error(file, 1, TraceProblem::Alone))
-}
-
-/// The numbers in the file, in the order in which they were numbered anew.
-fn originals(text: &str) -> Vec<u32> {
-    let mut seen = BTreeSet::new();
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let numbers = lines.flat_map(|line| line.split_whitespace().skip(2)).filter_map(|word| word.parse().ok());
-    numbers.filter(|number| seen.insert(*number)).collect()
+    let millis = value.and_then(|value| number::millis(value.trim()).ok());
+    millis.filter(|_| text.starts_with(FIELD_LOG)).ok_or_else(|| error(file, 1, TraceProblem::Alone))
 }
 
 fn first_four(bytes: &[u8; 32]) -> u32 {

@@ -117,22 +117,29 @@ fn other_numbers_are_drawn_for_another_log() {
 
 #[test]
 fn logs_of_both_ends_become_one_contact() {
-    let (mut mine, mut yours) = (FieldLog::keyed([7; 32]), FieldLog::keyed([7; 32]));
-    let line = |log: &mut FieldLog, start, end, other: &[u8]| {
-        let (me, other) = (log.number(b"me"), log.number(other));
-        FieldLog::line(start, end, me, other).unwrap()
+    let line = |log: &mut FieldLog, me: &[u8], start, end, link: &[u8]| {
+        let (me, link) = (log.number(me), log.number(link));
+        FieldLog::line(start, end, me, link).unwrap()
     };
-    let first =
-        mine.header(1000) + &line(&mut mine, 5_000, 20_000, b"you") + &line(&mut mine, 0, 1_000, b"third");
-    let second = yours.header(1002) + &line(&mut yours, 3_500, 19_000, b"you");
+    let (mut mine, mut yours) = (FieldLog::keyed([7; 32]), FieldLog::keyed([7; 32]));
+    let first = mine.header(1_000_250)
+        + &line(&mut mine, b"me", 5_000, 20_000, b"link 1")
+        + &line(&mut mine, b"me", 0, 1_000, b"link to somebody without a log");
+    let second = yours.header(1_002_250) + &line(&mut yours, b"you", 3_500, 17_000, b"link 1");
     let trace = merge(&[("a", &first), ("b", &second)]).unwrap();
-    assert_eq!(trace.nodes, 3);
-    let you = Contact { start: 5_000, end: 21_000, a: 0, b: 1 };
-    assert!(
-        trace.contacts.contains(&you) || trace.contacts.contains(&Contact { a: 0, b: 1, ..you }),
-        "{trace:?}"
-    );
-    assert_eq!(trace.contacts.len(), 2);
+    assert_eq!(trace.contacts, [Contact { start: 5_500, end: 19_000, a: 0, b: 1 }]);
+    assert_eq!(trace.nodes, 2);
+    assert_eq!(trace.notes, ["1 links are told of by one end only and left out"]);
+}
+
+#[test]
+fn clocks_that_differ_by_more_than_a_contact_are_told() {
+    let (mut mine, mut yours) = (FieldLog::keyed([7; 32]), FieldLog::keyed([7; 32]));
+    let (me, you, link) = (mine.number(b"me"), yours.number(b"you"), mine.number(b"link"));
+    let first = mine.header(0) + &FieldLog::line(0, 5_000, me, link).unwrap();
+    let second = yours.header(60_000) + &FieldLog::line(0, 5_000, you, link).unwrap();
+    let trace = merge(&[("a", &first), ("b", &second)]).unwrap();
+    assert!(trace.contacts.is_empty() && trace.notes[0].contains("clocks differ"), "{trace:?}");
 }
 
 #[test]

@@ -123,11 +123,11 @@ impl World {
         self.look(|observer| observer.shown(at, NodeIx(index), number));
     }
 
-    fn plan_tick(&mut self, index: usize) {
+    pub(super) fn plan_tick(&mut self, index: usize) {
         let slot = &mut self.nodes[index];
         let Some(Time(mono)) = slot.body.as_ref().and_then(|body| body.next_wakeup()) else { return };
         // A node that wants to be woken in the past is woken a moment later, so that time goes on.
-        let at = slot.born.saturating_add(mono).max(self.now + 1);
+        let at = slot.born.saturating_add(mono.saturating_sub(slot.lived)).max(self.now + 1);
         if slot.wake.is_none_or(|wake| at < wake || wake < self.now) {
             slot.wake = Some(at);
             self.plan(at, Happening::Tick(index));

@@ -68,14 +68,14 @@ impl World {
     /// Starts a node from what it had committed, crashing it first where it runs; its connections come back.
     pub fn restart(&mut self, ix: NodeIx) {
         self.crash(ix);
-        self.nodes[ix.0].born = self.now;
+        (self.nodes[ix.0].born, self.nodes[ix.0].lived) = (self.now, 0);
         self.nodes[ix.0].fate = None;
         let now = self.time_of(ix.0);
         let slot = &mut self.nodes[ix.0];
         match &mut slot.kind {
             Kind::Node { config, store, wrap } => {
                 *store = store.snapshot();
-                let node = (self.build)(config.clone(), self.rng.bytes(), now, None, store);
+                let node = (self.build)((**config).clone(), self.rng.bytes(), now, None, store);
                 let starling = Starling::new(node);
                 slot.body = Some(match wrap {
                     Some(wrap) => wrap(starling),

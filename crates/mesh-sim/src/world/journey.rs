@@ -416,6 +416,10 @@ impl World {
             return false;
         };
         let metres = f64::from((here.0 - there.0).hypot(here.1 - there.1));
+        // The movement may be one meeting ahead: then the two are far apart already, and nothing is known.
+        if metres > 1.5 * radio.range_m {
+            return false;
+        }
         let people = (self.crowd(n, a, b) + 1) as f64 * radio.people_per_node;
         let circle = core::f64::consts::PI * radio.range_m * radio.range_m;
         metres > radio.reach(people / circle.max(f64::MIN_POSITIVE))

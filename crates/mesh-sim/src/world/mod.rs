@@ -152,15 +152,16 @@ impl World {
         mut wrap: impl FnMut(Starling) -> Box<dyn Protocol> + Send + 'static,
     ) -> NodeIx {
         let (index, store) = (self.nodes.len(), Memory::default());
-        let kind = Kind::Node { config: config.clone(), store: store.clone(), wrap: None };
+        let boxed = Box::new(config.clone());
+        let kind = Kind::Node { config: boxed.clone(), store: store.clone(), wrap: None };
         self.nodes.push(Slot::new(kind, self.now));
         let now = self.time_of(index);
-        let node = (self.build)(config.clone(), self.rng.bytes(), now, Some(name), &store);
+        let node = (self.build)(config, self.rng.bytes(), now, Some(name), &store);
         let account = node.identity().account;
         let slot = &mut self.nodes[index];
         slot.account = Some(account);
         slot.body = Some(wrap(Starling::new(node)));
-        slot.kind = Kind::Node { config, store, wrap: Some(Box::new(wrap)) };
+        slot.kind = Kind::Node { config: boxed, store, wrap: Some(Box::new(wrap)) };
         self.drain(index);
         NodeIx(index)
     }
@@ -364,7 +365,7 @@ impl World {
     fn time_of(&self, index: usize) -> Now {
         let slot = &self.nodes[index];
         let wall = (EPOCH + self.before_s + self.now / 1_000).saturating_add_signed(slot.skew);
-        Now { mono: Time(self.now - slot.born), wall: Wall(wall) }
+        Now { mono: Time(self.now - slot.born + slot.lived), wall: Wall(wall) }
     }
 
     fn look(&mut self, mut each: impl FnMut(&mut dyn Observer)) {

@@ -22,6 +22,12 @@ const AWAKE: Duration = Duration::from_secs(605);
 const BEACON_BYTES: u32 = 72;
 
 impl World {
+    /// The account of a real node's person, whether it runs or not; `None` for another protocol.
+    #[must_use]
+    pub fn account(&self, ix: NodeIx) -> Option<mesh_core::AccountId> {
+        self.nodes[ix.0].account
+    }
+
     /// Somebody writes, now: the draft's own time is not looked at. A node that does not run writes nothing.
     pub fn submit(&mut self, draft: &Draft) {
         let ix = node_ix(draft.from);
@@ -93,15 +99,24 @@ impl World {
         }
         let met: BTreeSet<NodeIx> = pairs.iter().flat_map(|(a, b)| [*a, *b]).collect();
         self.sleep_it_off(&met);
-        self.before_s += (self.now - start) / 1_000;
-        self.now = start;
-        self.agenda.keep_changes();
-        let all: Vec<NodeIx> = (0..self.nodes.len()).map(NodeIx).filter(|ix| self.is_running(*ix)).collect();
-        for ix in all {
-            self.restart(ix);
-        }
+        self.begin_at(start);
         (self.counters, self.keeping, self.observers) = (counters, keeping, observers);
         missing
+    }
+
+    /// Turns the world's time back to `start` as if nothing had been; the clocks of the nodes go on.
+    fn begin_at(&mut self, start: u64) {
+        self.agenda.keep_changes();
+        for index in 0..self.nodes.len() {
+            let lived = self.time_of(index).mono.0;
+            let slot = &mut self.nodes[index];
+            (slot.born, slot.lived, slot.wake) = (start, lived, None);
+        }
+        self.before_s += (self.now - start) / 1_000;
+        self.now = start;
+        for index in 0..self.nodes.len() {
+            self.plan_tick(index);
+        }
     }
 
     /// The pairs among `pairs` that do not know each other, and could.

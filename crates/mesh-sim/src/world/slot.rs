@@ -88,7 +88,7 @@ pub(crate) type Wrap = Box<dyn FnMut(Starling) -> Box<dyn Protocol> + Send>;
 /// How a node comes back after a crash.
 pub(crate) enum Kind {
     /// From what was durable.
-    Node { config: Config, store: Memory, wrap: Option<Wrap> },
+    Node { config: Box<Config>, store: Memory, wrap: Option<Wrap> },
     /// As it was.
     Other { asleep: Option<Box<dyn Protocol>> },
 }
@@ -108,6 +108,8 @@ pub(crate) struct Slot {
     pub(crate) account: Option<AccountId>,
     /// The world's time at which this process began.
     pub(crate) born: u64,
+    /// How long it had run by then: more than nothing only where it was introduced before the world began.
+    pub(crate) lived: u64,
     /// Seconds that its wall clock is off.
     pub(crate) skew: i64,
     /// When it is woken next.
@@ -128,6 +130,7 @@ impl Slot {
             kind,
             account: None,
             born,
+            lived: 0,
             skew: 0,
             wake: None,
             links: Vec::new(),

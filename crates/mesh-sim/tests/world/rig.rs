@@ -108,7 +108,7 @@ pub(crate) fn texts_from(world: &World, at: NodeIx, from: NodeIx) -> Vec<String>
 }
 
 pub(crate) fn state(world: &World, at: NodeIx, message: MessageId) -> MessageState {
-    world.node(at).info(world.clocks(at), message).unwrap().state
+    world.node(at).info(world.clocks(at), message).unwrap().unwrap().state
 }
 
 pub(crate) fn all_delivered(world: &World, at: NodeIx, ids: &[MessageId]) -> bool {

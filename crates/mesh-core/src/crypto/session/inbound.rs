@@ -1,10 +1,11 @@
 //! Chains that we read: importing shares, looking ahead, using items up, ending.
 
 use super::chain::{CONTROL_ITEMS, Item, Link, ahead_of};
+use super::missing::Asked;
 use super::records::{self, Sid};
 use super::share::Share;
 use super::state::{Inbound, SEEDS, Seed, control_name, keep_newest, prefix, session_name};
-use super::{Sessions, TOMBSTONE_S};
+use super::{MAX_ENDED, Sessions, TOMBSTONE_S};
 use crate::crypto::kdf;
 use crate::crypto::ratchet::{Decrypted, Export, RatchetError};
 use crate::id::{AccountId, DeviceId, Tag};
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 /// The most items that one chain may hold unused; the oldest go first. Also how far a share may jump.
 pub(super) const MAX_ITEMS: u32 = 16_384;
 /// Sender sessions read per device; the oldest superseded one goes first.
-const MAX_SESSIONS: usize = 16;
+pub(super) const MAX_SESSIONS: usize = 16;
 
 /// Why a message of a session that we read does not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Sessions {
         if let Some((name, index)) = share.ended {
             self.end_at(from.1, name, index, out);
         }
-        if self.ended.contains_key(&sid) {
+        if self.ended.contains(&sid) {
             return Ok(None);
         }
         if let Some(known) = self.inbound.get(&sid) {
@@ -79,6 +80,7 @@ impl Sessions {
             have: start,
             link,
             superseded_s: None,
+            asked: Asked::default(),
             left: BTreeSet::new(),
             slot: self.slot(sid),
         };
@@ -135,6 +137,7 @@ impl Sessions {
             have: 0,
             link: theirs,
             superseded_s: None,
+            asked: Asked::default(),
             left: BTreeSet::new(),
             slot: self.slot(sid),
         };
@@ -272,14 +275,16 @@ impl Sessions {
         if inbound.control {
             return;
         }
-        self.ended.insert(sid, now_s);
+        self.ended.set(sid, Some(now_s));
         self.records.put(out, records::ended(sid), &now_s);
+        self.forget_ended(out);
     }
 
     pub(super) fn remove_inbound(&mut self, sid: Sid, out: &mut Outbox) -> Option<Inbound> {
         let inbound = self.inbound.remove(&sid)?;
         self.drop_items(sid, inbound.slot, &inbound.left, out);
         self.slots.remove(&inbound.slot);
+        self.asks.set(sid, None);
         self.readers.drop(sid);
         self.records.delete(out, records::inbound(sid));
         if !inbound.control {
@@ -307,14 +312,23 @@ impl Sessions {
         for sid in stale {
             self.end(now_s, sid, out);
         }
-        let gone: Vec<Sid> = self.ended.iter().filter(|(_, at)| old(**at)).map(|(sid, _)| *sid).collect();
-        for sid in gone {
-            self.ended.remove(&sid);
+        self.forget_ended(out);
+    }
+
+    /// Forgets the tombstones whose time has come, and the oldest of those that are too many.
+    pub(super) fn forget_ended(&mut self, out: &mut Outbox) {
+        let now_s = self.now_s;
+        let old = |since: u64| now_s.saturating_sub(since) >= TOMBSTONE_S;
+        while let Some((since, sid)) = self.ended.first()
+            && (old(since) || self.ended.len() > MAX_ENDED)
+        {
+            self.ended.set(sid, None);
             self.records.delete(out, records::ended(sid));
         }
-        let gone: Vec<_> = self.ended_olm.iter().filter(|(_, at)| old(**at)).map(|(id, _)| *id).collect();
-        for id in gone {
-            self.ended_olm.remove(&id);
+        while let Some((since, id)) = self.ended_olm.first()
+            && (old(since) || self.ended_olm.len() > MAX_ENDED)
+        {
+            self.ended_olm.set(id, None);
             self.records.delete(out, records::ended_olm(&id));
         }
     }

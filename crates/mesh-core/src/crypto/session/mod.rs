@@ -26,6 +26,7 @@
 
 mod chain;
 mod inbound;
+mod missing;
 mod open;
 mod outbound;
 mod payload;
@@ -38,6 +39,7 @@ mod state;
 mod tests;
 
 pub use chain::commitment;
+pub use missing::{MAX_ASKS, Missing};
 pub use payload::PER_CONTENT;
 
 use super::cert::{IntroError, VerifiedIntro};
@@ -48,12 +50,13 @@ use crate::id::{AccountId, Ack, AckCommit, DeviceId, EnvelopeId, Invite, Tag};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::ReadError;
-use crate::time::{Now, Time};
+use crate::time::{Now, Schedule, Time};
 use crate::wire::Envelope;
+use crate::wire::message::Place;
 use core::fmt;
 use records::{Records, Sid};
 use state::{Budget, Conversation, Inbound, Live, Outbound, Peer, Pending, Readers, Uptime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most recognition secrets that a link hello has room for.
 pub const MAX_RECOGNITION: usize = 64;
@@ -66,6 +69,9 @@ const AGREEMENTS_BURST: u64 = 5_000;
 /// How long an ended session must not come back, in seconds of uptime: 28 days, twice the longest
 /// lifetime of an envelope.
 const TOMBSTONE_S: u64 = 28 * 86_400;
+/// Ended sessions of each kind that are remembered; the oldest goes first. Every request that gives way to
+/// a newer one leaves some, so that strangers decide how many there are.
+pub const MAX_ENDED: usize = 65_536;
 
 /// All sender sessions, control chains and Olm sessions of this device.
 pub struct Sessions {
@@ -85,8 +91,12 @@ pub struct Sessions {
     tags: BTreeMap<[u8; 8], (u32, u32)>,
     slots: BTreeMap<u32, Sid>,
     readers: Readers,
-    ended: BTreeMap<Sid, u64>,
-    ended_olm: BTreeMap<OlmId, u64>,
+    /// Since when, in seconds of uptime.
+    ended: Schedule<u64, Sid>,
+    ended_olm: Schedule<u64, OlmId>,
+    neighbours: BTreeSet<AccountId>,
+    /// When the writer of a session that has gaps is asked, in seconds of uptime.
+    asks: Schedule<u64, Sid>,
     psk_trials: Budget,
     agreements: Budget,
 }
@@ -102,6 +112,8 @@ pub struct SealedEnvelope {
     pub single_device: bool,
     /// Whether it is a first contact.
     pub first_contact: bool,
+    /// Where its contents stand; `None` where it holds keys only.
+    pub place: Option<Place>,
 }
 
 /// Why nothing was sealed; nothing changed.
@@ -241,8 +253,10 @@ impl Sessions {
             tags: BTreeMap::new(),
             slots: BTreeMap::new(),
             readers: Readers::default(),
-            ended: BTreeMap::new(),
-            ended_olm: BTreeMap::new(),
+            ended: Schedule::default(),
+            ended_olm: Schedule::default(),
+            neighbours: BTreeSet::new(),
+            asks: Schedule::default(),
             psk_trials: Budget::new(PSK_TRIALS_PER_S, PSK_TRIALS_PER_S),
             agreements: Budget::new(AGREEMENTS_PER_S, AGREEMENTS_BURST),
         }
@@ -337,13 +351,14 @@ impl Sessions {
         }
     }
 
-    /// When [`Sessions::tick`] has something to do.
+    /// When [`Sessions::tick`] or [`Sessions::take_missing`] has something to do.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
         if self.peers.is_empty() {
             return None;
         }
-        self.uptime.next_save()
+        let ask = self.asks.first().and_then(|(due_s, _)| self.uptime.when(due_s));
+        [self.uptime.next_save(), ask].into_iter().flatten().min()
     }
 
     /// Begins an input: what earlier ones wrote is in storage now.
@@ -405,7 +420,21 @@ impl Sessions {
     fn end_olm(&mut self, id: OlmId, out: &mut Outbox) {
         self.records.delete(out, records::olm(&id));
         self.records.put(out, records::ended_olm(&id), &self.now_s);
-        self.ended_olm.insert(id, self.now_s);
+        self.ended_olm.set(id, Some(self.now_s));
+        self.forget_ended(out);
+    }
+
+    /// Forgets a device that came with nothing of use: who knows a link could leave any number of them.
+    fn forget_newcomer(&mut self, account: AccountId, device: DeviceId, out: &mut Outbox) {
+        self.forget_device(device, out);
+        let Some(conversation) = self.conversations.get_mut(&account) else { return };
+        conversation.devices.retain(|held| *held != device);
+        if conversation.devices.is_empty() && conversation.current.is_none() {
+            self.conversations.remove(&account);
+            self.records.delete(out, records::conversation(account));
+        } else {
+            self.records.put(out, records::conversation(account), conversation);
+        }
     }
 
     fn put_peer(&mut self, device: DeviceId, out: &mut Outbox) {

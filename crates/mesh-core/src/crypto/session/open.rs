@@ -99,6 +99,7 @@ impl Sessions {
         };
         self.consume(self.now_s, sid, index, item.tag, out);
         self.look_ahead(sid, index, &mut delivery.new_tags, out);
+        self.watch_gaps(sid, index, out);
         self.heard(sid, account, device, out);
         match result {
             Err(reason) => Opened::Rejected(reason),
@@ -175,6 +176,7 @@ impl Sessions {
         let item = self.item(work.read, sid, opened.index).map_err(|_| "a key cannot be read")?;
         let Some(item) = item else { return Err("a message whose key is used up") };
         self.consume(self.now_s, sid, opened.index, item.tag, out);
+        self.watch_gaps(sid, opened.index, out);
         delivery.contents = contents(opened.plaintext, several)?;
         Ok(true)
     }
@@ -270,7 +272,7 @@ impl Sessions {
         let mut held: Vec<OlmRef> = peer.olm.clone();
         let identity = peer.cert.olm;
         if let Some(id) = self.ratchet.olm_session_of(message) {
-            if self.ended_olm.contains_key(&id) {
+            if self.ended_olm.contains(&id) {
                 return Unpacked::Again;
             }
             held.retain(|session| session.id == id);
@@ -339,10 +341,15 @@ impl Sessions {
         if intro.check_kem(&first.kem).is_err() {
             return Opened::Rejected("the KEM key is not the signed one");
         }
-        match self.take_first(work, &opening, &first, intro, is_new, out) {
+        let (account, device) = (intro.account_id(), intro.device_id());
+        let opened = match self.take_first(work, &opening, &first, intro, is_new, out) {
             Ok(opened) => opened,
             Err(reason) => Opened::Rejected(reason),
+        };
+        if is_new && !matches!(opened, Opened::Delivery(_)) {
+            self.forget_newcomer(account, device, out);
         }
+        opened
     }
 
     /// The outer seal of a first contact: every prekey once, and the pre-shared keys only of those

@@ -18,6 +18,7 @@ use crate::outbox::Outbox;
 use crate::store::Read;
 use crate::time::Now;
 use crate::wire::codec;
+use crate::wire::message::Place;
 use crate::wire::{Envelope, Lifetime, SizeClass};
 
 /// The share rides again in every so-many-th message until one was receipted.
@@ -120,13 +121,19 @@ impl Sessions {
         }
         let letter = Letter { own, read, to, lifetime, contents };
         let packed = self.pack(&letter, plan, out)?;
-        match (plan.way, packed) {
+        let mut sealed = match (plan.way, packed) {
             (Way::First(device), Some(packed)) => self.seal_first(&letter, device, packed, out),
             (Way::Carrier(device, _) | Way::Control(device, _), Some(packed)) => {
                 self.seal_with_share(&letter, plan.way, device, packed, out)
             }
             _ => self.seal_own(&letter, out),
+        }?;
+        if !contents.is_empty() {
+            let sid = self.current(to)?;
+            let last = self.outbound.get(&sid).and_then(|(_, live)| live.index.checked_sub(1));
+            sealed.place = last.map(|index| Place { session: prefix(&sid), index });
         }
+        Ok(sealed)
     }
 
     /// An envelope of ours was receipted: its keys arrived.
@@ -722,5 +729,5 @@ fn sealed(
 ) -> Result<SealedEnvelope, SealError> {
     let envelope = Envelope::new(*header, body, 0)
         .map_err(|_| records::broken("a sealed body has not the length of its class"))?;
-    Ok(SealedEnvelope { envelope, commit, single_device, first_contact })
+    Ok(SealedEnvelope { envelope, commit, single_device, first_contact, place: None })
 }

@@ -67,8 +67,8 @@ impl Sessions {
                 let item = Item::from_bytes(value).ok_or_else(|| broken("an item is damaged"))?;
                 found.items.push((*sid, index, prefix(&item.tag.0)));
             }
-            Kind::Ended => drop(self.ended.insert(sid()?, decoded(value)?)),
-            Kind::EndedOlm => drop(self.ended_olm.insert(olm()?, decoded(value)?)),
+            Kind::Ended => self.ended.set(sid()?, Some(decoded(value)?)),
+            Kind::EndedOlm => self.ended_olm.set(olm()?, Some(decoded(value)?)),
             Kind::Uptime => self.uptime = Uptime::continued(decoded(value)?),
             Kind::Kem | Kind::Olm | Kind::Export => {}
         }
@@ -80,6 +80,10 @@ impl Sessions {
             let Some(inbound) = self.inbound.get_mut(&sid) else { continue };
             inbound.left.insert(index);
             self.tags.insert(tag, (inbound.slot, index));
+        }
+        let sids: Vec<Sid> = self.inbound.keys().copied().collect();
+        for sid in sids {
+            self.asks.set(sid, self.ask_at(sid));
         }
         for (sid, outbound) in found.outbound {
             let hot = found.hot.remove(&sid).ok_or_else(|| broken("a sender session lacks its state"))?;

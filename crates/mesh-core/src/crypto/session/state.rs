@@ -1,6 +1,7 @@
 //! What is kept about peers and sessions, as it stands in memory and in records.
 
 use super::chain::{CONTROL_ITEMS, Link};
+use super::missing::Asked;
 use super::payload::Encapsulated;
 use super::records::Sid;
 use super::share::{KemId, KemSecret};
@@ -27,7 +28,7 @@ pub(super) const KEM_SECRETS: usize = 2;
 /// peer how far the chain went, before the peer's look-ahead of 200 ends.
 const MAX_LAG: u32 = 150;
 /// Megolm readers kept parsed; others are read again from their records.
-const READERS: usize = 64;
+pub(super) const READERS: usize = 64;
 
 /// A device that we write to or heard of.
 #[derive(Clone, Serialize, Deserialize)]
@@ -203,6 +204,7 @@ pub(super) struct Inbound {
     pub(super) link: Option<[u8; 32]>,
     /// The uptime at which a later session took its place.
     pub(super) superseded_s: Option<u64>,
+    pub(super) asked: Asked,
     /// The indexes whose items are unused.
     #[serde(skip)]
     pub(super) left: BTreeSet<u32>,
@@ -345,6 +347,11 @@ impl Uptime {
         self.base_s.saturating_add(now.since(start).as_secs())
     }
 
+    /// The point in this run at which so many seconds have been counted.
+    pub(super) fn when(&self, total_s: u64) -> Option<Time> {
+        self.start.map(|start| start + Duration::from_secs(total_s.saturating_sub(self.base_s)))
+    }
+
     /// The seconds to write down, where an hour of them is new.
     pub(super) fn save_due(&mut self, now: Time) -> Option<u64> {
         let total = self.at(now);
@@ -422,6 +429,11 @@ impl Readers {
 
     pub(super) fn drop(&mut self, sid: Sid) {
         self.kept.remove(&sid);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
     }
 }
 

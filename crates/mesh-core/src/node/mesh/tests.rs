@@ -23,6 +23,7 @@ struct Peer {
     contacts: Vec<Option<AccountId>>,
     receipts: Vec<(u64, Ack)>,
     faults: Vec<&'static str>,
+    lost: Vec<EnvelopeId>,
     closed: Vec<CloseReason>,
 }
 
@@ -213,6 +214,7 @@ impl Peer {
             contacts: Vec::new(),
             receipts: Vec::new(),
             faults: Vec::new(),
+            lost: Vec::new(),
             closed: Vec::new(),
         }
     }
@@ -229,6 +231,7 @@ impl Peer {
                 }
                 MeshEvent::Receipted { ack, .. } => self.receipts.push((now.mono.0, ack)),
                 MeshEvent::Fault { what, .. } => self.faults.push(what),
+                MeshEvent::Lost { id } => self.lost.push(id),
                 MeshEvent::Expired { .. } | MeshEvent::Down { .. } => {}
             }
         }

@@ -34,7 +34,7 @@ fn texts(world: &World, at: NodeIx) -> Vec<String> {
 }
 
 fn state(world: &World, at: NodeIx, message: MessageId) -> MessageState {
-    world.node(at).info(world.clocks(at), message).unwrap().state
+    world.node(at).info(world.clocks(at), message).unwrap().unwrap().state
 }
 
 /// Two introduced people, connected.

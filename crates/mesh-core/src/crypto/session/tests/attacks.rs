@@ -194,8 +194,8 @@ fn attack_16_first_contacts_close_with_their_generation() {
     b.apply(out);
     let mut thief = Device { memory: b.memory.snapshot(), ..Device::new(Kind::Real, 9) };
     thief.restart();
-    thief.sessions.ended_olm.clear();
-    thief.sessions.ended.clear();
+    thief.sessions.ended_olm = Schedule::default();
+    thief.sessions.ended = Schedule::default();
     assert!(recorded.iter().all(|sealed| matches!(thief.open(&sealed.envelope), Opened::Foreign)));
 }
 

@@ -63,15 +63,8 @@ fn an_introduced_pair_writes_short_envelopes() {
     for kind in [Kind::Real, Kind::Fake] {
         let (mut a, mut b) = Device::pair(kind);
         Device::introduce(&mut a, &mut b);
-        for _ in 0..3 {
-            // Renewals for KEM secrets settle first.
-            let sealed = a.seal(b.id(), "settling");
-            b.delivered(&sealed);
-            a.receipted(sealed.commit);
-            let sealed = b.seal(a.id(), "settling");
-            a.delivered(&sealed);
-            b.receipted(sealed.commit);
-        }
+        // Renewals for KEM secrets settle first.
+        Device::round_trips(&mut a, &mut b, 3);
         let sealed = a.seal(b.id(), &"x".repeat(127));
         assert_eq!(sealed.envelope.size(), Some(SizeClass::B256));
         assert_eq!(b.delivered(&sealed).contents[0].len(), 127);

@@ -2,6 +2,8 @@
 
 mod attacks;
 mod contact;
+mod limits;
+mod missing;
 mod renewal;
 mod silence;
 
@@ -168,6 +170,18 @@ impl Device {
             assert_eq!(texts(&delivery), ["hello"]);
             assert_eq!(delivery.ack.map(commitment), Some(sealed.commit));
             from.receipted(sealed.commit);
+        }
+    }
+
+    /// Each writes to the other and hears that it arrived, so many times.
+    fn round_trips(a: &mut Self, b: &mut Self, count: usize) {
+        for _ in 0..count {
+            let sealed = a.seal(b.id(), "settling");
+            b.delivered(&sealed);
+            a.receipted(sealed.commit);
+            let sealed = b.seal(a.id(), "settling");
+            a.delivered(&sealed);
+            b.receipted(sealed.commit);
         }
     }
 }

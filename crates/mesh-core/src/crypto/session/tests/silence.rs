@@ -151,14 +151,7 @@ fn memory_and_storage_agree_after_a_restart() {
 fn a_message_costs_few_small_records() {
     let (mut a, mut b) = Device::pair(Kind::Real);
     Device::introduce(&mut a, &mut b);
-    for _ in 0..3 {
-        let sealed = a.seal(b.id(), "settling");
-        b.delivered(&sealed);
-        a.receipted(sealed.commit);
-        let sealed = b.seal(a.id(), "settling");
-        a.delivered(&sealed);
-        b.receipted(sealed.commit);
-    }
+    Device::round_trips(&mut a, &mut b, 3);
     let (mut out, contents) = (Outbox::new(Seq(0)), [b"twenty bytes of text".to_vec()]);
     a.pass(1);
     let sealed =

@@ -1,0 +1,163 @@
+//! What became of a text of ours. It stands beside the text, where the history is: what is over needs no place among
+//! what is on its way.
+
+use super::outgoing::Change;
+use super::{FATE, State, event_key};
+use crate::border::Event;
+use crate::id::{AccountId, MessageId};
+use crate::outbox::Outbox;
+use crate::store::{Read, ReadError, Table};
+use crate::time::{Now, Time, Wall};
+use crate::view::{InfoView, MessageState, RecipientView};
+use crate::wire::codec;
+use crate::wire::message::Seen;
+use serde::{Deserialize, Serialize};
+
+impl State {
+    /// The names of texts of ours that begin with these hexadecimal digits, at most `most`.
+    #[must_use]
+    pub fn own_named(&self, beginning: &str, most: usize) -> Vec<MessageId> {
+        self.conversations.values().flat_map(|c| c.named(beginning)).take(most).collect()
+    }
+
+    /// Where a message of ours is.
+    ///
+    /// # Errors
+    /// Where storage cannot be read, which knows what is over.
+    pub fn info(&self, now: Now, id: MessageId, read: &dyn Read) -> Result<Option<InfoView>, ReadError> {
+        if let Some(info) = self.outgoing.info(now, id) {
+            return Ok(Some(info));
+        }
+        let over = self.conversations.iter().find(|(_, c)| c.end_of(id).is_some());
+        over.map(|(to, _)| Ok(self.fate(*to, id, read)?.info(now, id, *to))).transpose()
+    }
+
+    /// A receipt of the recipient itself, for a message on its way or one that is over.
+    pub(super) fn receipted(
+        &mut self,
+        now: Now,
+        from: AccountId,
+        seen: Seen,
+        is_read: bool,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<(), ReadError> {
+        let Seen { id, hops_left } = seen;
+        if self.outgoing.contains(id) {
+            let change = self.outgoing.receipted(now, from, (id, hops_left), is_read, out);
+            self.changed(change, out);
+            return Ok(());
+        }
+        let end = self.conversations.get(&from).and_then(|c| c.end_of(id));
+        if end.is_none_or(|end| end == End::Read) {
+            return Ok(());
+        }
+        let before = self.fate(from, id, read)?;
+        let mut fate = before;
+        fate.receipted(now, hops_left, is_read);
+        if fate != before {
+            self.end(from, id, fate, out);
+        }
+        if fate.end != before.end {
+            let (state, carriers) = (fate.end.into(), fate.carriers);
+            out.notify(Event::MessageState { message: id, to: from, state, carriers });
+        }
+        Ok(())
+    }
+
+    /// What is neither on its way nor known to have ended lost its end with a part of storage.
+    pub(super) fn end_lost(&mut self) {
+        for conversation in self.conversations.values_mut() {
+            for id in conversation.endless() {
+                if !self.outgoing.contains(id) {
+                    conversation.end(id, Fate::LOST.end);
+                }
+            }
+        }
+    }
+
+    /// Stores what is over beside its text.
+    pub(super) fn end(&mut self, to: AccountId, id: MessageId, fate: Fate, out: &mut Outbox) {
+        out.put(Table::Event, event_key(FATE, to, id), codec::encode(&fate));
+        self.conversations.entry(to).or_default().end(id, fate.end);
+        self.fresh_fates.insert(id, fate);
+    }
+
+    fn fate(&self, to: AccountId, id: MessageId, read: &dyn Read) -> Result<Fate, ReadError> {
+        if let Some(fate) = self.fresh_fates.get(&id) {
+            return Ok(*fate);
+        }
+        let bytes = read.load(Table::Event, &event_key(FATE, to, id))?;
+        Ok(bytes.and_then(|bytes| codec::decode(&bytes).ok()).unwrap_or(Fate::LOST))
+    }
+
+    /// Stores and tells what changed.
+    pub(super) fn changed(&mut self, change: Option<Change>, out: &mut Outbox) {
+        let Some(Change { message, to, state, carriers, fate }) = change else { return };
+        if let Some(fate) = fate {
+            self.end(to, message, fate, out);
+        }
+        out.notify(Event::MessageState { message, to, state, carriers });
+    }
+}
+
+/// The end of a text of ours, as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Fate {
+    pub(super) end: End,
+    pub(super) at: Option<Wall>,
+    /// When its custody was over, or would have been.
+    pub(super) until: Time,
+    /// The hops that the latest sealing began with.
+    pub(super) start: Option<u8>,
+    /// The hops that it took.
+    pub(super) hops: Option<u8>,
+    pub(super) carriers: u32,
+}
+
+/// How a message can end; what it cannot come back from stands later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum End {
+    /// Nobody receipted it in time. A receipt that comes later still tells the truth.
+    Expired,
+    Delivered,
+    Read,
+}
+
+impl From<End> for MessageState {
+    fn from(end: End) -> Self {
+        match end {
+            End::Expired => Self::Expired,
+            End::Delivered => Self::Delivered,
+            End::Read => Self::Read,
+        }
+    }
+}
+
+impl Fate {
+    /// Of a text that is not on its way any more, whose end was lost with a part of storage: nothing that was
+    /// receipted is known, and nothing is claimed.
+    pub(super) const LOST: Self =
+        Self { end: End::Expired, at: None, until: Time(0), start: None, hops: None, carriers: 0 };
+
+    /// Takes in a receipt of the recipient.
+    pub(super) fn receipted(&mut self, now: Now, hops_left: u8, is_read: bool) {
+        self.hops = self.start.and_then(|start| start.checked_sub(hops_left)).or(self.hops);
+        let end = if is_read { End::Read } else { End::Delivered };
+        if end > self.end {
+            (self.end, self.at) = (end, Some(now.wall));
+        }
+    }
+
+    pub(super) fn info(&self, now: Now, id: MessageId, to: AccountId) -> InfoView {
+        let state = self.end.into();
+        InfoView {
+            id,
+            state,
+            carriers: self.carriers,
+            hops: self.hops,
+            expires_in: self.until.since(now.mono),
+            recipients: vec![RecipientView { account: to, state, at: self.at }],
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Lays this crate beside The ONE: its recorded run under its rules, with both routers and five seeds, and a
+//! random waypoint of 1,000 nodes.
+//!
+//! ```text
+//! cargo run --release -p mesh-sim --example one -- TRACE
+//! ```
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use mesh_sim::mobility::RandomWaypoint;
+use mesh_sim::one::{OneOutcome, OneRouter, OneSettings, replay, walk};
+use mesh_sim::workload::{Size, Workload, plan};
+use mesh_sim::{AnyTrace, Movement};
+
+fn main() -> ExitCode {
+    let Some(path) = std::env::args().nth(1) else {
+        eprintln!("usage: one TRACE   (The ONE's external events)");
+        return ExitCode::from(2);
+    };
+    let parsed = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"));
+    let parsed =
+        parsed.and_then(|text| mesh_sim::trace::parse(&path, &text).map_err(|error| error.to_string()));
+    let events = match parsed {
+        Ok(AnyTrace::Events(events)) => events,
+        Ok(AnyTrace::Contacts(_)) => {
+            eprintln!("{path} holds contacts; The ONE's events are needed, which tell messages too");
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!(
+        "router    seed  delivery  overhead  median s  mean s  hops  aborted  dropped  simulated s per s"
+    );
+    for (name, router) in [("epidemic", OneRouter::Epidemic), ("spray", OneRouter::Spray { copies: 6 })] {
+        for seed in 1..=5 {
+            let settings = OneSettings { router, seed, ..OneSettings::default() };
+            let begin = Instant::now();
+            let outcome = replay(&events, &settings);
+            print(name, seed, &outcome, begin);
+        }
+    }
+    for side in [1000.0, 3162.0] {
+        thousand(side);
+    }
+    ExitCode::SUCCESS
+}
+
+/// An hour of 1,000 nodes on a square, with a message every 30 s.
+fn thousand(side: f32) {
+    let (nodes, seconds) = (1000, 3600);
+    let square = RandomWaypoint { nodes, width_m: side, height_m: side, ..RandomWaypoint::default() };
+    let workload =
+        Workload { messages: Some(120), bytes: Size::Between(1000, 10_000), ..Workload::default() };
+    let drafts = plan(&[workload], nodes, seconds, &[], 1).expect("the values above are possible");
+    let begin = Instant::now();
+    let mut walking =
+        Movement::RandomWaypoint(square).walk(1, 30.0, seconds).expect("the values above are possible");
+    let outcome = walk(&mut walking, &drafts, seconds, &OneSettings::default());
+    print(&format!("{side} m"), 1, &outcome, begin);
+}
+
+fn print(name: &str, seed: u64, outcome: &OneOutcome, begin: Instant) {
+    let took = begin.elapsed().as_secs_f64();
+    println!(
+        "{name:9} {seed:4}  {:8.4}  {:8.2}  {:8.1}  {:6.1}  {:4.2}  {:7}  {:7}  {:8.0} ({took:.3} s)",
+        outcome.delivery,
+        outcome.overhead,
+        outcome.latency_median_s,
+        outcome.latency_mean_s,
+        outcome.hops_mean,
+        outcome.aborted,
+        outcome.dropped,
+        outcome.sim_seconds as f64 / took
+    );
+}

@@ -114,7 +114,8 @@ async fn relay(scale: usize) -> Result<()> {
     let chandra = Child::start(&place.path().join("c"), &[courier.address])?;
     let to = local.introduce(&chandra).await?;
     warm_up(&mut local, to).await?;
-    let (count, usage, start) = (5_000 / scale, courier.usage()?, Instant::now());
+    // What a stranger may bring at once; further ones come at the pace that is granted to strangers.
+    let (count, usage, start) = (2_500 / scale, courier.usage()?, Instant::now());
     let mut arrivals = chandra.arrivals();
     burst(&local, to, count).await?;
     for _ in 0..count {

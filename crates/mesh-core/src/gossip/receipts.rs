@@ -207,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_held_back_for_a_bringer_that_is_gone() {
+        let mut receipts = Receipts::default();
+        receipts.publish(Time(0), ACK, Some(LinkId(1)), SENDER, &links(), &mut Rng::new([4; 32]));
+        receipts.tick(Time(10 * SECOND), &links());
+        receipts.link_down(LinkId(1));
+        assert!(receipts.next_wakeup().is_some_and(|at| at <= Time(10 * SECOND)));
+        assert_eq!(receipts.tick(Time(10 * SECOND), &links()), [Say::Settled(ACK)]);
+        assert_eq!(receipts.next_wakeup(), None);
+    }
+
+    #[test]
     fn a_full_queue_says_the_oldest_at_once() {
         let mut receipts = Receipts::default();
         let mut rng = Rng::new([4; 32]);

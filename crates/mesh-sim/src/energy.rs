@@ -48,12 +48,14 @@ pub(crate) struct Battery {
     since: u64,
     /// What it loses by itself while the node runs: microjoules per millisecond are milliwatts.
     drain_mw: f64,
+    /// The earliest time for which its end is planned.
+    pub(crate) planned: u64,
 }
 
 impl Battery {
     /// `joules` at `now`, losing `drain_mw` by itself.
     pub(crate) fn new(joules: f64, now: u64, drain_mw: f64) -> Self {
-        Self { left_uj: joules * 1e6, since: now, drain_mw }
+        Self { left_uj: joules * 1e6, since: now, drain_mw, planned: u64::MAX }
     }
 
     /// Sets what it loses by itself from now on: 0 while the node is off.

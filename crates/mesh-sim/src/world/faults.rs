@@ -8,6 +8,9 @@ use crate::energy::Battery;
 use crate::protocol::Starling;
 use mesh_core::LinkId;
 
+/// A battery's end is planned anew when it comes this much sooner, in milliseconds.
+const SLACK: u64 = 1_000;
+
 impl World {
     /// Does something to the world, now.
     pub fn change(&mut self, change: &Change) {
@@ -154,6 +157,9 @@ impl World {
     pub(super) fn on_battery(&mut self, index: usize) {
         let now = self.now;
         let Some(battery) = &mut self.nodes[index].battery else { return };
+        if battery.planned > now {
+            return;
+        }
         if !battery.is_empty(now) {
             return self.plan_battery(index);
         }
@@ -169,8 +175,9 @@ impl World {
         let now = self.now;
         let Some(battery) = &mut self.nodes[index].battery else { return };
         battery.take(uj);
-        if battery.is_empty(now) {
-            self.plan(now, Happening::Battery(index));
+        let sooner = battery.ends().is_some_and(|at| at + SLACK < battery.planned);
+        if sooner || (battery.planned > now && battery.is_empty(now)) {
+            self.plan_battery(index);
         }
     }
 
@@ -183,8 +190,13 @@ impl World {
         }
     }
 
+    /// Plans the end of a battery, as far as it is known now.
     fn plan_battery(&mut self, index: usize) {
-        if let Some(at) = self.nodes[index].battery.as_ref().and_then(|battery| battery.ends()) {
+        let now = self.now;
+        let Some(battery) = &mut self.nodes[index].battery else { return };
+        let at = if battery.is_empty(now) { Some(now) } else { battery.ends() };
+        if let Some(at) = at {
+            battery.planned = at;
             self.plan(at, Happening::Battery(index));
         }
     }

@@ -9,8 +9,9 @@ use mesh_core::view::ContactState;
 use mesh_core::{BeaconKind, Command, MessageId, Profile, Reply};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long two people stand together to get to know each other, until the receipts are out too.
-const TOGETHER: Duration = Duration::from_secs(15);
+/// How long two people stand together to get to know each other: a receipt waits up to a minute before it goes
+/// back over the link that brought what it is for.
+const TOGETHER: Duration = Duration::from_secs(75);
 /// Then everything is off for longer than any envelope lives, as often as it takes: a node believes in one
 /// fortnight at a time.
 const ASLEEP_S: u64 = 15 * 86_400;

@@ -1,10 +1,15 @@
 //! Nodes in the world, through their border only.
 
-use crate::{NodeIx, Pipe, World};
+mod equal;
+mod faults;
+mod people;
+mod radio;
+mod rig;
+
+use crate::{NodeIx, Pipe, Seal, World};
 use core::time::Duration;
-use mesh_core::crypto::ratchet::Fake;
 use mesh_core::view::{ContactState, MessageState};
-use mesh_core::{Command, Event, MessageId, Node, Reply, Role};
+use mesh_core::{Command, Event, MessageId, Reply, Role};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -153,14 +158,7 @@ fn the_first_frame_at_a_raw_end_is_a_hello() {
 
 /// Two people who write while frames get lost, with the seeded ratchet.
 fn eventful(seed: u64) -> [u8; 32] {
-    let mut world = World::with(seed, |config, seed, now, name, store| {
-        let read = Box::new(store.clone());
-        let node = match name {
-            Some(name) => Node::create_with(config, Box::new(Fake), seed, now, name, read),
-            None => Node::restore_with(config, Box::new(Fake), seed, now, read),
-        };
-        node.unwrap()
-    });
+    let mut world = World::sealed(seed, Seal::Real);
     let (a, b, c) = (world.add("Ada"), world.add("Ben"), world.add("Cleo"));
     befriend(&mut world, a, b);
     befriend(&mut world, b, a);

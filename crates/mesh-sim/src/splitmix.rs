@@ -19,7 +19,9 @@ impl SplitMix {
 
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last as u64 + 1) as usize);
+            // The high half of the product: evener than a remainder, and faster.
+            let place = (u128::from(self.next()) * (last as u128 + 1)) >> 64;
+            items.swap(last, place as usize);
         }
     }
 }

@@ -4,10 +4,10 @@ use super::Place;
 use crate::Meeting;
 
 /// No more cells than this many per node, or [`FEWEST_CELLS`]: a grid over a wide country stays small.
-const CELLS_PER_NODE: usize = 16;
+const CELLS_PER_NODE: usize = 8;
 
 /// A grid may have so many cells however few nodes there are.
-const FEWEST_CELLS: usize = 1 << 16;
+const FEWEST_CELLS: usize = 1 << 10;
 
 /// Where somebody is who is not there at all.
 const AWAY: Place = (f32::NAN, f32::NAN);

@@ -19,6 +19,8 @@ pub(super) struct Host {
     pub(super) looked: u64,
     /// All messages below this number were dropped when it looked.
     pub(super) dropped_below: u32,
+    /// It found nothing to send, and nothing has changed since with it or its neighbours.
+    pub(super) idle: bool,
     /// Whether it stands among those who are updated.
     pub(super) listed: bool,
 }

@@ -39,8 +39,8 @@ use crate::{Audience, Draft, Mobility};
 pub enum OneRouter {
     /// All that the neighbour does not have.
     Epidemic,
-    /// Those of which the host has more than one copy left; a hand-over gives away half of them (binary
-    /// Spray-and-Wait).
+    /// Those of which the host has more than one copy left; a hand-over gives away half of them, rounded down
+    /// (binary Spray-and-Wait).
     Spray {
         /// Copies that a new message has.
         copies: u8,
@@ -87,6 +87,9 @@ pub fn replay(events: &OneEvents, settings: &OneSettings) -> OneOutcome {
 ///
 /// Contacts change at ticks, so that all of one tick are told before the hosts are updated, as The ONE does it
 /// where it moves the hosts itself.
+///
+/// # Panics
+/// When a draft names a node that does not exist.
 #[must_use]
 pub fn walk(
     mobility: &mut dyn Mobility,

@@ -131,6 +131,7 @@ impl Run {
                 self.links += 1;
                 for (host, peer) in [(a, b), (b, a)] {
                     self.list(host);
+                    self.hosts[host as usize].idle = false;
                     self.hosts[host as usize].links.push(Peer { host: peer, link: self.links });
                 }
             }
@@ -199,12 +200,18 @@ impl Run {
             self.look(host, self.now);
         }
         let state = &self.hosts[host as usize];
-        if state.busy > 0 || state.sending.is_some() || state.carried == 0 || state.links.is_empty() {
+        if state.idle
+            || state.busy > 0
+            || state.sending.is_some()
+            || state.carried == 0
+            || state.links.is_empty()
+        {
             return;
         }
-        if !self.deliver(host) && !self.ask(host) {
-            self.offer(host);
-        }
+        let started = self.deliver(host) || self.ask(host) || self.offer(host);
+        let state = &self.hosts[host as usize];
+        let all_free = !state.links.iter().any(|peer| self.is_busy(peer.host));
+        self.hosts[host as usize].idle = !started && all_free;
     }
 
     /// Ends a transfer whose time has passed, or whose connection is down.
@@ -232,12 +239,12 @@ impl Run {
         self.tally.relayed += 1;
         let spraying = matches!(self.settings.router, OneRouter::Spray { .. });
         if spraying && self.carried.has.has(from, message) {
-            let left = self.carried.copies(from, message) / 2;
+            let left = self.carried.copies(from, message).div_ceil(2);
             self.carried.share(from, message, left);
         }
         let letter = self.messages[message as usize];
         if letter.to != to {
-            self.take(to, message, copies.div_ceil(2), hops + 1);
+            self.take(to, message, copies / 2, hops.saturating_add(1));
             return;
         }
         if !self.carried.seen.has(to, message) {
@@ -296,7 +303,7 @@ impl Run {
     }
 
     /// Offers what the router allows to the first neighbour who takes anything.
-    fn offer(&mut self, host: u32) {
+    fn offer(&mut self, host: u32) -> bool {
         let range = self.outlived..self.existing;
         for at in 0..self.hosts[host as usize].links.len() {
             let peer = self.hosts[host as usize].links[at];
@@ -310,9 +317,10 @@ impl Run {
             let (mine, theirs) = (table.row(host), self.carried.seen.row(peer.host));
             let fitting = any(range.clone(), &mut self.random, |index| mine[index] & !theirs[index]);
             if fitting.is_some_and(|message| self.start(host, peer, message)) {
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Starts to send a random message to the neighbour for whom it is.
@@ -374,13 +382,24 @@ impl Run {
 
     fn take(&mut self, host: u32, message: u32, copies: u8, hops: u8) {
         self.carried.add(host, message, self.now, copies, hops);
+        self.wake(host);
         let state = &mut self.hosts[host as usize];
         state.carried += 1;
         state.bytes += u64::from(self.messages[message as usize].bytes);
     }
 
+    /// What a host carries has changed: it and its neighbours may have something to send.
+    fn wake(&mut self, host: u32) {
+        self.hosts[host as usize].idle = false;
+        for at in 0..self.hosts[host as usize].links.len() {
+            let peer = self.hosts[host as usize].links[at].host;
+            self.hosts[peer as usize].idle = false;
+        }
+    }
+
     fn drop_copy(&mut self, host: u32, message: u32) {
         self.carried.remove(host, message);
+        self.wake(host);
         let state = &mut self.hosts[host as usize];
         state.carried -= 1;
         state.bytes -= u64::from(self.messages[message as usize].bytes);

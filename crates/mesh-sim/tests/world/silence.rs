@@ -142,3 +142,14 @@ fn what_never_gets_through_is_asked_for_and_comes_under_another_name() {
     settle(&mut world, a, &ids, 3);
     assert_eq!(texts_from(&world, b, a)[1..], expected(60));
 }
+
+#[test]
+fn a_single_message_opens_after_two_lives_of_its_envelope_in_silence() {
+    let (mut world, a, b) = seeded_pair(6);
+    world.disconnect(a, b);
+    let ids = write(&mut world, a, b, 0..1);
+    world.run_for(30 * DAY);
+    world.connect(a, b);
+    settle(&mut world, a, &ids, 2);
+    assert_eq!(texts_from(&world, b, a)[1..], expected(1));
+}

@@ -82,6 +82,8 @@ pub struct Sessions {
     uptime: Uptime,
     /// The uptime of the input at work.
     now_s: u64,
+    /// The time of the input at work, by the clock that goes on while a node is off.
+    now: Time,
     peers: BTreeMap<DeviceId, Peer>,
     conversations: BTreeMap<AccountId, Conversation>,
     outbound: BTreeMap<Sid, (Outbound, Live)>,
@@ -245,6 +247,7 @@ impl Sessions {
             records: Records::default(),
             uptime: Uptime::default(),
             now_s: 0,
+            now: Time(0),
             peers: BTreeMap::new(),
             conversations: BTreeMap::new(),
             outbound: BTreeMap::new(),
@@ -365,6 +368,7 @@ impl Sessions {
     fn begin(&mut self, now: Now) {
         self.records.settle(now.mono);
         self.now_s = self.uptime.at(now.mono);
+        self.now = now.mono;
     }
 
     fn learn_with(

@@ -17,6 +17,7 @@ use crate::id::{AccountId, Ack, AckCommit, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
 use crate::time::Now;
+use crate::time::Time;
 use crate::wire::codec;
 use crate::wire::message::Place;
 use crate::wire::{Envelope, Lifetime, SizeClass};
@@ -186,7 +187,7 @@ impl Sessions {
         if conversation.devices.len() < 2 {
             return None;
         }
-        conversation.devices.iter().find(|device| is_share_due(current, **device)).copied()
+        conversation.devices.iter().find(|device| is_share_due(current, **device, self.now)).copied()
     }
 
     fn plan(&self, to: AccountId, keys_only: bool) -> Option<Plan> {
@@ -202,7 +203,7 @@ impl Sessions {
             ([device], Some(_)) => Way::First(*device),
             (_, Some(device)) if keys_only => Way::First(*device),
             ([device], None) => {
-                let due = kept.is_none_or(|current| is_share_due(current, *device));
+                let due = kept.is_none_or(|current| is_share_due(current, *device, self.now));
                 if due || keys_only { self.way_to(conversation, *device, renew, shrunk) } else { Way::Own }
             }
             (devices, _) if keys_only => {
@@ -367,7 +368,13 @@ impl Sessions {
         let (export, link) = (writer.export(), Link::new(self.rng.bytes()));
         let sid = session_name(&export);
         let Some(conversation) = self.conversations.get_mut(&to) else { return };
-        let member = |device: &DeviceId| Member { device: *device, known: false, due: 0, kem: (NONE, NONE) };
+        let member = |device: &DeviceId| Member {
+            device: *device,
+            known: false,
+            due: 0,
+            lapses: Time(0),
+            kem: (NONE, NONE),
+        };
         let outbound = Outbound {
             account: to,
             members: conversation.devices.iter().map(member).collect(),
@@ -547,7 +554,7 @@ impl Sessions {
         if let Some(parcel) = full.parcels.first_mut() {
             parcel.wrapped = wrapped;
         }
-        self.shared(sid, device, &packed.kem, out);
+        self.shared(sid, device, letter.lifetime, &packed.kem, out);
         let next = self.outbound[&sid].1.index;
         self.expect(commit, Pending { session: sid, device, next, told, seed: packed.seed }, out);
         self.finish_envelope(header, size, &item, &full.to_bytes(), single)
@@ -604,7 +611,7 @@ impl Sessions {
         if !letter.contents.is_empty() {
             (megolm, _) = self.encrypt_next(sid, letter.contents, out)?;
         }
-        self.shared(sid, device, &packed.kem, out);
+        self.shared(sid, device, letter.lifetime, &packed.kem, out);
         let lost = || records::broken("a peer is missing");
         let now_s = self.now_s;
         let peer = self.peers.get_mut(&device).ok_or_else(lost)?;
@@ -634,12 +641,14 @@ impl Sessions {
         sealed(&header, &body, commit, true, true)
     }
 
-    /// A share was sealed: it is due again after [`SHARE_EVERY`] messages.
-    fn shared(&mut self, sid: Sid, device: DeviceId, kem: &KemUse, out: &mut Outbox) {
+    /// A share was sealed: it is due again after [`SHARE_EVERY`] messages, or when its envelope has ended.
+    fn shared(&mut self, sid: Sid, device: DeviceId, lifetime: Lifetime, kem: &KemUse, out: &mut Outbox) {
+        let lapses = self.now + lifetime.span();
         let Some((outbound, live)) = self.outbound.get_mut(&sid) else { return };
         let due = live.sent.saturating_sub(1) + SHARE_EVERY;
         if let Some(member) = outbound.member_mut(device) {
-            (member.due, member.kem) = (due, (kem.outward.0, kem.inward.0));
+            (member.due, member.lapses) = (due, lapses);
+            member.kem = (kem.outward.0, kem.inward.0);
         }
         self.records.put(out, records::outbound(sid), outbound);
     }
@@ -688,11 +697,11 @@ impl Sessions {
 }
 
 /// Whether a device must get the share of this session with the next envelope.
-fn is_share_due((outbound, live): &(Outbound, Live), device: DeviceId) -> bool {
+fn is_share_due((outbound, live): &(Outbound, Live), device: DeviceId, now: Time) -> bool {
     let Some(member) = outbound.member(device) else { return true };
     // Only an envelope for one device is receipted: with more of them nothing can be seen to lag.
     let is_lagging = outbound.members.len() == 1 && live.is_lagging();
-    (!member.known || is_lagging) && live.sent >= member.due
+    (!member.known || is_lagging) && (live.sent >= member.due || now >= member.lapses)
 }
 
 impl Packed {

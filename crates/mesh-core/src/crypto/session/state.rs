@@ -144,6 +144,8 @@ pub(super) struct Member {
     pub(super) known: bool,
     /// The message with which the share is due again.
     pub(super) due: u32,
+    /// The time at which the envelope with the last share ends: then it is due again whatever was written since.
+    pub(super) lapses: Time,
     /// The KEM secrets that protected the last share.
     pub(super) kem: (KemId, KemId),
 }

@@ -182,7 +182,8 @@ impl<'a> Play<'a> {
         let end = self.plan.heals_at + self.plan.patience;
         while self.world.now() < end {
             let due = self.world.now();
-            while let Some((_, number, message)) = self.waiting.pop_front_if(|next| next.0 <= due) {
+            while self.waiting.front().is_some_and(|next| next.0 <= due) {
+                let Some((_, number, message)) = self.waiting.pop_front() else { break };
                 self.write(number, message);
             }
             let next = (due + ROUND_MS).min(end);

@@ -69,10 +69,10 @@ impl Invariant for Addressees {
 
     fn look(&mut self, at: u64, what: &Look<'_>, known: &Ledger, found: &mut Found) {
         match what {
-            Look::Shown(node, number) => {
-                if known.draft(*number).is_some_and(|draft| !known.is_for(draft, *node)) {
-                    found.push((at, *node, format!("message {number} is for somebody else")));
-                }
+            Look::Shown(node, number)
+                if known.draft(*number).is_some_and(|draft| !known.is_for(draft, *node)) =>
+            {
+                found.push((at, *node, format!("message {number} is for somebody else")));
             }
             Look::Sent(passage) if self.listens && passage.frame.first() == Some(&ENVELOPE) => {
                 let Some(from) = passage.from else { return };

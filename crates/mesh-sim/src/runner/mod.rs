@@ -207,7 +207,7 @@ fn stage_of<'a>(
     notebook: &Notebook,
 ) -> Result<(Stage<'a>, Option<Checks>), RunError> {
     let honest = scenario.honest();
-    let quota = scenario.carry.map_or(Config::default().mesh.carry.quota, |carry| carry.0);
+    let quota = scenario.carry.map_or_else(|| Config::default().mesh.carry.quota, |carry| carry.0);
     let newer = (f64::from(honest) * scenario.faults.newer_version.0) as u32;
     let config = |node: u32| {
         let mut config = Config::default();

@@ -143,7 +143,7 @@ impl Batteries {
         for ix in (0..self.nodes).map(NodeIx::from) {
             let is_empty = !world.is_running(ix) && world.charge(ix).is_some_and(|joules| joules <= 0.0);
             if is_empty {
-                self.empty.entry(ix).or_insert(world.now() + charged_after);
+                self.empty.entry(ix).or_insert_with(|| world.now() + charged_after);
             }
         }
         let charged: Vec<NodeIx> =

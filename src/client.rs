@@ -180,7 +180,10 @@ impl Client {
         let Some(bytes) = unless_gone(std::fs::read(path))? else { return Ok(()) };
         let Ok(request) = serde_json::from_slice::<SendRequest>(&bytes) else { return set_aside(path) };
         match session.post::<Value>(&["messages"], &request).await {
-            Ok(_) => Ok(unless_gone(std::fs::remove_file(path))?.unwrap_or_default()),
+            Ok(_) => {
+                unless_gone(std::fs::remove_file(path))?;
+                Ok(())
+            }
             // It will be refused again; kept for the person to see.
             Err(ClientError::Api { status, code, .. })
                 if matches!(status, 400 | 404 | 413) || code == "conflict" =>
@@ -220,7 +223,8 @@ impl Client {
 }
 
 fn set_aside(path: &Path) -> Result<(), ClientError> {
-    Ok(unless_gone(std::fs::rename(path, path.with_extension("refused")))?.unwrap_or_default())
+    unless_gone(std::fs::rename(path, path.with_extension("refused")))?;
+    Ok(())
 }
 
 /// `None` where another session took the file up meanwhile.

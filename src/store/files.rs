@@ -12,7 +12,7 @@ pub(super) fn make_private_dir(dir: &Path) -> io::Result<()> {
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
     for made in missing {
         let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync_dir(parent.unwrap_or(Path::new(".")))?;
+        sync_dir(parent.unwrap_or_else(|| Path::new(".")))?;
     }
     Ok(())
 }

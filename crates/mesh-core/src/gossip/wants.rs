@@ -16,6 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(2);
 /// However busy the link is.
 const LIMIT: Duration = Duration::from_secs(60);
+/// What is late may still be under way, on a slow link or a long one: it is not asked of the same link again
+/// for this long after it was given up, and taken if it comes.
+const LATE: Duration = Duration::from_secs(15);
+/// Names that are late on one link.
+const MAX_LATE: usize = 1_024;
 
 /// What one link was and will be asked for.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(super) struct LinkWants {
     backlog: VecDeque<ShortId>,
     queued: BTreeSet<ShortId>,
     asked: BTreeMap<ShortId, Time>,
+    /// Given up, since when, and whether the link announced them again; they may still come.
+    late: BTreeMap<ShortId, (Time, bool)>,
     declined: BTreeSet<ShortId>,
     window: usize,
     most: usize,
@@ -36,6 +43,7 @@ impl LinkWants {
             backlog: VecDeque::new(),
             queued: BTreeSet::new(),
             asked: BTreeMap::new(),
+            late: BTreeMap::new(),
             declined: BTreeSet::new(),
             window: most,
             most,
@@ -45,6 +53,10 @@ impl LinkWants {
 
     /// The link announced `id`, which is not known here.
     pub(super) fn announce(&mut self, id: ShortId) {
+        if let Some((_, again)) = self.late.get_mut(&id) {
+            *again = true;
+            return;
+        }
         let useless = self.declined.contains(&id) || self.asked.contains_key(&id);
         if !useless && self.backlog.len() < MAX_BACKLOG && self.queued.insert(id) {
             self.backlog.push_back(id);
@@ -73,7 +85,8 @@ impl LinkWants {
 
     /// Something came. Whether it had been asked for.
     pub(super) fn arrived(&mut self, id: ShortId, now: Time) -> bool {
-        let asked = self.asked.remove(&id).is_some();
+        let late = self.late.remove(&id).is_some();
+        let asked = self.asked.remove(&id).is_some() || late;
         if asked {
             self.progress = now;
             self.window = (self.window + 1).min(self.most);
@@ -97,8 +110,12 @@ impl LinkWants {
         };
         let overdue: Vec<ShortId> =
             self.asked.iter().filter(|(_, since)| late(**since)).map(|(id, _)| *id).collect();
+        self.ask_again(now);
         for id in &overdue {
             self.asked.remove(id);
+            if self.late.len() < MAX_LATE {
+                self.late.insert(*id, (now, false));
+            }
         }
         if !overdue.is_empty() {
             self.window = (self.window / 2).max(1);
@@ -106,9 +123,20 @@ impl LinkWants {
         overdue
     }
 
+    /// What is late for too long does not come any more: it is asked for again where it was announced again.
+    fn ask_again(&mut self, now: Time) {
+        let over = |since: Time| now.since(since) >= LATE;
+        let again: Vec<ShortId> =
+            self.late.iter().filter(|(_, (since, again))| *again && over(*since)).map(|(id, _)| *id).collect();
+        self.late.retain(|_, (since, _)| !over(*since));
+        for id in again {
+            self.announce(id);
+        }
+    }
+
     /// Whether anything is or will be asked for.
     pub(super) fn is_idle(&self) -> bool {
-        self.asked.is_empty() && self.backlog.is_empty()
+        self.asked.is_empty() && self.backlog.is_empty() && self.late.is_empty()
     }
 
     /// Everything that was asked for.
@@ -181,6 +209,33 @@ mod tests {
         assert_eq!(wants.next(), None);
         wants.announce(id(MAX_DECLINED + 1_000));
         assert_eq!(wants.next(), Some(id(MAX_DECLINED + 1_000)));
+    }
+
+    #[test]
+    fn what_is_late_is_taken_when_it_comes_and_asked_for_again_when_it_does_not() {
+        let mut wants = LinkWants::new(32, Time(0));
+        for n in [1, 2] {
+            wants.announce(id(n));
+            assert_eq!(wants.next(), Some(id(n)));
+            wants.ask(id(n), Time(0));
+        }
+        assert_eq!(wants.overdue(Time(5_000)), [id(1), id(2)]);
+        assert!(wants.arrived(id(1), Time(10_000)), "it was under way");
+        wants.announce(id(2));
+        assert_eq!(wants.next(), None, "it may still come");
+        assert_eq!(wants.overdue(Time(20_000)), []);
+        assert_eq!(wants.next(), Some(id(2)), "it was announced again, and does not come any more");
+        assert!(!wants.arrived(id(3), Time(20_000)), "nobody asked");
+    }
+
+    #[test]
+    fn names_that_are_late_are_remembered_up_to_the_most() {
+        let mut wants = LinkWants::new(MAX_LATE + 100, Time(0));
+        for n in 0..MAX_LATE + 100 {
+            wants.ask(id(n), Time(0));
+        }
+        assert_eq!(wants.overdue(Time(60_000)).len(), MAX_LATE + 100);
+        assert_eq!(wants.late.len(), MAX_LATE);
     }
 
     #[test]

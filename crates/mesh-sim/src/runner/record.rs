@@ -53,6 +53,7 @@ pub(super) struct Film {
     next: u64,
     scene_every: Option<u64>,
     next_scene: u64,
+    scenes_left: u32,
     pub(super) recording: Recording,
 }
 
@@ -60,7 +61,7 @@ impl Film {
     pub(super) fn new(end: u64, samples: u32, scenes: u32) -> Self {
         let every = (end / u64::from(samples.max(1))).max(1);
         let scene_every = (scenes > 0).then(|| (end / u64::from(scenes)).max(1));
-        Self { every, next: 0, scene_every, next_scene: 0, recording: Recording::default() }
+        Self { every, next: 0, scene_every, next_scene: 0, scenes_left: scenes, recording: Recording::default() }
     }
 
     /// When the next picture is due, in milliseconds.
@@ -90,7 +91,11 @@ impl Film {
             });
         }
         let Some(every) = self.scene_every.filter(|_| world.now() >= self.next_scene) else { return };
+        self.scenes_left -= 1;
         self.next_scene += every;
+        if self.scenes_left == 0 {
+            self.scene_every = None;
+        }
         let ix = |node: u32| NodeIx::from(node);
         let carried = (0..nodes).map(|node| u32::try_from(world.carried(ix(node)).0).unwrap_or(u32::MAX));
         self.recording.scenes.push(Scene {

@@ -86,6 +86,8 @@ pub struct Sessions {
     conversations: BTreeMap<AccountId, Conversation>,
     outbound: BTreeMap<Sid, (Outbound, Live)>,
     pending: BTreeMap<AckCommit, Pending>,
+    /// When the envelope that carried a share to a device ends, in seconds of uptime.
+    lapses: BTreeMap<(Sid, DeviceId), u64>,
     inbound: BTreeMap<Sid, Inbound>,
     /// Which item a tag belongs to: the first bytes of the tag, to chain and index.
     tags: BTreeMap<[u8; 8], (u32, u32)>,
@@ -249,6 +251,7 @@ impl Sessions {
             conversations: BTreeMap::new(),
             outbound: BTreeMap::new(),
             pending: BTreeMap::new(),
+            lapses: BTreeMap::new(),
             inbound: BTreeMap::new(),
             tags: BTreeMap::new(),
             slots: BTreeMap::new(),

@@ -173,6 +173,7 @@ impl Sessions {
             outbound.origin = None;
         }
         self.records.put(out, records::outbound(sid), outbound);
+        self.lapses.remove(&(sid, device));
         self.drop_pending(|pending| pending.session == sid && pending.device == device, out);
         if is_known {
             self.end_carrier(account, sid, out);
@@ -182,11 +183,11 @@ impl Sessions {
     /// The device that should get a keys-only envelope now; only where an account has several devices,
     /// otherwise the next content brings them.
     pub(super) fn lacking(&self, conversation: &Conversation) -> Option<DeviceId> {
-        let current = self.outbound.get(&conversation.current?)?;
+        let sid = conversation.current?;
         if conversation.devices.len() < 2 {
             return None;
         }
-        conversation.devices.iter().find(|device| is_share_due(current, **device)).copied()
+        conversation.devices.iter().find(|device| self.is_share_due(sid, **device)).copied()
     }
 
     fn plan(&self, to: AccountId, keys_only: bool) -> Option<Plan> {
@@ -202,7 +203,8 @@ impl Sessions {
             ([device], Some(_)) => Way::First(*device),
             (_, Some(device)) if keys_only => Way::First(*device),
             ([device], None) => {
-                let due = kept.is_none_or(|current| is_share_due(current, *device));
+                let kept = conversation.current.filter(|_| kept.is_some());
+                let due = kept.is_none_or(|sid| self.is_share_due(sid, *device));
                 if due || keys_only { self.way_to(conversation, *device, renew, shrunk) } else { Way::Own }
             }
             (devices, _) if keys_only => {
@@ -212,6 +214,19 @@ impl Sessions {
             _ => Way::Own,
         };
         Some(Plan { renew, shrunk, way })
+    }
+
+    /// Whether a device must get the share of this session with the next envelope.
+    fn is_share_due(&self, sid: Sid, device: DeviceId) -> bool {
+        let Some((outbound, live)) = self.outbound.get(&sid) else { return true };
+        let Some(member) = outbound.member(device) else { return true };
+        // Only an envelope for one device is receipted: with more of them nothing can be seen to lag.
+        let is_lagging = outbound.members.len() == 1 && live.is_lagging();
+        // What carried it before this start is forgotten: it was not sealed before the session.
+        let lapses = self.lapses.get(&(sid, device)).copied();
+        let lapses = lapses.unwrap_or(outbound.created_s + Lifetime::Fortnight.span().as_secs());
+        let is_lapsed = !member.known && self.now_s >= lapses;
+        (!member.known || is_lagging) && (live.sent >= member.due || is_lapsed)
     }
 
     fn way_to(&self, conversation: &Conversation, device: DeviceId, renew: bool, shrunk: bool) -> Way {
@@ -421,6 +436,7 @@ impl Sessions {
 
     pub(super) fn remove_outbound(&mut self, sid: Sid, out: &mut Outbox) -> Option<Live> {
         let (_, live) = self.outbound.remove(&sid)?;
+        self.lapses.retain(|(of, _), _| *of != sid);
         self.records.delete(out, records::outbound(sid));
         self.records.delete(out, records::hot(sid));
         self.drop_pending(|pending| pending.session == sid, out);
@@ -547,7 +563,7 @@ impl Sessions {
         if let Some(parcel) = full.parcels.first_mut() {
             parcel.wrapped = wrapped;
         }
-        self.shared(sid, device, &packed.kem, out);
+        self.shared(letter.lifetime, sid, device, &packed.kem, out);
         let next = self.outbound[&sid].1.index;
         self.expect(commit, Pending { session: sid, device, next, told, seed: packed.seed }, out);
         self.finish_envelope(header, size, &item, &full.to_bytes(), single)
@@ -604,7 +620,7 @@ impl Sessions {
         if !letter.contents.is_empty() {
             (megolm, _) = self.encrypt_next(sid, letter.contents, out)?;
         }
-        self.shared(sid, device, &packed.kem, out);
+        self.shared(letter.lifetime, sid, device, &packed.kem, out);
         let lost = || records::broken("a peer is missing");
         let now_s = self.now_s;
         let peer = self.peers.get_mut(&device).ok_or_else(lost)?;
@@ -634,8 +650,9 @@ impl Sessions {
         sealed(&header, &body, commit, true, true)
     }
 
-    /// A share was sealed: it is due again after [`SHARE_EVERY`] messages.
-    fn shared(&mut self, sid: Sid, device: DeviceId, kem: &KemUse, out: &mut Outbox) {
+    /// A share was sealed: it is due again after [`SHARE_EVERY`] messages, or once its envelope has ended.
+    fn shared(&mut self, lifetime: Lifetime, sid: Sid, device: DeviceId, kem: &KemUse, out: &mut Outbox) {
+        self.lapses.insert((sid, device), self.now_s + lifetime.span().as_secs());
         let Some((outbound, live)) = self.outbound.get_mut(&sid) else { return };
         let due = live.sent.saturating_sub(1) + SHARE_EVERY;
         if let Some(member) = outbound.member_mut(device) {
@@ -685,14 +702,6 @@ impl Sessions {
         commit.copy_from_slice(&header[18..]);
         sealed(&header, &body, AckCommit(commit), single, false)
     }
-}
-
-/// Whether a device must get the share of this session with the next envelope.
-fn is_share_due((outbound, live): &(Outbound, Live), device: DeviceId) -> bool {
-    let Some(member) = outbound.member(device) else { return true };
-    // Only an envelope for one device is receipted: with more of them nothing can be seen to lag.
-    let is_lagging = outbound.members.len() == 1 && live.is_lagging();
-    (!member.known || is_lagging) && live.sent >= member.due
 }
 
 impl Packed {

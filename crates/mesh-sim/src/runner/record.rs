@@ -61,7 +61,14 @@ impl Film {
     pub(super) fn new(end: u64, samples: u32, scenes: u32) -> Self {
         let every = (end / u64::from(samples.max(1))).max(1);
         let scene_every = (scenes > 0).then(|| (end / u64::from(scenes)).max(1));
-        Self { every, next: 0, scene_every, next_scene: 0, scenes_left: scenes, recording: Recording::default() }
+        Self {
+            every,
+            next: 0,
+            scene_every,
+            next_scene: 0,
+            scenes_left: scenes,
+            recording: Recording::default(),
+        }
     }
 
     /// When the next picture is due, in milliseconds.

@@ -209,6 +209,8 @@ pub struct State {
     shares: Shares,
     sums: [Sum; 2],
     tombstones: Tombstones,
+    /// Until when nobody counted: the time of the first tick after a start that found something held.
+    woke: Option<u64>,
     cache: Cache,
 }
 
@@ -234,11 +236,13 @@ impl State {
             shares: Shares::default(),
             sums: [Sum::default(); 2],
             tombstones: Tombstones::restore(bounds, read)?,
+            woke: Some(0),
             config,
         };
         read.scan(Table::Carried, &mut |key, value| {
             let record = codec::decode::<Record>(value).ok().filter(|record| record.version == 1);
             if let (Some(id), Some(record)) = (EnvelopeId::from_slice(key), record) {
+                this.woke = None;
                 let mut held = held(id, &record);
                 if this.tombstones.proven(held.commit) {
                     // Its receipt was not settled when the node stopped: it ends with the first tick.
@@ -390,17 +394,23 @@ impl State {
         }
     }
 
-    /// Ends what is over, and saves the clock when it is time.
+    /// Ends what is over.
+    ///
+    /// What ended while this node was off leaves no tombstone: only the wall clock says how long that was, and it
+    /// may be wrong by years. A neighbour's copy that counted its own time is welcome again.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> Vec<Expired> {
         let age = now.mono.0;
+        let woke = *self.woke.get_or_insert(age);
         let mut expired = Vec::new();
         while let Some((ends, slot)) = self.by_end.first().copied() {
             if ends > age || expired.len() == ENDS_PER_TICK {
                 break;
             }
             let Some(held) = self.drop_item(slot, out) else { break };
-            let ended = Ended { reopens: held.came + held.span, until: held.came + 2 * held.span };
-            self.tombstones.end(held.id.short(), ended, out);
+            if ends > woke {
+                let ended = Ended { reopens: held.came + held.span, until: held.came + 2 * held.span };
+                self.tombstones.end(held.id.short(), ended, out);
+            }
             expired.push(Expired { id: held.id, own: held.source.rank == Rank::Own, kind: held.kind });
         }
         self.tombstones.expire(age, out);

@@ -54,6 +54,22 @@ fn holds(bag: &State, numbers: impl IntoIterator<Item = u32>) -> usize {
 }
 
 #[test]
+fn a_clock_that_jumps_while_a_node_is_off_shuts_nothing_out() {
+    let span = u64::try_from(Lifetime::Fortnight.span().as_millis()).unwrap();
+    for (off, welcome) in [(false, Err(Refused::Ended)), (true, Ok(Kept::New))] {
+        let (memory, mut out) = (Memory::default(), Outbox::default());
+        let mut bag = State::restore(Config::default(), &memory).unwrap();
+        bag.keep(at(0), parcel(1), stranger(1), &mut out).unwrap();
+        store(&memory, &mut out);
+        if off {
+            bag = State::restore(Config::default(), &memory).unwrap();
+        }
+        assert_eq!(bag.tick(at(span), &mut out).len(), 1);
+        assert_eq!(bag.keep(at(span), parcel(1), stranger(2), &mut out), welcome);
+    }
+}
+
+#[test]
 fn own_mail_stays_when_strangers_fill_the_bag() {
     let mut bag = bag(small(100));
     (0..50).for_each(|n| assert!(keep(&mut bag, n, OWN).is_ok()));

@@ -126,8 +126,12 @@ impl LinkWants {
     /// What is late for too long does not come any more: it is asked for again where it was announced again.
     fn ask_again(&mut self, now: Time) {
         let over = |since: Time| now.since(since) >= LATE;
-        let again: Vec<ShortId> =
-            self.late.iter().filter(|(_, (since, again))| *again && over(*since)).map(|(id, _)| *id).collect();
+        let again: Vec<ShortId> = self
+            .late
+            .iter()
+            .filter(|(_, (since, again))| *again && over(*since))
+            .map(|(id, _)| *id)
+            .collect();
         self.late.retain(|_, (since, _)| !over(*since));
         for id in again {
             self.announce(id);

@@ -184,7 +184,7 @@ impl Sessions {
     /// otherwise the next content brings them.
     pub(super) fn lacking(&self, conversation: &Conversation) -> Option<DeviceId> {
         let sid = conversation.current?;
-        if conversation.devices.len() < 2 {
+        if conversation.devices.len() < 2 || !self.outbound.contains_key(&sid) {
             return None;
         }
         conversation.devices.iter().find(|device| self.is_share_due(sid, **device)).copied()

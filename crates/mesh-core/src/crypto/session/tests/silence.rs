@@ -76,6 +76,33 @@ fn the_end_of_a_very_long_silence_opens_without_its_beginning() {
 }
 
 #[test]
+fn a_share_whose_envelope_ended_unreceipted_rides_again() {
+    let (mut a, mut b) = Device::pair(Kind::Fake);
+    a.add(&b);
+    let _ended = a.seal(b.id(), "into silence");
+    let without = a.seal(b.id(), "soon after");
+    assert!(b.texts(&without).is_empty());
+    a.tick_after(Duration::from_secs(15 * 86_400));
+    let again = a.seal(b.id(), "into silence");
+    assert!(again.first_contact);
+    assert_eq!(b.texts(&again), ["into silence"]);
+    assert!(!a.seal(b.id(), "next").first_contact, "once is enough");
+}
+
+#[test]
+fn a_renewed_session_whose_share_ended_unreceipted_tells_it_again() {
+    let (mut a, mut b) = Device::pair(Kind::Fake);
+    Device::introduce(&mut a, &mut b);
+    a.tick_after(Duration::from_secs(8 * 86_400));
+    let _ended = a.seal(b.id(), "renewed");
+    let without = a.seal(b.id(), "soon after");
+    assert!(b.texts(&without).is_empty());
+    a.tick_after(Duration::from_secs(15 * 86_400));
+    let again = a.seal(b.id(), "renewed");
+    assert_eq!(b.texts(&again), ["renewed"]);
+}
+
+#[test]
 fn an_envelope_may_come_before_its_key() {
     let (mut a, mut b) = Device::pair(Kind::Real);
     a.add(&b);

@@ -1,6 +1,6 @@
 //! Two sets of runs side by side: what got better, what got worse.
 //!
-//! Runs of equal seeds are compared in pairs, which takes out what the seed alone does: a difference counts
+//! Runs of equal scenarios and seeds are compared in pairs, which takes out what the seed alone does: a difference counts
 //! where its 95 % confidence interval leaves out zero. A single pair counts from one per cent on, since a run
 //! is deterministic; time and memory of the machine count from a tenth on.
 
@@ -101,9 +101,10 @@ const FIGURES: [Figure; 20] = [
 /// What changed from `a` to `b`.
 #[must_use]
 pub fn compare(a: &[Outcome], b: &[Outcome]) -> Comparison {
-    let by_seed: BTreeMap<u64, &Outcome> = b.iter().map(|outcome| (outcome.seed, outcome)).collect();
+    let key = |outcome: &Outcome| (outcome.scenario.clone(), outcome.seed);
+    let by_seed: BTreeMap<_, &Outcome> = b.iter().map(|outcome| (key(outcome), outcome)).collect();
     let pairs: Vec<(&Outcome, &Outcome)> =
-        a.iter().filter_map(|one| Some((one, *by_seed.get(&one.seed)?))).collect();
+        a.iter().filter_map(|one| Some((one, *by_seed.get(&key(one))?))).collect();
     let same_hash = |(a, b): &(&Outcome, &Outcome)| !a.trace_hash.is_empty() && a.trace_hash == b.trace_hash;
     let complete = pairs.len() == a.len() && pairs.len() == b.len();
     let identical = complete && !pairs.is_empty() && pairs.iter().all(same_hash);

@@ -204,6 +204,8 @@ impl Daemon {
         let commit_thread = std::thread::Builder::new().name("commit".into()).spawn(move || {
             // Whatever ends this thread, nobody goes on waiting for it.
             let _end = EndOfAnswers(answers);
+            // The queue goes first: who is told that the thread has ended can hand nothing over any more.
+            let batches = batches;
             Committer::run(&committer, &on_the_way, &batches);
         })?;
         Ok(Self { handle, threads: vec![node_thread, commit_thread] })

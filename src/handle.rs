@@ -141,14 +141,14 @@ impl Handle {
     }
 
     /// Everything that happens from now on. A receiver that lags by more than
-    /// [`MAX_EVENT_LAG`](crate::config::MAX_EVENT_LAG) events is told so.
+    /// [`MAX_EVENT_LAG`] events is told so.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Notice> {
         self.events.live.subscribe()
     }
 
     /// Everything that happened after the event numbered `seen`, and everything from now on. At most
-    /// [`MAX_PAST_EVENTS`](crate::config::MAX_PAST_EVENTS) past events are known, none from before the node started.
+    /// [`MAX_PAST_EVENTS`] past events are known, none from before the node started.
     #[must_use]
     pub fn events_since(&self, seen: Seq) -> Since {
         self.events.since(seen)

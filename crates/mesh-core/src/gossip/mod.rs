@@ -12,9 +12,11 @@ mod receipts;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod wants;
 
 pub use bucket::Rate;
+pub use turns::Turn;
 
 use crate::border::{Profile, Role};
 use crate::id::{AccountId, Ack, AckCommit, LinkId, ShortId};
@@ -26,6 +28,7 @@ use core::time::Duration;
 use receipts::{Receipts, Say};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sync::{Difference, Run, Snapshots, Sync};
+use turns::Turns;
 use wants::{LinkWants, Wanted};
 
 /// The limits of the exchange.
@@ -51,7 +54,7 @@ pub struct Config {
     pub public: Rate,
     /// Envelopes that are asked for at a time on a fast link. Default 256.
     pub fast_window: usize,
-    /// The same on a slow one. Default 32.
+    /// The same on a slow one: the sender chooses the order among them. Default 512.
     pub slow_window: usize,
 }
 
@@ -68,7 +71,7 @@ impl Default for Config {
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
             fast_window: 256,
-            slow_window: 32,
+            slow_window: 512,
         }
     }
 }
@@ -84,6 +87,8 @@ const MAX_WAIT: Duration = Duration::from_secs(900);
 const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
 /// Names asked for in that way per link.
 const MAX_RAISES: usize = 256;
+/// With more links than this a public thing is announced and not pushed: each of the others may have it already.
+const PUSHED_LINKS: usize = 3;
 /// How often unanswered questions are looked at.
 const CHECK: Duration = Duration::from_secs(1);
 /// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
@@ -96,6 +101,8 @@ pub enum Standing {
     Unknown,
     /// It ended here and is not taken again.
     Ended,
+    /// It had to go for lack of room, and there is still none.
+    Passed,
     /// It is held.
     Held {
         /// How many more links it may cross.
@@ -179,6 +186,7 @@ pub struct State {
     wanted: Wanted,
     snapshots: Snapshots,
     receipts: Receipts,
+    turns: Turns,
     actions: VecDeque<Action>,
 }
 
@@ -193,6 +201,7 @@ impl State {
             wanted: Wanted::default(),
             snapshots: Snapshots::default(),
             receipts: Receipts::default(),
+            turns: Turns::default(),
             actions: VecDeque::new(),
         }
     }
@@ -208,6 +217,7 @@ impl State {
         bag: &dyn Bag,
     ) {
         self.links.insert(link, Link::new(&self.config, now.mono, role, contact, profile));
+        self.turns.up(link, now.mono, contact.is_some());
         if role == Role::Dialer {
             self.send_digest(link, bag);
         }
@@ -221,6 +231,7 @@ impl State {
     pub fn link_down(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
         let Some(gone) = self.links.remove(&link) else { return };
         self.receipts.link_down(link);
+        self.turns.down(link, now.mono);
         for id in gone.wants.asked() {
             self.ask_elsewhere(id, link);
         }
@@ -229,10 +240,17 @@ impl State {
 
     /// The neighbour proved to be a contact.
     pub fn recognised(&mut self, link: LinkId, contact: AccountId) {
-        if let Some(link) = self.links.get_mut(&link) {
-            link.contact = Some(contact);
-            (link.intake, link.receipts_in) = (None, None);
+        if let Some(live) = self.links.get_mut(&link) {
+            live.contact = Some(contact);
+            (live.intake, live.receipts_in) = (None, None);
         }
+        self.turns.recognised(link);
+    }
+
+    /// The turns of what `via` brought, or of what was written here.
+    #[must_use]
+    pub fn turn(&self, now: Now, via: Option<LinkId>, own: bool) -> Turn {
+        self.turns.of(via, own, now.mono)
     }
 
     /// Takes in a frame of a ready link. Envelopes and public things go through [`State::arrived`].
@@ -260,7 +278,11 @@ impl State {
         if let Some(intake) = &mut live.intake {
             intake.charge(len as u64, now.mono);
         }
-        live.wants.arrived(id, now.mono)
+        let waited = live.wants.arrived(id, now.mono);
+        if let Some(waited) = waited {
+            self.wanted.came(waited);
+        }
+        waited.is_some()
     }
 
     /// What came is held now, or has reached its end here: it is announced to the others, and its bringer
@@ -273,7 +295,9 @@ impl State {
         }
         if matches!(bag.standing(id), Standing::Held { hops: 1.., .. }) {
             for (link, live) in &mut self.links {
-                if Some(*link) != from && !holders.contains(link) {
+                // Who was asked for it too need not send it any more.
+                let asked = live.wants.cancel(id, now.mono);
+                if Some(*link) != from && (asked || !holders.contains(link)) {
                     live.have.push(id);
                 }
             }
@@ -297,20 +321,32 @@ impl State {
     /// the sets are compared.
     pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
-        live.wants.arrived(id, now.mono) || live.public_in.take(1, now.mono)
+        live.wants.arrived(id, now.mono).is_some() || live.public_in.take(1, now.mono)
     }
 
-    /// A public thing is held now: every other neighbour gets it unasked.
+    /// A public thing is held now: where neighbours are few they get it unasked; in a crowd, where each would get
+    /// it from several, it is announced.
     pub fn accepted_public(&mut self, now: Now, id: ShortId, from: Option<LinkId>, bag: &dyn Bag) {
         let holders = self.wanted.release(id);
-        let others = self.links.keys().filter(|link| Some(**link) != from && !holders.contains(link));
-        self.actions.extend(others.map(|link| Action::Serve(*link, id)));
+        let crowded = self.links.len() > PUSHED_LINKS;
+        for (link, live) in &mut self.links {
+            let asked = live.wants.cancel(id, now.mono);
+            if Some(*link) == from || (holders.contains(link) && !asked) {
+                continue;
+            }
+            if crowded {
+                live.have.push(id);
+            } else {
+                self.actions.push_back(Action::Serve(*link, id));
+            }
+        }
         if let Some(link) = from {
             if let Some(bringer) = self.links.get_mut(&link) {
                 bringer.sync.progress = true;
             }
             self.pump(now, link, bag);
         }
+        self.flush(now);
     }
 
     /// What came is not held: it is not asked of this link again, but of others.
@@ -515,7 +551,7 @@ impl State {
         for ids in offered.chunks(MAX_NAMES) {
             self.send(link, Frame::Have(ids.to_vec()));
         }
-        self.want(now, link, need.iter().map(short), bag);
+        self.want(now, link, need.iter().map(short), false, bag);
     }
 
     /// A receipt's name is commitment and secret, so the difference is all that is needed.
@@ -540,7 +576,9 @@ impl State {
             }
         }
         self.ask_for_hops(now, link, few);
-        self.want(now, link, ids.into_iter(), bag);
+        // Many at once are what a comparison of sets found.
+        let fresh = ids.len() < FULL_BATCH;
+        self.want(now, link, ids.into_iter(), fresh, bag);
     }
 
     fn on_want(&mut self, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
@@ -567,10 +605,17 @@ impl State {
         }
     }
 
-    fn want(&mut self, now: Now, link: LinkId, ids: impl Iterator<Item = ShortId>, bag: &dyn Bag) {
+    fn want(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        ids: impl Iterator<Item = ShortId>,
+        fresh: bool,
+        bag: &dyn Bag,
+    ) {
         let Some(live) = self.links.get_mut(&link) else { return };
         for id in ids.filter(|id| bag.standing(*id) == Standing::Unknown) {
-            live.wants.announce(id);
+            live.wants.announce(id, fresh);
         }
         self.pump(now, link, bag);
     }
@@ -596,17 +641,25 @@ impl State {
             live.check.get_or_insert(now.mono + CHECK);
         }
         let paused = live.intake.as_mut().is_some_and(|intake| intake.is_empty(now.mono));
-        if paused || !live.wants.has_room() {
+        if paused || !(live.wants.has_room() || live.wants.is_free()) {
             return;
         }
         let mut ids = Vec::new();
         while ids.len() < MAX_NAMES
             && let Some(id) = live.wants.next()
         {
-            if bag.standing(id) == Standing::Unknown && self.wanted.claim(id, link) {
+            if bag.standing(id) != Standing::Unknown {
+                continue;
+            }
+            if self.wanted.claim(id, link, now.mono) {
                 live.wants.ask(id, now.mono);
                 ids.push(id);
+            } else {
+                live.wants.put_by(id);
             }
+        }
+        if live.wants.is_free() {
+            ids.extend(live.wants.take_over(&mut self.wanted, link, now.mono));
         }
         if !ids.is_empty() {
             self.send(link, Frame::Want { least: 0, ids });
@@ -624,7 +677,7 @@ impl State {
     fn ask_elsewhere(&mut self, id: ShortId, link: LinkId) {
         for other in self.wanted.give_up(id, link).unwrap_or_default() {
             if let Some(live) = self.links.get_mut(&other) {
-                live.wants.announce(id);
+                live.wants.announce(id, false);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Traces with the reference's draws.
 
+use super::carriers::Carriers;
 use super::measure::measure;
 use super::plan::Written;
 use super::record::{Film, open};
@@ -52,6 +53,8 @@ pub fn trace_run(
     outcome.seed = options.seed;
     outcome.violations = violations(checks.as_ref());
     outcome.losses = losses(&stage, &deliveries);
+    outcome.notes = stage.world.counters().bytes_by_type();
+    outcome.notes.extend(stage.carried_notes(&oracle, Crossing::delayed(options.hop_delay_ms)));
     let mut recording = stage.film.finish(deliveries);
     recording.contact_seconds = trace.contacts.iter().map(|c| (c.end - c.start) as f32 / 1000.0).collect();
     recording.contact_seconds.sort_by(f32::total_cmp);
@@ -103,8 +106,10 @@ fn stage_of<'a>(
     let last = written.last().map_or(0, |written| written.draft.at);
     // Later than the last window nothing counts.
     let end = last.saturating_add(options.ttl_s * 1000).min(trace.end());
+    let carriers = if real { Carriers::watch(&mut world, trace.nodes, written.len()) } else { None };
     let film = Film::new(end, options.samples, options.scenes);
-    (Stage { world, written, film, shown, batteries: None, end, nodes: trace.nodes }, checks)
+    let nodes = trace.nodes;
+    (Stage { world, written, film, shown, batteries: None, carriers, end, nodes }, checks)
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {

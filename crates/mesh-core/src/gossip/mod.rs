@@ -7,7 +7,9 @@
 //!
 //! [`State`] knows no bodies: it reads names through [`Bag`] and says what to do as [`Action`]s.
 
+mod air;
 mod bucket;
+mod offers;
 mod receipts;
 mod sync;
 #[cfg(test)]
@@ -23,8 +25,10 @@ use crate::id::{AccountId, Ack, AckCommit, LinkId, ShortId};
 use crate::rng::Rng;
 use crate::time::{Now, Time};
 use crate::wire::frame::{Frame, MAX_NAMES, Root, Set};
+use air::Air;
 use bucket::Bucket;
 use core::time::Duration;
+use offers::Offers;
 use receipts::{Receipts, Say};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sync::{Difference, Run, Snapshots, Sync};
@@ -89,6 +93,8 @@ const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
 const MAX_RAISES: usize = 256;
 /// With more links than this a public thing is announced and not pushed: each of the others may have it already.
 const PUSHED_LINKS: usize = 3;
+/// A message of a comparison of so many bytes means a large difference: some hundred names.
+const LARGE_DIFFERENCE: usize = 2_048;
 /// How often unanswered questions are looked at.
 const CHECK: Duration = Duration::from_secs(1);
 /// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
@@ -124,6 +130,8 @@ pub trait Bag {
     fn names(&self, set: Set) -> Vec<[u8; 32]>;
     /// What of a name is known.
     fn standing(&self, id: ShortId) -> Standing;
+    /// Up to `most` held names that should go on first, without those that `skip` names.
+    fn foremost(&self, most: usize, skip: &dyn Fn(ShortId) -> bool) -> Vec<ShortId>;
     /// Up to `most` held names with few hops left.
     fn short_of_hops(&self, most: usize) -> Vec<ShortId>;
 }
@@ -149,6 +157,8 @@ pub enum Action {
     Serve(LinkId, ShortId),
     /// Take these receipts in; each that is new goes to [`State::proved`].
     Receipts(LinkId, Vec<Ack>),
+    /// Say a held public thing to everybody in reach.
+    Broadcast(ShortId),
     /// The receipt takes part in reconciliation from now on.
     Settle(AckCommit),
     /// The neighbour holds a copy.
@@ -164,6 +174,7 @@ struct Link {
     message_limit: u64,
     sync: Sync,
     wants: LinkWants,
+    offers: Offers,
     raises: BTreeSet<ShortId>,
     intake: Option<Bucket>,
     receipts_in: Option<Bucket>,
@@ -187,6 +198,7 @@ pub struct State {
     snapshots: Snapshots,
     receipts: Receipts,
     turns: Turns,
+    air: Air,
     actions: VecDeque<Action>,
 }
 
@@ -202,6 +214,7 @@ impl State {
             snapshots: Snapshots::default(),
             receipts: Receipts::default(),
             turns: Turns::default(),
+            air: Air::default(),
             actions: VecDeque::new(),
         }
     }
@@ -265,7 +278,10 @@ impl State {
             }
             Frame::Have(ids) => self.on_have(now, link, ids, bag),
             Frame::Want { least, ids } => self.on_want(link, least, ids, bag),
-            Frame::Kept(ids) => self.on_kept(link, ids, bag),
+            Frame::Kept(ids) => {
+                self.on_kept(link, ids, bag);
+                self.offer(now, link, bag);
+            }
             Frame::Receipts(acks) => self.on_receipts(now, link, acks),
             Frame::Hello(_) | Frame::Tokens(_) | Frame::Envelope(_) | Frame::Public(_) => {}
         }
@@ -349,6 +365,26 @@ impl State {
         self.flush(now);
     }
 
+    /// A radio can say things to everybody, and hears so many nodes around.
+    pub fn around(&mut self, nodes: u16) {
+        self.air.around(nodes);
+    }
+
+    /// A public thing is held now: a radio that can says it to everybody in reach, where not enough others do.
+    pub fn say_to_all(&mut self, now: Now, id: ShortId, own: bool, heard: bool) {
+        self.air.plan(now.mono, id, own, heard, &mut self.rng);
+    }
+
+    /// Somebody in reach said this.
+    pub fn overheard(&mut self, id: ShortId) {
+        self.air.again(id);
+    }
+
+    /// Whether something that was said to everybody may be taken in now.
+    pub fn may_take_from_air(&mut self, now: Now) -> bool {
+        self.air.may_take(now.mono)
+    }
+
     /// What came is not held: it is not asked of this link again, but of others.
     pub fn declined(&mut self, now: Now, id: ShortId, link: LinkId, bag: &dyn Bag) {
         if let Some(live) = self.links.get_mut(&link) {
@@ -384,14 +420,19 @@ impl State {
         let links = self.contacts();
         let said = self.receipts.tick(now.mono, &links);
         self.say(said);
+        let to_all = self.air.due(now.mono).into_iter().map(Action::Broadcast);
+        self.actions.extend(to_all);
         let due: Vec<LinkId> = self
             .links
             .iter()
-            .filter(|(_, live)| live.check.is_some_and(|at| at <= now.mono))
+            .filter(|(_, live)| live.wakeup().is_some_and(|at| at <= now.mono))
             .map(|(link, _)| *link)
             .collect();
         for link in due {
-            self.check(now, link, bag);
+            if self.links.get(&link).is_some_and(|live| live.check.is_some_and(|at| at <= now.mono)) {
+                self.check(now, link, bag);
+            }
+            self.offer(now, link, bag);
         }
         self.flush(now);
     }
@@ -400,8 +441,8 @@ impl State {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
         let links = self.links.values();
-        let links = links.flat_map(|link| [link.check, link.flush_at(self.config.batch)]).flatten();
-        links.chain(self.receipts.next_wakeup()).min()
+        let links = links.flat_map(|link| [link.wakeup(), link.flush_at(self.config.batch)]).flatten();
+        links.chain(self.receipts.next_wakeup()).chain(self.air.next_wakeup()).min()
     }
 
     /// What is to be done, until `None`.
@@ -492,11 +533,13 @@ impl State {
         message: &[u8],
         bag: &dyn Bag,
     ) {
+        self.look_at_size(link, set, message.len());
         match (self.links.get(&link).map(|live| live.role), from_dialer) {
             (Some(Role::Listener), true) => self.answer(now, link, set, run, message, bag),
             (Some(Role::Dialer), false) => self.advance(now, link, set, run, message, bag),
             _ => self.fault(link, "a reconciliation from the wrong end", 3),
         }
+        self.offer(now, link, bag);
     }
 
     fn answer(&mut self, now: Now, link: LinkId, set: Set, number: u8, message: &[u8], bag: &dyn Bag) {
@@ -577,22 +620,45 @@ impl State {
         }
         self.ask_for_hops(now, link, few);
         // Many at once are what a comparison of sets found.
-        let fresh = ids.len() < FULL_BATCH;
+        let fresh = ids.len() <= offers::AT_A_TIME;
         self.want(now, link, ids.into_iter(), fresh, bag);
     }
 
     fn on_want(&mut self, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
+        let held = |id: &ShortId| matches!(bag.standing(*id), Standing::Held { hops, .. } if hops > least);
+        let served: Vec<ShortId> = ids.into_iter().filter(held).collect();
         if let Some(live) = self.links.get_mut(&link) {
             live.sync.progress = true;
+            live.offers.wanted(served.len());
         }
-        for id in ids {
-            if matches!(bag.standing(id), Standing::Held { hops, .. } if hops > least) {
-                self.actions.push_back(Action::Serve(link, id));
-            }
+        self.actions.extend(served.into_iter().map(|id| Action::Serve(link, id)));
+    }
+
+    /// A long message of the comparison means a large difference.
+    fn look_at_size(&mut self, link: LinkId, set: Set, len: usize) {
+        if set == Set::Sealed
+            && len >= LARGE_DIFFERENCE
+            && let Some(live) = self.links.get_mut(&link)
+        {
+            live.offers.is_large();
+        }
+    }
+
+    /// Names what should go on first, where it is time to.
+    fn offer(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
+        let Some(live) = self.links.get_mut(&link).filter(|live| live.offers.is_due(now.mono)) else { return };
+        let offers = &live.offers;
+        let names = bag.foremost(offers::AT_A_TIME, &|id| offers.was_named(id));
+        live.offers.name(now.mono, &names);
+        if !names.is_empty() {
+            self.send(link, Frame::Have(names));
         }
     }
 
     fn on_kept(&mut self, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
+        if let Some(live) = self.links.get_mut(&link) {
+            live.offers.kept(ids.len());
+        }
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));
         self.actions.extend(held.map(|id| Action::Copy(link, id)));
     }
@@ -736,6 +802,7 @@ impl Link {
             message_limit,
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
+            offers: Offers::default(),
             raises: BTreeSet::new(),
             intake: contact.is_none().then(|| Bucket::new(intake, now)),
             receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
@@ -747,6 +814,11 @@ impl Link {
             answered: true,
             check: None,
         }
+    }
+
+    /// When something is looked at next.
+    fn wakeup(&self) -> Option<Time> {
+        self.check.into_iter().chain(self.offers.next()).min()
     }
 
     /// When the next batch leaves; `None` where nothing waits. At once, unless the neighbour still owes

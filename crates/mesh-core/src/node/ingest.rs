@@ -164,6 +164,15 @@ impl Node {
         Ok(())
     }
 
+    /// Somebody said a public thing to everybody in reach. Who it was nobody knows, so nobody is blamed.
+    pub(super) fn on_overheard(&mut self, now: Now, bytes: &[u8]) {
+        if self.mesh.overheard(now, bytes)
+            && let Ok(beacon) = Beacon::from_bytes(bytes)
+        {
+            self.take_beacon(now, beacon, bytes, Origin::Air);
+        }
+    }
+
     fn ingest_beacon(&mut self, now: Now, link: LinkId, id: EnvelopeId, bytes: &[u8]) {
         let contact = self.mesh.contact(link).is_some();
         match Beacon::from_bytes(bytes) {

@@ -262,6 +262,8 @@ impl Node {
         match input {
             Input::Tick => self.tick(now),
             Input::Heard { .. } => {}
+            Input::Around { nodes, .. } => self.mesh.around(nodes),
+            Input::Overheard { bytes, .. } => self.on_overheard(now, bytes),
             Input::LinkUp { link, role, binding, profile } => {
                 self.mesh.link_up(now, link, role, binding, profile, out);
             }

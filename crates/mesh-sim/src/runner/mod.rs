@@ -283,6 +283,10 @@ fn notes(stage: &Stage<'_>, notebook: &Notebook) -> BTreeMap<String, f64> {
     let mut notes: BTreeMap<String, f64> =
         counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n as f64)).collect();
     notes.extend(stage.world.counters().bytes_by_type());
+    let broadcasts = stage.world.counters().broadcasts;
+    if broadcasts > 0 {
+        notes.insert("broadcasts".to_owned(), broadcasts as f64);
+    }
     let seen = notebook.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.hellos > 0 {
         notes.insert("hellos tracked".to_owned(), seen.hellos as f64);

@@ -1,12 +1,12 @@
 //! The world of a run: who is in it, and what is done to them.
 
 use super::Progress;
-use super::plan::Written;
 use super::record::{Film, Shared, Shown};
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
 use crate::mobility::Dice;
 use crate::scenario::{Attack, AttackKind, ProtocolName, Scenario};
+use crate::workload::Written;
 use crate::{Audience, Change, NodeIx, Protocol, Seal, World};
 use mesh_core::Config;
 use std::collections::{BTreeMap, BTreeSet};

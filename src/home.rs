@@ -3,7 +3,7 @@
 use crate::config::DataDir;
 use crate::daemon::{Clock, Daemon, Parts, Storage, StorageError, Switch, random_seed};
 use crate::handle::Handle;
-use crate::store::{CommitError, MAX_GROUP, OpenError, Passphrase, Store};
+use crate::store::{CommitError, MAX_GROUP, OpenError, Passphrase, Store, process};
 use crate::t;
 use crate::transport::TransportEvent;
 use mesh_core::{Config, Node, Output, Read, StartError, StoreOp};
@@ -52,10 +52,12 @@ pub enum HomeError {
         path: PathBuf,
     },
     /// Another process has it.
-    #[error("another process is using {}", path.display())]
+    #[error("{} is using {}", process(*holder), path.display())]
     Locked {
         /// The data directory.
         path: PathBuf,
+        /// Its number, where it is known.
+        holder: Option<u32>,
     },
     /// A node is starting there and does not answer yet.
     #[error("a node is starting in {}", path.display())]
@@ -396,7 +398,7 @@ fn unusable(data: &DataDir, error: &dyn std::error::Error) -> HomeError {
 fn refused(data: &DataDir, error: &OpenError) -> HomeError {
     let path = data.path().to_owned();
     match error {
-        OpenError::Locked { .. } => HomeError::Locked { path },
+        OpenError::Locked { holder, .. } => HomeError::Locked { path, holder: *holder },
         OpenError::WrongPassphrase => HomeError::WrongPassphrase { path },
         OpenError::NeedsPassphrase => HomeError::NeedsPassphrase { path },
         OpenError::NotThere { .. } => HomeError::NotThere { path },

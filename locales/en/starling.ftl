@@ -11,8 +11,13 @@ home-exists =
     { $path } holds an identity already; it was left as it is.
     See it with: starling id   (for a second person, use another --data-dir)
 home-locked =
-    Another process is using { $path } and does not answer.
-    Wait for it or end it; only one process can use a data directory.
+    The data directory { $path } is held by { $holder }.
+    Only one process can use it: wait for that one or end it, then try again.
+holder-unknown = another process
+holder = process { $number }
+holder-doing = process { $number } ({ $what })
+holder-command = starling { $command }
+holder-stopped = starling { $command }, which is stopped: `fg` in its terminal lets it go on
 home-starting =
     A node is starting in { $path } and does not answer yet.
     Its disk may be slow; try again in a moment.
@@ -130,6 +135,10 @@ text-more = more
 text-not-utf8 = The text is not valid UTF-8 (from byte { $at } on). Save it as UTF-8, or send it as something else.
 sent = { $id }  { $state }
 send-queued = No node is running: the message is stored and leaves with the next `starling run`.
+spool-refused =
+    A message to { $to } that waited in a file was refused: { $reason }
+    It is not kept. It said: { $text }
+spool-damaged = A message that waited in a file was damaged and is lost: { $reason }
 send-spooled = Another process is using the data directory: the message waits in { $path } and is taken up by the next command or `starling run`.
 send-expired = The message expired before it arrived.
 send-timeout = The time ran out; the message goes on by itself. It is: { $state }
@@ -184,6 +193,7 @@ status =
 run-ready =
     { $name } ({ $tag }) is running. Ctrl-C ends it.
     Neighbours reach it at: { $addresses }
+run-waits = The data directory is held by { $holder }; waiting for it to end.
 run-stopping = Stopping.
 run-already = A node is running in { $path } already; commands use it by themselves.
 run-no-api = The local API cannot be served from { $path }

@@ -53,7 +53,8 @@ Without a command, `starling` runs your node; the first time it asks for your na
 const AFTER: &str = "\
 WHO is a petname, a name, a three-word tag, an account, or a beginning that only one contact has.
 DURATION is numbers with units: 30s, 10m, 2h, 7d, 1h30m.
-Every command works whether or not a node is running; without one, messages wait until `starling run`.
+Commands find the running node by themselves. Without one they use the data directory for a moment, and messages wait \
+until `starling run`; only `passphrase` needs the node stopped.
 With --json there is one JSON object per line on standard output; words for people go to standard error.
 
 Exit codes:
@@ -105,7 +106,7 @@ enum Command {
     Invite(invite::Command),
     Add(add::Args),
     Contacts(contacts::Args),
-    /// Accept a contact request: its writer may write to you from now on.
+    /// Accept a contact request: the writer learns that the messages arrived, and you can answer.
     Accept(decide::Args),
     /// Decline a contact request: it is forgotten, and nothing is sent.
     Decline(decide::Args),

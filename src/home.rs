@@ -258,6 +258,13 @@ pub fn is_held(data: &DataDir) -> bool {
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
+/// The process that wrote its number into the lock of `data` last: the one that holds it, where
+/// [`is_held`] says that one does.
+#[must_use]
+pub fn holder(data: &DataDir) -> Option<u32> {
+    std::fs::read_to_string(data.lock_file()).ok()?.trim().parse().ok()
+}
+
 /// Whether a person lives in `data`, as far as can be seen from outside.
 #[must_use]
 pub fn exists(data: &DataDir) -> bool {

@@ -246,6 +246,8 @@ doctor-works = works
 doctor-multicast = Neighbours are not found by themselves: allow UDP port 5353 in the firewall, or use run --peer HOST:PORT.
 doctor-loopback = Nodes on this machine do not find each other: is the loopback interface up? Or use run --peer.
 doctor-node-runs = running
+doctor-node-silent = the data directory is held by { $holder }, which does not answer
+doctor-node-stuck = Let it go on or end it: nothing can be sent or received meanwhile.
 
 ## Demonstration
 

@@ -33,7 +33,8 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         None if std::io::stdin().is_terminal() => ask_name()?,
         None => return Err(Failure::usage(t!("init-needs-name"))),
     };
-    let secret = if args.passphrase { new_passphrase(t!("init-passphrase-terminal"))? } else { app.secret.clone() };
+    let secret =
+        if args.passphrase { new_passphrase(t!("init-passphrase-terminal"))? } else { app.secret.clone() };
     let identity = create(app, &name, &secret).await?;
     if secret.given.is_none() {
         app.out.note(&t!("init-no-passphrase"));

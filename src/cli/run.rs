@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// Listen on this address (again for more) [default: every address, any free port].
     #[arg(long, value_name = "ADDR")]
     listen: Vec<SocketAddr>,
-    /// Also link to this node, for ever (again for more): HOST:PORT or a multiaddress.
+    /// Also link to this node, for ever (again for more): HOST:PORT or a multiaddress, as its --listen says.
     #[arg(long, value_name = "ADDR")]
     peer: Vec<PeerAddress>,
     /// Do not announce this node and do not look for others on the network (mDNS).

@@ -63,8 +63,22 @@ impl Counters {
     #[must_use]
     pub fn bytes_by_type(&self) -> BTreeMap<String, f64> {
         const NAMES: [&str; 16] = [
-            "other", "hello", "beat", "digest", "reconcile", "have", "want", "envelope", "kept", "receipts",
-            "public", "tokens", "type 12", "type 13", "type 14", "later types",
+            "other",
+            "hello",
+            "beat",
+            "digest",
+            "reconcile",
+            "have",
+            "want",
+            "envelope",
+            "kept",
+            "receipts",
+            "public",
+            "tokens",
+            "type 12",
+            "type 13",
+            "type 14",
+            "later types",
         ];
         let used = NAMES.iter().zip(self.by_type).filter(|(_, bytes)| *bytes > 0);
         used.map(|(name, bytes)| (format!("bytes of {name}"), bytes as f64)).collect()

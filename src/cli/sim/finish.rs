@@ -183,7 +183,11 @@ fn words(outcomes: &[Outcome]) -> String {
 
 /// The outcomes in a file of results: one object, one per line, or an object with `runs`.
 pub(super) fn results(path: &str) -> anyhow::Result<Vec<Outcome>> {
-    let text = input::read(path)?;
+    parsed(path, &input::read(path)?)
+}
+
+/// The outcomes in a text of results, which errors call `path`.
+pub(super) fn parsed(path: &str, text: &str) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |error: serde_json::Error| {

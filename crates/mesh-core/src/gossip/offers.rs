@@ -4,11 +4,15 @@
 //! the difference is large, each end names what should go on first, some at a time, while the other has time for
 //! it, beside the comparison.
 
-use crate::id::ShortId;
-use crate::time::Time;
+use super::{Bag, State};
+use crate::id::{LinkId, ShortId};
+use crate::time::{Now, Time};
+use crate::wire::frame::{Frame, Set};
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+/// A message of a comparison of so many bytes means a large difference: some hundred names.
+const LARGE_DIFFERENCE: usize = 2_048;
 /// Names at a time.
 pub(super) const AT_A_TIME: usize = 64;
 /// More are named when the neighbour waits for no more than so many.
@@ -71,6 +75,31 @@ impl Offers {
     pub(super) fn next(&self) -> Option<Time> {
         let goes_on = self.large && self.idle < MAX_IDLE && self.waits <= LOW && self.named.len() < MAX_NAMED;
         self.last.filter(|_| goes_on).map(|last| last + EVERY)
+    }
+}
+
+impl State {
+    /// A long message of the comparison means a large difference.
+    pub(super) fn look_at_size(&mut self, link: LinkId, set: Set, len: usize) {
+        if set == Set::Sealed
+            && len >= LARGE_DIFFERENCE
+            && let Some(live) = self.links.get_mut(&link)
+        {
+            live.offers.is_large();
+        }
+    }
+
+    /// Names what should go on first, where it is time to.
+    pub(super) fn offer(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
+        let Some(live) = self.links.get_mut(&link).filter(|live| live.offers.is_due(now.mono)) else {
+            return;
+        };
+        let offers = &live.offers;
+        let names = bag.foremost(AT_A_TIME, &|id| offers.was_named(id));
+        live.offers.name(now.mono, &names);
+        if !names.is_empty() {
+            self.send(link, Frame::Have(names));
+        }
     }
 }
 

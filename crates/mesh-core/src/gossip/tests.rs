@@ -3,6 +3,7 @@
 use super::*;
 use crate::id::EnvelopeId;
 use crate::time::Wall;
+use std::collections::BTreeSet;
 
 const SECOND: u64 = 1000;
 

@@ -600,7 +600,9 @@ impl Mesh {
         let (priority, order) = match item.kind {
             Kind::Public => (Priority::Public, newest_first),
             Kind::Sealed if for_neighbour => (Priority::Neighbour, item.came),
-            Kind::Sealed => (Priority::Carried, u64::from(item.copies) << 56 | carry::latest_first(item.came)),
+            Kind::Sealed => {
+                (Priority::Carried, u64::from(item.copies) << 56 | carry::latest_first(item.came))
+            }
         };
         let gossip::Turn { source, weight } = self.gossip.turn(now, item.via, item.own);
         self.link.queue(now, link, Place { priority, order, len: item.len, source, weight }, id);

@@ -57,11 +57,8 @@ impl Carriers {
         let mut sums = Sums::default();
         for (number, shown) in &seen.shown {
             if let Some(reader) = readers(*number) {
-                let arrivals = if shown + TOLD_MS <= end {
-                    oracle.reach(reader, *shown, crossing)
-                } else {
-                    Vec::new()
-                };
+                let arrivals =
+                    if shown + TOLD_MS <= end { oracle.reach(reader, *shown, crossing) } else { Vec::new() };
                 seen.add(*number, *shown, &arrivals, &mut sums);
             }
         }

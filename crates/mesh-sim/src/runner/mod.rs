@@ -253,7 +253,7 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
         for (to, oracle) in readers(draft, honest).into_iter().zip(foreseen) {
             deliveries.push(Delivery {
                 number: draft.number,
-                class: scenario.workload[written.class].class.clone(),
+                class: scenario.workload[written.workload].class.clone(),
                 from: draft.from,
                 to,
                 written_s: seconds(draft.at),

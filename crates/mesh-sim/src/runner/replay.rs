@@ -2,13 +2,13 @@
 
 use super::carriers::Carriers;
 use super::measure::measure;
-use super::plan::Written;
 use super::record::{Film, open};
 use super::stage::{self, Stage};
 use super::{Progress, RunError, TraceOptions, seal_name, violations};
 use crate::invariants::Checks;
 use crate::oracle::drafts;
 use crate::scenario::ProtocolName;
+use crate::workload::Written;
 use crate::{Crossing, Delivery, Draw, Foresight, Oracle, Outcome, Radio, Recording, Trace, TraceReplay};
 use core::time::Duration;
 use mesh_core::Config;
@@ -41,7 +41,7 @@ pub fn trace_run(
     };
     let foreseen = oracle.foresee(&draws, crossing, ttl);
     let mut written: Vec<Written> =
-        drafts(&draws, options.size).into_iter().map(|draft| Written { draft, class: 0 }).collect();
+        drafts(&draws, options.size).into_iter().map(|draft| Written { draft, workload: 0 }).collect();
     written.sort_by_key(|written| (written.draft.at, written.draft.number));
     let (mut stage, checks) = stage_of(trace, options, &written);
     stage.play(progress);

@@ -2,12 +2,12 @@
 
 use super::Progress;
 use super::carriers::Carriers;
-use super::plan::Written;
 use super::record::{Film, Shared, Shown};
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
 use crate::mobility::Dice;
 use crate::scenario::{Attack, AttackKind, ProtocolName, Scenario};
+use crate::workload::Written;
 use crate::{Audience, Change, Crossing, NodeIx, Oracle, Protocol, Seal, World};
 use mesh_core::Config;
 use std::collections::{BTreeMap, BTreeSet};

@@ -57,8 +57,11 @@ impl Node {
         } else if let Some(link) = link {
             let contact = self.mesh.contact(link).is_some();
             let origin = Origin::Link { link, contact };
+            let age = Duration::from_secs(envelope.age_s.into());
             // A refusal (no room) is the bag's decision; the neighbour learns it by not being told "kept".
-            let _refused = self.mesh.keep(now, envelope, origin, &mut self.outbox);
+            if let Ok(id) = self.mesh.keep(now, envelope, origin, &mut self.outbox) {
+                self.forecast.seen(now.mono, id, age);
+            }
         }
         Ok(())
     }

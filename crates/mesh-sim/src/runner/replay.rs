@@ -12,7 +12,7 @@ use crate::{Crossing, Delivery, Draw, Foresight, Oracle, Outcome, Radio, Recordi
 use core::time::Duration;
 use mesh_core::Config;
 use mesh_core::wire::Lifetime;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Replays a trace: messages and window are drawn as the reference draws them, all pairs that write are
 /// introduced beforehand, and the hop delay holds for the oracle and the nodes alike.
@@ -96,7 +96,7 @@ fn stage_of<'a>(
         world.introduce(&stage::pairs(written));
     }
     world.forget();
-    let shown = stage::watch(&mut world);
+    let (shown, trail) = stage::watch(&mut world);
     let quota = config.mesh.carry.quota;
     let checks = (options.check && real).then(|| Checks::of(&mut world, options.seal, trace.nodes, quota));
     world.travel(Box::new(TraceReplay::new(trace)), radio);
@@ -104,7 +104,11 @@ fn stage_of<'a>(
     // Later than the last window nothing counts.
     let end = last.saturating_add(options.ttl_s * 1000).min(trace.end());
     let film = Film::new(end, options.samples, options.scenes);
-    (Stage { world, written, film, shown, batteries: None, end, nodes: trace.nodes }, checks)
+    let unwritten = BTreeSet::new();
+    (
+        Stage { world, written, film, shown, trail, batteries: None, end, unwritten, nodes: trace.nodes },
+        checks,
+    )
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {
@@ -126,13 +130,25 @@ fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64)
     draws.iter().zip(&foreseen.arrivals).enumerate().map(delivery).collect()
 }
 
+/// How many bags messages reached that could have arrived and did not.
+pub(super) fn reach(stage: &Stage<'_>, deliveries: &[Delivery]) -> Option<(String, f64)> {
+    let trail = open(&stage.trail);
+    let missed =
+        deliveries.iter().filter(|delivery| delivery.shown_s.is_none() && delivery.oracle_s.is_some());
+    let bags: Vec<usize> = missed.filter_map(|delivery| trail.bags(delivery.number, delivery.to)).collect();
+    let mean = bags.iter().sum::<usize>() as f64 / bags.len().max(1) as f64;
+    (!bags.is_empty()).then(|| ("bags that a missed message reached, on average".to_owned(), mean))
+}
+
 /// Undelivered messages by cause.
 pub(super) fn losses(stage: &Stage<'_>, deliveries: &[Delivery]) -> BTreeMap<String, u64> {
     let shown = open(&stage.shown);
     let mut losses = BTreeMap::new();
     for delivery in deliveries.iter().filter(|delivery| delivery.shown_s.is_none()) {
-        let cause = if shown.refused.contains(&delivery.number) {
-            "not written: the writer's node was off or refused"
+        let cause = if stage.unwritten.contains(&delivery.number) {
+            "not written: the writer's node was off"
+        } else if shown.refused.contains(&delivery.number) {
+            "refused: the writer's node did not take it"
         } else if shown.at(delivery.number, delivery.to).is_some() {
             "too late: shown after the window"
         } else if delivery.oracle_s.is_none() {
@@ -140,7 +156,8 @@ pub(super) fn losses(stage: &Stage<'_>, deliveries: &[Delivery]) -> BTreeMap<Str
         } else if !stage.world.is_running(delivery.to.into()) {
             "off: the reader's node does not run"
         } else {
-            "missed: there was a path"
+            let trail = open(&stage.trail);
+            trail.cause(delivery.number, delivery.to).unwrap_or("missed: there was a path")
         };
         *losses.entry(cause.to_owned()).or_default() += 1;
     }

@@ -2,6 +2,7 @@
 
 use super::Progress;
 use super::record::{Film, Shared, Shown};
+use super::trail::Trail;
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
 use crate::mobility::Dice;
@@ -10,7 +11,7 @@ use crate::workload::Written;
 use crate::{Audience, Change, NodeIx, Protocol, Seal, World};
 use mesh_core::Config;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Batteries are looked at this often, in milliseconds.
 const ROUND_MS: u64 = 60_000;
@@ -162,8 +163,11 @@ pub(super) struct Stage<'a> {
     pub(super) written: &'a [Written],
     pub(super) film: Film,
     pub(super) shown: Shared<Shown>,
+    pub(super) trail: Shared<Trail>,
     pub(super) batteries: Option<Batteries>,
     pub(super) end: u64,
+    /// Messages that nobody could write: the writer's node was off.
+    pub(super) unwritten: BTreeSet<u32>,
     /// Nodes whose bags are looked at.
     pub(super) nodes: u32,
 }
@@ -196,7 +200,11 @@ impl Stage<'_> {
                 return;
             }
             if at >= draft_at {
-                self.world.submit(&self.written[next_draft].draft);
+                let draft = &self.written[next_draft].draft;
+                if !self.world.is_running(draft.from.into()) {
+                    self.unwritten.insert(draft.number);
+                }
+                self.world.submit(draft);
                 next_draft += 1;
             }
         }
@@ -212,9 +220,10 @@ impl Stage<'_> {
     }
 }
 
-/// Looks on in `world` for who is shown what.
-pub(super) fn watch(world: &mut World) -> Shared<Shown> {
-    let shown = Arc::new(Mutex::new(Shown::default()));
+/// Looks on in `world` for who is shown what, and for where it is until then.
+pub(super) fn watch(world: &mut World) -> (Shared<Shown>, Shared<Trail>) {
+    let (shown, trail) = (Shared::<Shown>::default(), Shared::<Trail>::default());
     world.observe(Box::new(Arc::clone(&shown)));
-    shown
+    world.observe(Box::new(Arc::clone(&trail)));
+    (shown, trail)
 }

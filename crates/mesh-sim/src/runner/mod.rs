@@ -4,6 +4,7 @@
 //! any number of them; [`sweep`] varies one value of a scenario. [`trace_run`] replays a trace of contacts
 //! with the reference's draws, so that its oracle figures are exactly the reference's.
 
+mod carriers;
 mod course;
 mod many;
 mod measure;
@@ -11,7 +12,6 @@ mod plan;
 mod record;
 mod replay;
 mod stage;
-mod trail;
 
 pub use course::{Course, course};
 pub use many::{Point, Sweep, each, figures, run_seeds, sweep};
@@ -22,6 +22,7 @@ use crate::attack::Notebook;
 use crate::invariants::Checks;
 use crate::scenario::{ProtocolName, Scenario, ScenarioError};
 use crate::{Creation, Delivery, Outcome, Recording, Seal, Violation};
+use carriers::Carriers;
 use measure::measure;
 use mesh_core::Config;
 use plan::{Planned, readers};
@@ -183,6 +184,7 @@ pub fn run(
     outcome.violations = violations(checks.as_ref());
     outcome.losses = replay::losses(&stage, &deliveries);
     outcome.notes = notes(&stage, &deliveries, &notebook);
+    outcome.notes.extend(stage.carried_notes(&planned.oracle, planned.crossing(0)));
     outcome.missed = scenario.expect.iter().filter_map(|asked| asked.missed(&outcome)).collect();
     let mut recording = stage.film.finish(deliveries);
     recording.contact_seconds = planned.contact_seconds;
@@ -226,15 +228,16 @@ fn stage_of<'a>(
         world.introduce(&stage::pairs(&planned.written));
     }
     world.forget();
-    let (shown, trail) = stage::watch(&mut world);
+    let shown = stage::watch(&mut world);
     let checks = (options.check && real).then(|| Checks::of(&mut world, scenario.seal, honest, quota));
     world.travel(planned.mobility(scenario, seed)?, planned.radio.clone());
     stage::plan_faults(&mut world, scenario, seed);
     let batteries = Batteries::of(&mut world, scenario, seed);
+    let carriers = if real { Carriers::watch(&mut world, honest, planned.written.len()) } else { None };
     let film = Film::new(planned.end, options.samples, options.scenes);
     let (written, end) = (&planned.written[..], planned.end);
     let (unwritten, nodes) = (BTreeSet::new(), scenario.nodes);
-    Ok((Stage { world, written, film, shown, trail, batteries, end, unwritten, nodes }, checks))
+    Ok((Stage { world, written, film, shown, batteries, carriers, end, unwritten, nodes }, checks))
 }
 
 fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<Delivery> {
@@ -282,6 +285,7 @@ fn notes(stage: &Stage<'_>, deliveries: &[Delivery], notebook: &Notebook) -> BTr
     let mut notes: BTreeMap<String, f64> =
         counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n as f64)).collect();
     notes.extend(replay::reach(stage, deliveries));
+    notes.extend(stage.world.counters().bytes_by_type());
     let seen = notebook.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.hellos > 0 {
         notes.insert("hellos tracked".to_owned(), seen.hellos as f64);

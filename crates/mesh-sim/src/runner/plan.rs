@@ -45,15 +45,20 @@ impl Planned {
         mobility(scenario, seed, &self.radio, self.trace.as_ref())
     }
 
+    /// What a link takes for so many bytes.
+    pub(super) fn crossing(&self, bytes: u32) -> Crossing {
+        let hop = u64::from(self.radio.latency_ms) + self.radio.hop_delay_ms;
+        match self.radio.goodput {
+            0 => Crossing::delayed(hop),
+            goodput => Crossing::carrying(hop, u64::from(bytes), goodput),
+        }
+    }
+
     /// When the oracle has a message at each of its readers, in the order of [`readers`].
     pub(super) fn foresee(&self, written: &Written, honest: u32, within: Option<u64>) -> Vec<Option<u64>> {
         let draft = &written.draft;
         let deadline = within.map_or(self.end, |within| draft.at.saturating_add(within).min(self.end));
-        let hop = u64::from(self.radio.latency_ms) + self.radio.hop_delay_ms;
-        let crossing = match self.radio.goodput {
-            0 => Crossing::delayed(hop),
-            goodput => Crossing::carrying(hop, u64::from(draft.bytes), goodput),
-        };
+        let crossing = self.crossing(draft.bytes);
         let arrivals = self.oracle.reach(draft.from, draft.at, crossing);
         let arrival = |to: u32| arrivals.get(to as usize).copied().flatten().filter(|at| *at <= deadline);
         readers(draft, honest).into_iter().map(arrival).collect()

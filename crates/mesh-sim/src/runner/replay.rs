@@ -1,5 +1,6 @@
 //! Traces with the reference's draws.
 
+use super::carriers::Carriers;
 use super::measure::measure;
 use super::record::{Film, open};
 use super::stage::{self, Stage};
@@ -52,6 +53,8 @@ pub fn trace_run(
     outcome.seed = options.seed;
     outcome.violations = violations(checks.as_ref());
     outcome.losses = losses(&stage, &deliveries);
+    outcome.notes = stage.world.counters().bytes_by_type();
+    outcome.notes.extend(stage.carried_notes(&oracle, Crossing::delayed(options.hop_delay_ms)));
     let mut recording = stage.film.finish(deliveries);
     recording.contact_seconds = trace.contacts.iter().map(|c| (c.end - c.start) as f32 / 1000.0).collect();
     recording.contact_seconds.sort_by(f32::total_cmp);
@@ -96,19 +99,17 @@ fn stage_of<'a>(
         world.introduce(&stage::pairs(written));
     }
     world.forget();
-    let (shown, trail) = stage::watch(&mut world);
+    let shown = stage::watch(&mut world);
     let quota = config.mesh.carry.quota;
     let checks = (options.check && real).then(|| Checks::of(&mut world, options.seal, trace.nodes, quota));
     world.travel(Box::new(TraceReplay::new(trace)), radio);
     let last = written.last().map_or(0, |written| written.draft.at);
     // Later than the last window nothing counts.
     let end = last.saturating_add(options.ttl_s * 1000).min(trace.end());
+    let carriers = if real { Carriers::watch(&mut world, trace.nodes, written.len()) } else { None };
     let film = Film::new(end, options.samples, options.scenes);
-    let unwritten = BTreeSet::new();
-    (
-        Stage { world, written, film, shown, trail, batteries: None, end, unwritten, nodes: trace.nodes },
-        checks,
-    )
+    let (unwritten, nodes) = (BTreeSet::new(), trace.nodes);
+    (Stage { world, written, film, shown, batteries: None, carriers, end, unwritten, nodes }, checks)
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {
@@ -132,10 +133,10 @@ fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64)
 
 /// How many bags messages reached that could have arrived and did not.
 pub(super) fn reach(stage: &Stage<'_>, deliveries: &[Delivery]) -> Option<(String, f64)> {
-    let trail = open(&stage.trail);
-    let missed =
-        deliveries.iter().filter(|delivery| delivery.shown_s.is_none() && delivery.oracle_s.is_some());
-    let bags: Vec<usize> = missed.filter_map(|delivery| trail.bags(delivery.number, delivery.to)).collect();
+    let carriers = open(stage.carriers.as_ref()?);
+    let missed = |delivery: &&Delivery| delivery.shown_s.is_none() && delivery.oracle_s.is_some();
+    let bags = deliveries.iter().filter(missed).map(|delivery| carriers.bags(delivery.number));
+    let bags: Vec<usize> = bags.filter(|bags| *bags > 0).collect();
     let mean = bags.iter().sum::<usize>() as f64 / bags.len().max(1) as f64;
     (!bags.is_empty()).then(|| ("bags that a missed message reached, on average".to_owned(), mean))
 }
@@ -156,8 +157,8 @@ pub(super) fn losses(stage: &Stage<'_>, deliveries: &[Delivery]) -> BTreeMap<Str
         } else if !stage.world.is_running(delivery.to.into()) {
             "off: the reader's node does not run"
         } else {
-            let trail = open(&stage.trail);
-            trail.cause(delivery.number, delivery.to).unwrap_or("missed: there was a path")
+            let cause = stage.carriers.as_ref().and_then(|carriers| open(carriers).cause(delivery.number));
+            cause.unwrap_or("missed: there was a path")
         };
         *losses.entry(cause.to_owned()).or_default() += 1;
     }

@@ -1,14 +1,14 @@
 //! The world of a run: who is in it, and what is done to them.
 
 use super::Progress;
+use super::carriers::Carriers;
 use super::record::{Film, Shared, Shown};
-use super::trail::Trail;
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
 use crate::mobility::Dice;
 use crate::scenario::{Attack, AttackKind, ProtocolName, Scenario};
 use crate::workload::Written;
-use crate::{Audience, Change, NodeIx, Protocol, Seal, World};
+use crate::{Audience, Change, Crossing, NodeIx, Oracle, Protocol, Seal, World};
 use mesh_core::Config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -163,8 +163,8 @@ pub(super) struct Stage<'a> {
     pub(super) written: &'a [Written],
     pub(super) film: Film,
     pub(super) shown: Shared<Shown>,
-    pub(super) trail: Shared<Trail>,
     pub(super) batteries: Option<Batteries>,
+    pub(super) carriers: Option<Shared<Carriers>>,
     pub(super) end: u64,
     /// Messages that nobody could write: the writer's node was off.
     pub(super) unwritten: BTreeSet<u32>,
@@ -210,6 +210,17 @@ impl Stage<'_> {
         }
     }
 
+    /// What receipts saved, and whom they reached.
+    pub(super) fn carried_notes(&self, oracle: &Oracle, crossing: Crossing) -> BTreeMap<String, f64> {
+        let reader = |number: u32| {
+            let written = self.written.iter().find(|written| written.draft.number == number)?;
+            if let Audience::One(to) = written.draft.to { Some(to) } else { None }
+        };
+        let carriers = self.carriers.as_ref();
+        let notes = carriers.map(|seen| Carriers::notes(seen, oracle, crossing, &reader, self.end));
+        notes.unwrap_or_default()
+    }
+
     fn progress(&self) -> Progress {
         Progress {
             at_s: self.world.now() as f64 / 1000.0,
@@ -220,10 +231,9 @@ impl Stage<'_> {
     }
 }
 
-/// Looks on in `world` for who is shown what, and for where it is until then.
-pub(super) fn watch(world: &mut World) -> (Shared<Shown>, Shared<Trail>) {
-    let (shown, trail) = (Shared::<Shown>::default(), Shared::<Trail>::default());
+/// Looks on in `world` for who is shown what.
+pub(super) fn watch(world: &mut World) -> Shared<Shown> {
+    let shown = Shared::<Shown>::default();
     world.observe(Box::new(Arc::clone(&shown)));
-    world.observe(Box::new(Arc::clone(&trail)));
-    (shown, trail)
+    shown
 }

@@ -82,6 +82,8 @@ fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_cra
 fn who_comes_again_while_being_forgotten_begins_anew() {
     let mut asha = long(3 * SLICE as u64);
     operations(&mut asha, |s, out| s.forget(account(2), out));
+    let note = asha.memory.load(Table::Meta, &[&b"forget"[..], &[2; 20]].concat()).unwrap();
+    assert_eq!(note.as_deref(), Some(&[251, 0xb9, 0x0b][..]), "3,001 texts had come");
     asha.befriend_well(2);
     asha.receive_text(2, "hello again");
     // The last of the old history comes once more: its author never got a receipt.

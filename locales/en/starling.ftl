@@ -317,6 +317,9 @@ sim-point = { $set }: { $ratio } % delivered, { $p50 } median, { $copies } copie
 sim-identical = Every run did the very same.
 sim-compared = { $a } and { $b } runs, { $paired } of them with equal seeds.
 sim-worse = Something got worse.
+sim-no-commit = git knows no such commit here: { $reason }
+sim-not-built = Commit { $commit } was not built: “{ $command }” failed.
+sim-commit-failed = The program of commit { $commit } ran the scenario without a result.
 sim-one-events = { $path } holds contacts alone. The ONE's events are needed, which tell messages too: `t C id from to size`.
 sim-one =
     { $router }, { $runs } seeds

@@ -11,7 +11,7 @@ mod recognition;
 mod tests;
 
 pub use crate::wire::frame::MAX_FRAME;
-pub use queue::Priority;
+pub use queue::{Place, Priority};
 pub use recognition::Secret;
 
 use crate::border::{CloseReason, Lane, Profile, Role};
@@ -257,12 +257,19 @@ impl State {
     }
 
     /// Puts an envelope's name in line; its bytes are asked for by [`State::next_due`] when the pipe has
-    /// room. `order` ranks within the priority, smallest first.
-    pub fn queue(&mut self, now: Now, link: LinkId, priority: Priority, order: u64, id: ShortId) {
+    /// room.
+    pub fn queue(&mut self, now: Now, link: LinkId, place: Place, id: ShortId) {
         let Some(live) = self.links.get_mut(&link).filter(|live| live.their.is_some()) else { return };
         live.owed.get_or_insert(now.mono);
-        if !live.queue.push(priority, order, id, self.config.queue) {
+        if !live.queue.push(place, id, self.config.queue) {
             self.counters.dropped += 1;
+        }
+    }
+
+    /// The neighbour has it from elsewhere: it does not wait any more.
+    pub fn unqueue(&mut self, link: LinkId, id: ShortId) {
+        if let Some(live) = self.links.get_mut(&link) {
+            live.queue.remove(id);
         }
     }
 

@@ -51,6 +51,10 @@ fn frames(out: &mut Outbox) -> Vec<Frame> {
     drain(out).into_iter().filter_map(frame).collect()
 }
 
+fn place(priority: Priority, order: u64) -> Place {
+    Place { priority, order, len: 300, source: 1, weight: 1 }
+}
+
 #[test]
 fn the_highest_common_version_makes_a_link() {
     let config = Config { versions: 1..=2, ..Config::default() };
@@ -256,9 +260,9 @@ fn a_link_to_oneself_is_closed() {
 fn bulk_waits_for_credit_and_public_things_do_not() {
     let (mut state, mut out) = ready(Config::default());
     let id = |n: u8| ShortId([n; 16]);
-    state.queue(at(0), LINK, Priority::Carried, 0, id(1));
-    state.queue(at(0), LINK, Priority::Carried, 1, id(2));
-    state.queue(at(0), LINK, Priority::Public, 0, id(3));
+    state.queue(at(0), LINK, place(Priority::Carried, 0), id(1));
+    state.queue(at(0), LINK, place(Priority::Carried, 1), id(2));
+    state.queue(at(0), LINK, place(Priority::Public, 0), id(3));
     assert_eq!(state.next_due(), Some((LINK, id(3))));
     assert_eq!(state.next_due(), None);
     state.credit(LINK, 100);
@@ -273,7 +277,7 @@ fn bulk_waits_for_credit_and_public_things_do_not() {
 fn a_full_queue_drops_and_counts() {
     let (mut state, _) = ready(Config { queue: 3, ..Config::default() });
     for n in 0..10 {
-        state.queue(at(0), LINK, Priority::Carried, 0, ShortId([n; 16]));
+        state.queue(at(0), LINK, place(Priority::Carried, 0), ShortId([n; 16]));
     }
     assert_eq!((state.queued(LINK), state.counters().dropped), (3, 7));
 }

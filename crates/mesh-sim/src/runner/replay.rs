@@ -1,13 +1,14 @@
 //! Traces with the reference's draws.
 
+use super::carriers::Carriers;
 use super::measure::measure;
-use super::plan::Written;
 use super::record::{Film, open};
 use super::stage::{self, Stage};
 use super::{Progress, RunError, TraceOptions, seal_name, violations};
 use crate::invariants::Checks;
 use crate::oracle::drafts;
 use crate::scenario::ProtocolName;
+use crate::workload::Written;
 use crate::{Crossing, Delivery, Draw, Foresight, Oracle, Outcome, Radio, Recording, Trace, TraceReplay};
 use core::time::Duration;
 use mesh_core::Config;
@@ -40,7 +41,7 @@ pub fn trace_run(
     };
     let foreseen = oracle.foresee(&draws, crossing, ttl);
     let mut written: Vec<Written> =
-        drafts(&draws, options.size).into_iter().map(|draft| Written { draft, class: 0 }).collect();
+        drafts(&draws, options.size).into_iter().map(|draft| Written { draft, workload: 0 }).collect();
     written.sort_by_key(|written| (written.draft.at, written.draft.number));
     let (mut stage, checks) = stage_of(trace, options, &written);
     stage.play(progress);
@@ -52,6 +53,8 @@ pub fn trace_run(
     outcome.seed = options.seed;
     outcome.violations = violations(checks.as_ref());
     outcome.losses = losses(&stage, &deliveries);
+    outcome.notes = stage.world.counters().bytes_by_type();
+    outcome.notes.extend(stage.carried_notes(&oracle, Crossing::delayed(options.hop_delay_ms)));
     let mut recording = stage.film.finish(deliveries);
     recording.contact_seconds = trace.contacts.iter().map(|c| (c.end - c.start) as f32 / 1000.0).collect();
     recording.contact_seconds.sort_by(f32::total_cmp);
@@ -103,8 +106,10 @@ fn stage_of<'a>(
     let last = written.last().map_or(0, |written| written.draft.at);
     // Later than the last window nothing counts.
     let end = last.saturating_add(options.ttl_s * 1000).min(trace.end());
+    let carriers = if real { Carriers::watch(&mut world, trace.nodes, written.len()) } else { None };
     let film = Film::new(end, options.samples, options.scenes);
-    (Stage { world, written, film, shown, batteries: None, end, nodes: trace.nodes }, checks)
+    let nodes = trace.nodes;
+    (Stage { world, written, film, shown, batteries: None, carriers, end, nodes }, checks)
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {

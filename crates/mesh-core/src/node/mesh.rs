@@ -146,7 +146,7 @@ impl Bag for View<'_> {
 /// first what matters most to it.
 fn latest_first(came: u64) -> u64 {
     let minute = came / 60_000;
-    ((u64::MAX >> 32) - minute) << 16 | came % 60_000
+    (((u64::MAX >> 32) - minute) << 16) | (came % 60_000)
 }
 
 /// `link`, `carry` and `gossip` joined.

@@ -7,9 +7,11 @@
 //!
 //! [`State`] knows no bodies: it reads names through [`Bag`] and says what to do as [`Action`]s.
 
+mod air;
 mod asking;
 mod bucket;
 mod neighbour;
+mod offers;
 mod receipts;
 mod reconcile;
 mod sync;
@@ -26,6 +28,7 @@ use crate::id::{AccountId, Ack, AckCommit, LinkId, ShortId};
 use crate::rng::Rng;
 use crate::time::{Now, Time};
 use crate::wire::frame::{Frame, Root, Set};
+use air::Air;
 use bucket::Bucket;
 use core::time::Duration;
 use neighbour::{Link, MAX_RAISES};
@@ -113,6 +116,8 @@ pub trait Bag {
     fn names(&self, set: Set) -> Vec<[u8; 32]>;
     /// What of a name is known.
     fn standing(&self, id: ShortId) -> Standing;
+    /// Up to `most` held names that should go on first, without those that `skip` names.
+    fn foremost(&self, most: usize, skip: &dyn Fn(ShortId) -> bool) -> Vec<ShortId>;
     /// Up to `most` held names with few hops left.
     fn short_of_hops(&self, most: usize) -> Vec<ShortId>;
 }
@@ -138,6 +143,8 @@ pub enum Action {
     Serve(LinkId, ShortId),
     /// Take these receipts in; each that is new goes to [`State::proved`].
     Receipts(LinkId, Vec<Ack>),
+    /// Say a held public thing to everybody in reach.
+    Broadcast(ShortId),
     /// The receipt takes part in reconciliation from now on.
     Settle(AckCommit),
     /// The neighbour holds a copy.
@@ -156,6 +163,7 @@ pub struct State {
     snapshots: Snapshots,
     receipts: Receipts,
     turns: Turns,
+    air: Air,
     actions: VecDeque<Action>,
 }
 
@@ -171,6 +179,7 @@ impl State {
             snapshots: Snapshots::default(),
             receipts: Receipts::default(),
             turns: Turns::default(),
+            air: Air::default(),
             actions: VecDeque::new(),
         }
     }
@@ -234,7 +243,10 @@ impl State {
             }
             Frame::Have(ids) => self.on_have(now, link, ids, bag),
             Frame::Want { least, ids } => self.on_want(link, least, ids, bag),
-            Frame::Kept(ids) => self.on_kept(link, ids, bag),
+            Frame::Kept(ids) => {
+                self.on_kept(link, ids, bag);
+                self.offer(now, link, bag);
+            }
             Frame::Receipts(acks) => self.on_receipts(now, link, acks),
             Frame::Hello(_) | Frame::Tokens(_) | Frame::Envelope(_) | Frame::Public(_) => {}
         }
@@ -318,6 +330,26 @@ impl State {
         self.flush(now);
     }
 
+    /// A radio can say things to everybody, and hears so many nodes around.
+    pub fn around(&mut self, nodes: u16) {
+        self.air.around(nodes);
+    }
+
+    /// A public thing is held now: a radio that can says it to everybody in reach, where not enough others do.
+    pub fn say_to_all(&mut self, now: Now, id: ShortId, own: bool, heard: bool) {
+        self.air.plan(now.mono, id, own, heard, &mut self.rng);
+    }
+
+    /// Somebody in reach said this.
+    pub fn overheard(&mut self, id: ShortId) {
+        self.air.again(id);
+    }
+
+    /// Whether something that was said to everybody may be taken in now.
+    pub fn may_take_from_air(&mut self, now: Now) -> bool {
+        self.air.may_take(now.mono)
+    }
+
     /// What came is not held: it is not asked of this link again, but of others.
     pub fn declined(&mut self, now: Now, id: ShortId, link: LinkId, bag: &dyn Bag) {
         if let Some(live) = self.links.get_mut(&link) {
@@ -356,12 +388,17 @@ impl State {
         let due: Vec<LinkId> = self
             .links
             .iter()
-            .filter(|(_, live)| live.check.is_some_and(|at| at <= now.mono))
+            .filter(|(_, live)| live.wakeup().is_some_and(|at| at <= now.mono))
             .map(|(link, _)| *link)
             .collect();
         for link in due {
-            self.check(now, link, bag);
+            if self.links.get(&link).is_some_and(|live| live.check.is_some_and(|at| at <= now.mono)) {
+                self.check(now, link, bag);
+            }
+            self.offer(now, link, bag);
         }
+        let to_all = self.air.due(now.mono).into_iter().map(Action::Broadcast);
+        self.actions.extend(to_all);
         self.flush(now);
     }
 
@@ -369,8 +406,8 @@ impl State {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
         let links = self.links.values();
-        let links = links.flat_map(|link| [link.check, link.flush_at(self.config.batch)]).flatten();
-        links.chain(self.receipts.next_wakeup()).min()
+        let links = links.flat_map(|link| [link.wakeup(), link.flush_at(self.config.batch)]).flatten();
+        links.chain(self.receipts.next_wakeup()).chain(self.air.next_wakeup()).min()
     }
 
     /// What is to be done, until `None`.
@@ -400,6 +437,9 @@ impl State {
     }
 
     fn on_kept(&mut self, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
+        if let Some(live) = self.links.get_mut(&link) {
+            live.offers.kept(ids.len());
+        }
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));
         self.actions.extend(held.map(|id| Action::Copy(link, id)));
     }

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::bucket::{Bucket, Rate};
+use super::offers::Offers;
 use super::sync::Sync;
 use super::wants::LinkWants;
 use crate::border::{Profile, Role};
@@ -31,6 +32,7 @@ pub(super) struct Link {
     pub(super) message_limit: u64,
     pub(super) sync: Sync,
     pub(super) wants: LinkWants,
+    pub(super) offers: Offers,
     pub(super) raises: BTreeSet<ShortId>,
     pub(super) intake: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
@@ -66,6 +68,7 @@ impl Link {
             message_limit,
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
+            offers: Offers::default(),
             raises: BTreeSet::new(),
             intake: contact.is_none().then(|| Bucket::new(intake, now)),
             receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
@@ -77,6 +80,11 @@ impl Link {
             answered: true,
             check: None,
         }
+    }
+
+    /// When something is looked at next.
+    pub(super) fn wakeup(&self) -> Option<Time> {
+        self.check.into_iter().chain(self.offers.next()).min()
     }
 
     /// When the next batch leaves; `None` where nothing waits. At once, unless the neighbour still owes

@@ -74,11 +74,13 @@ impl State {
         message: &[u8],
         bag: &dyn Bag,
     ) {
+        self.look_at_size(link, set, message.len());
         match (self.links.get(&link).map(|live| live.role), from_dialer) {
             (Some(Role::Listener), true) => self.answer(now, link, set, run, message, bag),
             (Some(Role::Dialer), false) => self.advance(now, link, set, run, message, bag),
             _ => self.fault(link, "a reconciliation from the wrong end", 3),
         }
+        self.offer(now, link, bag);
     }
 
     pub(super) fn answer(

@@ -55,6 +55,11 @@ impl Bag for Names {
     fn short_of_hops(&self, _: usize) -> Vec<ShortId> {
         Vec::new()
     }
+
+    fn foremost(&self, most: usize, skip: &dyn Fn(ShortId) -> bool) -> Vec<ShortId> {
+        let names = self.held.iter().map(|name| EnvelopeId(*name).short());
+        names.filter(|id| !skip(*id)).take(most).collect()
+    }
 }
 
 fn name(n: u64) -> [u8; 32] {

@@ -1,5 +1,6 @@
 //! Traces with the reference's draws.
 
+use super::calibration::{self, Forecasts};
 use super::carriers::Carriers;
 use super::measure::measure;
 use super::record::{Film, open};
@@ -55,7 +56,11 @@ pub fn trace_run(
     outcome.losses = losses(&stage, &deliveries);
     outcome.notes = stage.world.counters().bytes_by_type();
     outcome.notes.extend(stage.carried_notes(&oracle, Crossing::delayed(options.hop_delay_ms)));
+    let (end_s, asked) = (stage.end as f64 / 1000.0, stage.forecasts.count());
+    let judged = stage.forecasts.judge(&deliveries, end_s, options.ttl_s as f64);
+    outcome.notes.extend(calibration::notes(&judged, asked));
     let mut recording = stage.film.finish(deliveries);
+    recording.reliability = calibration::classes(&judged);
     recording.contact_seconds = trace.contacts.iter().map(|c| (c.end - c.start) as f32 / 1000.0).collect();
     recording.contact_seconds.sort_by(f32::total_cmp);
     Ok((outcome, recording))
@@ -108,8 +113,9 @@ fn stage_of<'a>(
     let end = last.saturating_add(options.ttl_s * 1000).min(trace.end());
     let carriers = if real { Carriers::watch(&mut world, trace.nodes, written.len()) } else { None };
     let film = Film::new(end, options.samples, options.scenes);
-    let (unwritten, nodes) = (BTreeSet::new(), trace.nodes);
-    (Stage { world, written, film, shown, batteries: None, carriers, end, unwritten, nodes }, checks)
+    let (unwritten, nodes, forecasts) = (BTreeSet::new(), trace.nodes, Forecasts::default());
+    let batteries = None;
+    (Stage { world, written, film, shown, batteries, carriers, forecasts, end, unwritten, nodes }, checks)
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {

@@ -1,6 +1,7 @@
 //! The world of a run: who is in it, and what is done to them.
 
 use super::Progress;
+use super::calibration::Forecasts;
 use super::carriers::Carriers;
 use super::record::{Film, Shared, Shown};
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
@@ -165,6 +166,7 @@ pub(super) struct Stage<'a> {
     pub(super) shown: Shared<Shown>,
     pub(super) batteries: Option<Batteries>,
     pub(super) carriers: Option<Shared<Carriers>>,
+    pub(super) forecasts: Forecasts,
     pub(super) end: u64,
     /// Messages that nobody could write: the writer's node was off.
     pub(super) unwritten: BTreeSet<u32>,
@@ -201,6 +203,9 @@ impl Stage<'_> {
             }
             if at >= draft_at {
                 let draft = &self.written[next_draft].draft;
+                if let Audience::One(to) = draft.to {
+                    self.forecasts.ask(&self.world, draft.number, draft.from, to);
+                }
                 if !self.world.is_running(draft.from.into()) {
                     self.unwritten.insert(draft.number);
                 }

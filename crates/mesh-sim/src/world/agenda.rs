@@ -1,9 +1,10 @@
 //! What is planned, in order of time and then of planning.
 
 use crate::change::Change;
-use mesh_core::{Lane, LinkId};
+use mesh_core::{Lane, LinkId, Medium};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 /// Something planned.
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub(crate) enum Happening {
         payload: bool,
         bytes: Vec<u8>,
     },
+    /// Something that was said to everybody is heard by a node.
+    Overheard { node: usize, medium: Medium, bytes: Arc<[u8]> },
+    /// The radios of a journey tell how many are around.
+    Around(usize),
     /// A link takes more on its bulk lane.
     Credit { link: LinkId, bytes: u32 },
     /// A node wants to be woken.

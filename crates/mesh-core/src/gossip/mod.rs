@@ -86,6 +86,8 @@ const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
 const MAX_RAISES: usize = 256;
 /// How often unanswered questions are looked at.
 const CHECK: Duration = Duration::from_secs(1);
+/// What was sent unasked and not kept is announced like everything else after this long.
+const PUSH_PATIENCE: Duration = Duration::from_secs(5);
 /// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
 const FULL_BATCH: usize = 32;
 
@@ -104,6 +106,8 @@ pub enum Standing {
         own: bool,
         /// Whether it has so few hops left that a better copy is asked for.
         few_hops: bool,
+        /// For whom, of what was written here for one account.
+        to: Option<AccountId>,
     },
 }
 
@@ -158,6 +162,9 @@ struct Link {
     sync: Sync,
     wants: LinkWants,
     raises: BTreeSet<ShortId>,
+    /// What was sent unasked, since when, until the neighbour keeps it.
+    pushed: Option<(ShortId, Time)>,
+    slow: bool,
     intake: Option<Bucket>,
     receipts_in: Option<Bucket>,
     public_in: Bucket,
@@ -253,14 +260,14 @@ impl State {
         }
     }
 
-    /// An envelope of `len` bytes came. `false` where the link was not asked for it: it is dropped.
+    /// An envelope of `len` bytes came. `false` where a stranger's link was not asked for it: it is dropped.
     pub fn arrived(&mut self, now: Now, link: LinkId, id: ShortId, len: usize) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
         live.answered = true;
         if let Some(intake) = &mut live.intake {
             intake.charge(len as u64, now.mono);
         }
-        live.wants.arrived(id, now.mono)
+        live.wants.arrived(id, now.mono) || live.contact.is_some()
     }
 
     /// What came is held now, or has reached its end here: it is announced to the others, and its bringer
@@ -271,9 +278,16 @@ impl State {
             bringer.kept.push(id);
             bringer.sync.progress = true;
         }
-        if matches!(bag.standing(id), Standing::Held { hops: 1.., .. }) {
+        if let Standing::Held { hops: 1.., to, .. } = bag.standing(id) {
             for (link, live) in &mut self.links {
-                if Some(*link) != from && !holders.contains(link) {
+                if Some(*link) == from || holders.contains(link) {
+                    continue;
+                }
+                if live.may_push(to) {
+                    live.pushed = Some((id, now.mono));
+                    live.check.get_or_insert(now.mono + CHECK);
+                    self.actions.push_back(Action::Serve(*link, id));
+                } else {
                     live.have.push(id);
                 }
             }
@@ -555,6 +569,9 @@ impl State {
     }
 
     fn on_kept(&mut self, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
+        if let Some(live) = self.links.get_mut(&link) {
+            live.pushed.take_if(|(id, _)| ids.contains(id));
+        }
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));
         self.actions.extend(held.map(|id| Action::Copy(link, id)));
     }
@@ -633,7 +650,10 @@ impl State {
     fn check(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
         let Some(live) = self.links.get_mut(&link) else { return };
         let overdue = live.wants.overdue(now.mono);
-        live.check = (!live.wants.is_idle()).then_some(now.mono + CHECK);
+        let stuck = live.pushed.take_if(|(_, since)| now.mono.since(*since) >= PUSH_PATIENCE);
+        live.have.extend(stuck.map(|(id, _)| id));
+        let waits = live.pushed.is_some() || !live.wants.is_idle();
+        live.check = waits.then_some(now.mono + CHECK);
         for id in &overdue {
             self.ask_elsewhere(*id, link);
         }
@@ -684,6 +704,8 @@ impl Link {
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
             raises: BTreeSet::new(),
+            pushed: None,
+            slow,
             intake: contact.is_none().then(|| Bucket::new(intake, now)),
             receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
             public_in: Bucket::new(config.public, now),
@@ -694,6 +716,14 @@ impl Link {
             answered: true,
             check: None,
         }
+    }
+
+    /// Whether a thing for `to` is sent without asking: this neighbour alone wants it, and the link is at rest, so
+    /// that an announcement would cost a round trip and spare nothing.
+    fn may_push(&self, to: Option<AccountId>) -> bool {
+        let is_theirs = to.is_some() && to == self.contact;
+        let at_rest = self.pushed.is_none() && self.have.is_empty() && self.answered && self.wants.is_idle();
+        is_theirs && at_rest && !self.slow
     }
 
     /// When the next batch leaves; `None` where nothing waits. At once, unless the neighbour still owes

@@ -41,8 +41,8 @@ bench *ARGS:
 
 # Writes what the fixed seeds of the simulator come to: what `check` compares later runs with.
 sim-baseline:
-    cargo build --release
-    for name in two_villages_and_a_courier park bad_clocks; do target/release/starling sim run $name --small --seeds 1..4 --json || exit 1; done > scenarios/baseline.json
+    cargo build --locked
+    for name in two_villages_and_a_courier park bad_clocks; do target/debug/starling sim run $name --small --seeds 1..4 --json || exit 1; done > scenarios/baseline.json
 
 # Fuzzes one entry of remote bytes; new findings go to target/fuzz, not into the corpus.
 fuzz ENTRY SECONDS="600":

@@ -1,9 +1,13 @@
 //! A front end's way to a node: over the local API where one runs, else by opening its home for the
 //! moment. Both speak the same requests (PROTOCOL.md section 12).
 
+mod spool;
+
+pub use spool::Refused;
+
 use crate::api::types::{ErrorBody, InfoDetail, SendRequest};
 use crate::api::{self, Address};
-use crate::config::{DataDir, LOCK_PATIENCE, MAX_SPOOLED, START_PATIENCE, write_private};
+use crate::config::{DataDir, LOCK_PATIENCE, START_PATIENCE};
 use crate::daemon::Switch;
 use crate::home::{self, HomeError, Secret, Turn};
 use axum::body::Body;
@@ -12,8 +16,9 @@ use futures::StreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use spool::Spool;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -90,7 +95,7 @@ impl Client {
             }
             tokio::time::sleep(RETRY).await;
         };
-        self.take_up_spool(&session).await;
+        self.spool_directory().take_up(&session).await;
         Ok(session)
     }
 
@@ -130,17 +135,7 @@ impl Client {
     /// # Errors
     /// Where the file cannot be written or too many wait already.
     pub fn spool(&self, request: &SendRequest) -> io::Result<PathBuf> {
-        let directory = self.data.spool();
-        std::fs::create_dir_all(&directory)?;
-        // The name of the directory must outlive a power cut as the file in it does.
-        std::fs::File::open(self.data.path())?.sync_all()?;
-        if self.spooled()?.len() >= MAX_SPOOLED {
-            return Err(io::Error::other(format!("{MAX_SPOOLED} messages wait in {}", directory.display())));
-        }
-        let name = format!("{}-{}.json", jiff::Timestamp::now().as_millisecond(), std::process::id());
-        let path = directory.join(name);
-        write_private(&path, &serde_json::to_vec(request)?)?;
-        Ok(path)
+        self.spool_directory().add(request)
     }
 
     /// Sends a text that has an id of its own; what happened to the answer does not matter: the node is asked
@@ -163,50 +158,16 @@ impl Client {
         Ok(Submitted { running, detail: detail? })
     }
 
-    /// What cannot be handed over now waits for the next session; nobody's command fails for it.
-    async fn take_up_spool(&self, session: &Session) {
-        let result = async {
-            for path in self.spooled()? {
-                self.take_up(session, &path).await?;
-            }
-            Ok::<(), ClientError>(())
-        };
-        if let Err(error) = result.await {
-            tracing::warn!(%error, "queued messages go on waiting");
-        }
+    /// Tells of every queued message that was refused, then forgets it; what `tell` fails at is kept.
+    ///
+    /// # Errors
+    /// Of `tell`, or where the spool cannot be read.
+    pub fn tell_refused(&self, tell: impl FnMut(&Refused) -> io::Result<()>) -> io::Result<()> {
+        self.spool_directory().tell_refused(tell)
     }
 
-    async fn take_up(&self, session: &Session, path: &Path) -> Result<(), ClientError> {
-        let Some(bytes) = unless_gone(std::fs::read(path))? else { return Ok(()) };
-        let Ok(request) = serde_json::from_slice::<SendRequest>(&bytes) else { return set_aside(path) };
-        match session.post::<Value>(&["messages"], &request).await {
-            Ok(_) => {
-                unless_gone(std::fs::remove_file(path))?;
-                Ok(())
-            }
-            // It will be refused again; kept for the person to see.
-            Err(ClientError::Api { status, code, .. })
-                if matches!(status, 400 | 404 | 413) || code == "conflict" =>
-            {
-                tracing::warn!(file = %path.display(), code, "a queued message was refused");
-                set_aside(path)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What waits, oldest first.
-    fn spooled(&self) -> io::Result<Vec<PathBuf>> {
-        let entries = match std::fs::read_dir(self.data.spool()) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-        let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort_unstable();
-        Ok(paths)
+    fn spool_directory(&self) -> Spool<'_> {
+        Spool::of(&self.data)
     }
 
     async fn open(&self) -> Result<Session, ClientError> {
@@ -219,20 +180,6 @@ impl Client {
         let (_, transport_events) = tokio::sync::mpsc::channel(1);
         let daemon = opened.home.start(transport_events, Switch::default())?;
         Ok(Session(Way::Local { router: api::router(daemon.handle().clone()), daemon: Box::new(daemon) }))
-    }
-}
-
-fn set_aside(path: &Path) -> Result<(), ClientError> {
-    unless_gone(std::fs::rename(path, path.with_extension("refused")))?;
-    Ok(())
-}
-
-/// `None` where another session took the file up meanwhile.
-fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -419,20 +366,6 @@ mod tests {
         assert_eq!(url.as_str(), "http://127.0.0.1:81/v1/contacts/a%2F..%2Fb%3Fc%23d/accept?with=x%26y%3Dz");
     }
 
-    #[test]
-    fn a_full_spool_refuses_one_more_and_keeps_what_waits() {
-        let dir = tempfile::tempdir().unwrap();
-        let client = Client::new(DataDir::new(dir.path()), Secret::default());
-        let request = SendRequest { to: "Bo".into(), text: "hi".into(), id: None };
-        client.spool(&request).unwrap();
-        for n in 1..MAX_SPOOLED {
-            std::fs::write(dir.path().join(format!("spool/{n}-0.json")), "{}").unwrap();
-        }
-        let refused = client.spool(&request).unwrap_err();
-        assert!(refused.to_string().contains("1024"), "{refused}");
-        assert_eq!(client.spooled().unwrap().len(), MAX_SPOOLED);
-    }
-
     #[tokio::test]
     async fn a_node_that_starts_is_told_from_another_command() {
         let dir = tempfile::tempdir().unwrap();
@@ -480,12 +413,5 @@ mod tests {
         let held = std::fs::File::open(dir.path().join("lock")).unwrap();
         held.try_lock().unwrap();
         assert!(client.running().await.is_some());
-    }
-
-    #[test]
-    fn a_file_that_another_session_took_up_is_no_error() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(set_aside(&dir.path().join("1.json")).is_ok());
-        assert!(matches!(unless_gone(std::fs::read(dir.path().join("1.json"))), Ok(None)));
     }
 }

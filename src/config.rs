@@ -1,6 +1,6 @@
 //! Where a node keeps its files, and the limits of what stands around the core.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,6 +116,19 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     std::fs::File::open(directory)?.sync_all()
+}
+
+/// Removes a file whose content is nobody's business any more, after writing zeros over it: on disks that write in
+/// place, and where no copy was made, it is then gone.
+///
+/// # Errors
+/// Where the file is not there or the directory does not let it go.
+pub fn remove_private(path: &Path) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    // A disk that takes no zeros must not keep the file either.
+    let _ = io::copy(&mut io::repeat(0).take(length), &mut file).and_then(|_| file.sync_data());
+    std::fs::remove_file(path)
 }
 
 /// Reads a span of time: numbers with units, such as `90s`, `1h30m`, `7d`.

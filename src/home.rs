@@ -3,7 +3,7 @@
 use crate::config::DataDir;
 use crate::daemon::{Clock, Daemon, Parts, Storage, StorageError, Switch, random_seed};
 use crate::handle::Handle;
-use crate::store::{CommitError, MAX_GROUP, OpenError, Passphrase, Store};
+use crate::store::{CommitError, MAX_GROUP, OpenError, Passphrase, Store, process};
 use crate::t;
 use crate::transport::TransportEvent;
 use mesh_core::{Config, Node, Output, Read, StartError, StoreOp};
@@ -52,10 +52,12 @@ pub enum HomeError {
         path: PathBuf,
     },
     /// Another process has it.
-    #[error("another process is using {}", path.display())]
+    #[error("{} is using {}", process(*holder), path.display())]
     Locked {
         /// The data directory.
         path: PathBuf,
+        /// Its number, where it is known.
+        holder: Option<u32>,
     },
     /// A node is starting there and does not answer yet.
     #[error("a node is starting in {}", path.display())]
@@ -256,6 +258,13 @@ pub fn is_held(data: &DataDir) -> bool {
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
+/// The process that wrote its number into the lock of `data` last: the one that holds it, where
+/// [`is_held`] says that one does.
+#[must_use]
+pub fn holder(data: &DataDir) -> Option<u32> {
+    std::fs::read_to_string(data.lock_file()).ok()?.trim().parse().ok()
+}
+
 /// Whether a person lives in `data`, as far as can be seen from outside.
 #[must_use]
 pub fn exists(data: &DataDir) -> bool {
@@ -396,7 +405,7 @@ fn unusable(data: &DataDir, error: &dyn std::error::Error) -> HomeError {
 fn refused(data: &DataDir, error: &OpenError) -> HomeError {
     let path = data.path().to_owned();
     match error {
-        OpenError::Locked { .. } => HomeError::Locked { path },
+        OpenError::Locked { holder, .. } => HomeError::Locked { path, holder: *holder },
         OpenError::WrongPassphrase => HomeError::WrongPassphrase { path },
         OpenError::NeedsPassphrase => HomeError::NeedsPassphrase { path },
         OpenError::NotThere { .. } => HomeError::NotThere { path },

@@ -11,8 +11,13 @@ home-exists =
     { $path } holds an identity already; it was left as it is.
     See it with: starling id   (for a second person, use another --data-dir)
 home-locked =
-    Another process is using { $path } and does not answer.
-    Wait for it or end it; only one process can use a data directory.
+    The data directory { $path } is held by { $holder }.
+    Only one process can use it: wait for that one or end it, then try again.
+holder-unknown = another process
+holder = process { $number }
+holder-doing = process { $number } ({ $what })
+holder-command = starling { $command }
+holder-stopped = starling { $command }, which is stopped: `fg` in its terminal lets it go on
 home-starting =
     A node is starting in { $path } and does not answer yet.
     Its disk may be slow; try again in a moment.
@@ -61,7 +66,14 @@ refused-link = The link cannot be read: { $reason }. Copy the whole text again; 
 refused-own-link = This is your own link. Give it to others, and add theirs.
 refused-unknown-contact = There is no contact with the account { $account }.
 refused-unknown = There is no { $what } { $name }.
-refused-state = This is not possible: the contact is { $state }.
+refused-state = This is not possible: { $state ->
+    [added] you added this contact yourself. Nothing from there is taken once you say: starling block WHO
+    [introduced] this contact was accepted. Nothing from there is taken once you say: starling block WHO
+    [verified] this contact was accepted. Nothing from there is taken once you say: starling block WHO
+    [request] this is a request that waits for your decision: starling accept WHO, or decline, or block
+    [blocked] this contact is blocked.
+   *[other] the contact is { $state }.
+  }
 refused-length = A { $what } has { $min } to { $max } bytes; this one has { $got }.
 refused-full = There are at most { $limit } { $what } at a time. Take one back first.
 refused-beacon = The beacon cannot be published: { $reason }
@@ -89,10 +101,12 @@ init-needs-name = Which name? Give it with --name NAME.
 init-ask-name = What shall others call you?
 init-name-length = A name has 1 to { $max } bytes; this one has { $got } once invisible characters are gone.
 init-no-passphrase = Without a passphrase, whoever takes this disk can read everything in it. Set one with: starling passphrase
+passphrase-new-terminal = There is no terminal to ask for the new passphrase. Use --new-file FILE, or --remove to have none.
 init-passphrase-terminal = There is no terminal to ask for a passphrase. Use --passphrase-file or STARLING_PASSPHRASE.
 init-done =
     You are { $name }. Your identity is in { $path }.
     Start your node with: starling run
+    Show others your link with: starling id --qr   and add theirs with: starling add LINK
 id =
     { $name }
     account  { $account }
@@ -112,14 +126,21 @@ invite-revoked = Invite { $number } is revoked; nobody can use its link any more
 
 ## People
 
-added = Added { $name } ({ $state }). You can write at once: starling send "{ $name }" "Hello"
+added =
+    Added { $name }. You can write at once: starling send "{ $name }" "Hello"
+    They are told who you are and asked whether to accept you; until then your messages are not shown as delivered.
 link-too-long = A link has 608 characters; what was given has { $got } bytes or more, and at most { $max } are read. Was the wrong file given?
 contacts-none = You know nobody yet. Add somebody with: starling add LINK
-decided = { $name }: { $state }
+decided = { $state ->
+    [introduced] { $name } is accepted, and learns now that the messages arrived. Answer with: starling send "{ $name }" "Hello"
+    [blocked] { $name } is blocked: everything from there is dropped silently from now on.
+   *[other] { $name } is forgotten; nothing was sent.
+  }
 safety-number =
     Safety number with { $name }:
     { $digits }
 safety-ask = Do both of you see the same digits? [y/N]
+safety-how = Compare them in person or on a call. If both of you see the same: starling verify "{ $name }" --matches
 verified = { $name } is verified.
 confusable = Careful: another contact has a name that looks like { $name }.
 
@@ -130,6 +151,10 @@ text-more = more
 text-not-utf8 = The text is not valid UTF-8 (from byte { $at } on). Save it as UTF-8, or send it as something else.
 sent = { $id }  { $state }
 send-queued = No node is running: the message is stored and leaves with the next `starling run`.
+spool-refused =
+    A message to { $to } that waited in a file was refused: { $reason }
+    It is not kept. It said: { $text }
+spool-damaged = A message that waited in a file was damaged and is lost: { $reason }
 send-spooled = Another process is using the data directory: the message waits in { $path } and is taken up by the next command or `starling run`.
 send-expired = The message expired before it arrived.
 send-timeout = The time ran out; the message goes on by itself. It is: { $state }
@@ -150,7 +175,7 @@ info-hops = { $hops ->
    *[other] over { $hops } links
   }
 me = me
-messages-none = There are no messages.
+messages-none = There are no messages yet. Write one with: starling send WHO "Hello"
 follow-waits = No node is running: what comes is shown once one runs.
 chat-opened = With { $name }. Type a line to send it; Ctrl-D ends.
 chat-not-running = No node is running: what you write waits, and nothing new comes.
@@ -158,10 +183,11 @@ chat-not-running = No node is running: what you write waits, and nothing new com
 ## Nearby
 
 beacon-length = The text of a beacon has at most { $max } bytes, and an SOS says something; this one has { $got }.
-beacon-published = { $id }  published
+beacon-published = { $id }  for everybody near. Take it back with: starling sos --cancel { $id }
 beacon-cancelled = { $id }  taken back
-beacon-not-running = No node is running: it is heard once one runs. Start it with: starling run
+beacon-not-running = No node is running, so nobody hears it yet. Start one with: starling run
 peers-none = No neighbours right now. `starling doctor` looks for reasons.
+peers-head = link  over    since  answers in  who
 peer-unknown = somebody
 status =
     { $name }
@@ -184,6 +210,7 @@ status =
 run-ready =
     { $name } ({ $tag }) is running. Ctrl-C ends it.
     Neighbours reach it at: { $addresses }
+run-waits = The data directory is held by { $holder }; waiting for it to end.
 run-stopping = Stopping.
 run-already = A node is running in { $path } already; commands use it by themselves.
 run-no-api = The local API cannot be served from { $path }
@@ -219,6 +246,8 @@ doctor-works = works
 doctor-multicast = Neighbours are not found by themselves: allow UDP port 5353 in the firewall, or use run --peer HOST:PORT.
 doctor-loopback = Nodes on this machine do not find each other: is the loopback interface up? Or use run --peer.
 doctor-node-runs = running
+doctor-node-silent = the data directory is held by { $holder }, which does not answer
+doctor-node-stuck = Let it go on or end it: nothing can be sent or received meanwhile.
 
 ## Demonstration
 
@@ -288,6 +317,9 @@ sim-point = { $set }: { $ratio } % delivered, { $p50 } median, { $copies } copie
 sim-identical = Every run did the very same.
 sim-compared = { $a } and { $b } runs, { $paired } of them with equal seeds.
 sim-worse = Something got worse.
+sim-no-commit = git knows no such commit here: { $reason }
+sim-not-built = Commit { $commit } was not built: “{ $command }” failed.
+sim-commit-failed = The program of commit { $commit } ran the scenario without a result.
 sim-one-events = { $path } holds contacts alone. The ONE's events are needed, which tell messages too: `t C id from to size`.
 sim-one =
     { $router }, { $runs } seeds

@@ -8,7 +8,7 @@ use crate::handle::{Handle, Notice, Since, Stopped};
 use axum::extract::State;
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use mesh_core::{Event, Seq};
+use mesh_core::{AccountId, Event, Seq};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -113,17 +113,24 @@ async fn catch_up(
 
 /// The event for front ends; `None` for what is not theirs.
 async fn to_json(handle: &Handle, notice: &Notice) -> Result<Option<Value>, Stopped> {
-    let names = || async { Ok(Names::new(&handle.read(|node, _| node.contacts()).await?)) };
+    let names = async |account: Option<AccountId>| {
+        let Some(account) = account else { return Ok(Names::default()) };
+        handle.read(move |node, _| Names::among(node, [account])).await
+    };
     let mut value = match &*notice.event {
-        Event::Message(view) => json!({ "type": "message", "message": Message::new(view, &names().await?) }),
+        Event::Message(view) => {
+            json!({ "type": "message", "message": Message::new(view, &names(view.from).await?) })
+        }
         Event::MessageState { message, to, state, carriers } => json!({
             "type": "message_state", "id": message.to_text(), "to": to.to_text(),
             "state": state.as_str(), "carriers": carriers,
         }),
         Event::Contact { account } => json!({ "type": "contact", "account": account.to_text() }),
-        Event::Beacon(view) => json!({ "type": "beacon", "beacon": Beacon::new(view, &names().await?) }),
+        Event::Beacon(view) => {
+            json!({ "type": "beacon", "beacon": Beacon::new(view, &names(view.contact).await?) })
+        }
         Event::PeerUp { link, contact } => {
-            let names = names().await?;
+            let names = names(*contact).await?;
             json!({ "type": "peer_up", "link": link.0, "contact": contact.map(|c| names.of(c)) })
         }
         Event::PeerDown { link } => json!({ "type": "peer_down", "link": link.0 }),

@@ -150,9 +150,14 @@ async fn read(handle: &Handle, with: Option<AccountId>, page: Page) -> Result<Ve
 }
 
 async fn detail(handle: &Handle, id: MessageId) -> Result<Json<InfoDetail>, ApiError> {
-    let (info, contacts) = handle.read(move |node, now| (node.info(now, id), node.contacts())).await?;
-    let info = info?.ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))?;
-    Ok(Json(InfoDetail::new(&info, &Names::new(&contacts))))
+    let read = move |node: &mesh_core::Node, now| {
+        let info = node.info(now, id)?;
+        let recipients = info.iter().flat_map(|info| &info.recipients).map(|recipient| recipient.account);
+        let names = Names::among(node, recipients);
+        Ok::<_, mesh_core::ReadError>(info.map(|info| InfoDetail::new(&info, &names)))
+    };
+    let detail = handle.read(read).await??;
+    detail.map(Json).ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))
 }
 
 /// The message that `text` names, whole or by a beginning that only one has.

@@ -3,7 +3,7 @@
 use mesh_core::view::{
     BeaconView, ContactView, IdentityView, InfoView, InviteView, MessageView, PeerView, StatusView,
 };
-use mesh_core::{AccountId, BeaconKind, Medium, Wall};
+use mesh_core::{AccountId, BeaconKind, Medium, Node, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -153,6 +153,12 @@ impl Names {
     #[must_use]
     pub fn new(contacts: &[ContactView]) -> Self {
         Self(contacts.iter().map(|contact| (contact.account, contact.shown().to_owned())).collect())
+    }
+
+    /// What `node` shows for these accounts, each once: as much work as there are accounts, however many contacts.
+    #[must_use]
+    pub fn among(node: &Node, accounts: impl IntoIterator<Item = AccountId>) -> Self {
+        Self(accounts.into_iter().filter_map(|account| Some((account, node.shown(account)?))).collect())
     }
 
     /// Petname, name or tag of `account`, else its text form.

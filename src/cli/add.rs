@@ -11,7 +11,8 @@ const MAX_LINK: usize = 8 * 1024;
 
 /// Add a person by their link (or the text of their QR code).
 ///
-/// They receive a first contact and are asked whether they know you; you may write to them at once.
+/// You may write at once. They are told who you are with what arrives first, and asked whether to accept you; until
+/// they do, you are not told whether your messages arrived.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// STARLING:1/..., or - to read it from standard input.

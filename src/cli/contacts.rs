@@ -6,6 +6,10 @@ use starling::strings::clean_line;
 use starling::t;
 
 /// List the people you know, and the requests that wait for your decision.
+///
+/// Each line: petname (own name), state, tag, account. The states are `request`: wrote to you and waits for accept,
+/// decline or block; `added`: you added them, and nothing came back yet; `introduced`: both of you know each other;
+/// `verified`: you compared the safety number; `blocked`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 

@@ -1,17 +1,19 @@
 //! `starling doctor`: what may keep this node from working, and what to do.
 
-use super::App;
+use super::{App, holder};
 use rustix::fs::statvfs;
 use serde::Serialize;
-use starling::client::Client;
+use starling::config::LOCK_PATIENCE;
 use starling::home;
 use starling::t;
 use starling::transport::lan::{Diagnostics, LanConfig, diagnose};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Less free space than this is too little, in bytes: the bag's quota.
 const MIN_FREE: u64 = 256 * 1024 * 1024;
+/// How often a held directory is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 /// 2024-01-01: no device that runs this was made before.
 const EARLIEST: u64 = 1_704_067_200;
 /// 2036-01-01.
@@ -43,7 +45,7 @@ pub(super) async fn run(app: &App, _: Args) -> anyhow::Result<()> {
     let mut checks = vec![clock(), disk(&path), permissions(&path), identity(app)];
     let network = tokio::task::spawn_blocking(|| diagnose(&LanConfig::default())).await?;
     checks.extend([interfaces(&network), multicast(&network), loopback(&network)]);
-    checks.push(node(&app.client()).await);
+    checks.push(node(app).await);
     let failed = checks.iter().filter(|check| !check.ok).count();
     for check in &checks {
         app.out.value(check, || describe(check))?;
@@ -142,9 +144,20 @@ fn loopback(network: &Diagnostics) -> Check {
     }
 }
 
-/// A node that does not run is no fault: messages wait.
-async fn node(client: &Client) -> Check {
-    let running = client.running().await.is_some();
-    let detail = if running { t!("doctor-node-runs") } else { t!("not-running") };
-    Check::new("node", detail, None)
+/// A node that does not run is no fault: messages wait. One that holds everything and does not answer is.
+async fn node(app: &App) -> Check {
+    if app.client().running().await.is_some() {
+        return Check::new("node", t!("doctor-node-runs"), None);
+    }
+    // Another command ends within seconds; whoever is still there then stands still.
+    let end = Instant::now() + LOCK_PATIENCE;
+    while home::is_held(&app.data) {
+        if Instant::now() >= end {
+            let holder = holder::words(home::holder(&app.data));
+            let advice = t!("doctor-node-stuck", holder = holder.as_str());
+            return Check::new("node", t!("doctor-node-silent", holder = holder), Some(advice));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Check::new("node", t!("not-running"), None)
 }

@@ -33,7 +33,8 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         None if std::io::stdin().is_terminal() => ask_name()?,
         None => return Err(Failure::usage(t!("init-needs-name"))),
     };
-    let secret = if args.passphrase { new_passphrase()? } else { app.secret.clone() };
+    let secret =
+        if args.passphrase { new_passphrase(t!("init-passphrase-terminal"))? } else { app.secret.clone() };
     let identity = create(app, &name, &secret).await?;
     if secret.given.is_none() {
         app.out.note(&t!("init-no-passphrase"));
@@ -84,9 +85,9 @@ fn ask_name() -> anyhow::Result<String> {
 }
 
 /// Asks twice for a new passphrase.
-pub(super) fn new_passphrase() -> anyhow::Result<Secret> {
+pub(super) fn new_passphrase(without_terminal: String) -> anyhow::Result<Secret> {
     let asked = |prompt: String| -> anyhow::Result<Zeroizing<String>> {
-        secret::ask(&prompt)?.ok_or_else(|| Failure::usage(t!("init-passphrase-terminal")))
+        secret::ask(&prompt)?.ok_or_else(|| Failure::usage(without_terminal.clone()))
     };
     let first = asked(t!("passphrase-new"))?;
     if first.is_empty() || *first != *asked(t!("passphrase-again"))? {

@@ -155,7 +155,7 @@ pub(super) fn line(message: &Message) -> String {
     let when = short_time(&message.sent_at);
     let text = clean(&message.text).replace('\n', "\n    ");
     let line = format!("{when}  {from}: {text}");
-    if message.from == "me" { format!("{line}  [{}]", message.state) } else { line }
+    if message.from == "me" { format!("{line}  [{}]", message.state.replace('_', " ")) } else { line }
 }
 
 /// Date and minute in the local time zone.

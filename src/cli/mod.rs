@@ -8,6 +8,7 @@ mod decide;
 mod demo;
 mod doctor;
 mod features;
+mod holder;
 mod id;
 mod info;
 mod init;
@@ -30,9 +31,11 @@ pub(crate) use sim::peak_rss_bytes;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use out::Out;
+use starling::api::types::SendRequest;
 use starling::client::{Client, ClientError};
 use starling::config::DataDir;
 use starling::home::{HomeError, Secret};
+use starling::strings::{clean, clean_line};
 use starling::t;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -50,7 +53,8 @@ Without a command, `starling` runs your node; the first time it asks for your na
 const AFTER: &str = "\
 WHO is a petname, a name, a three-word tag, an account, or a beginning that only one contact has.
 DURATION is numbers with units: 30s, 10m, 2h, 7d, 1h30m.
-Every command works whether or not a node is running; without one, messages wait until `starling run`.
+Commands find the running node by themselves. Without one they use the data directory for a moment, and messages wait \
+until `starling run`; only `passphrase` needs the node stopped.
 With --json there is one JSON object per line on standard output; words for people go to standard error.
 
 Exit codes:
@@ -102,7 +106,7 @@ enum Command {
     Invite(invite::Command),
     Add(add::Args),
     Contacts(contacts::Args),
-    /// Accept a contact request: its writer may write to you from now on.
+    /// Accept a contact request: the writer learns that the messages arrived, and you can answer.
     Accept(decide::Args),
     /// Decline a contact request: it is forgotten, and nothing is sent.
     Decline(decide::Args),
@@ -195,32 +199,66 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
     let secret = secret::from(args.common.passphrase_file.as_deref())?;
     let app = App { data, secret, out: Out::new(args.common.json) };
     let Some(command) = args.command else { return first(&app).await };
+    // The output of a node may be kept in a log, and the others have nothing to do with this person.
+    let alone = matches!(
+        command,
+        Command::Run(_)
+            | Command::Demo(_)
+            | Command::Sim(_)
+            | Command::Swarm(_)
+            | Command::Completions(_)
+            | Command::Features(_)
+    );
+    let result = carry_out(&app, command).await;
+    if !alone {
+        tell_refused(&app);
+    }
+    result
+}
+
+async fn carry_out(app: &App, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Init(args) => init::run(&app, args).await,
-        Command::Passphrase(args) => passphrase::run(&app, args).await,
-        Command::Run(args) => run::run(&app, args).await,
-        Command::Id(args) => id::run(&app, args).await,
-        Command::Invite(command) => invite::run(&app, command).await,
-        Command::Add(args) => add::run(&app, args).await,
-        Command::Contacts(args) => contacts::run(&app, args).await,
-        Command::Accept(args) => decide::run(&app, args, "accept").await,
-        Command::Decline(args) => decide::run(&app, args, "decline").await,
-        Command::Block(args) => decide::run(&app, args, "block").await,
-        Command::Verify(args) => verify::run(&app, args).await,
-        Command::Send(args) => send::run(&app, args).await,
-        Command::Chat(args) => chat::run(&app, args).await,
-        Command::Messages(args) => messages::run(&app, args).await,
-        Command::Info(args) => info::run(&app, args).await,
-        Command::Sos(args) => sos::run(&app, args).await,
-        Command::Safe(args) => safe::run(&app, args).await,
-        Command::Peers(args) => peers::run(&app, args).await,
-        Command::Status(args) => status::run(&app, args).await,
-        Command::Doctor(args) => doctor::run(&app, args).await,
-        Command::Demo(args) => demo::run(&app, args).await,
-        Command::Sim(command) => sim::run(&app, command).await,
-        Command::Swarm(args) => swarm::run(&app, args).await,
-        Command::Completions(args) => completions::run(&app, &args, Args::command()),
-        Command::Features(args) => features::run(&app, &args),
+        Command::Init(args) => init::run(app, args).await,
+        Command::Passphrase(args) => passphrase::run(app, args).await,
+        Command::Run(args) => run::run(app, args).await,
+        Command::Id(args) => id::run(app, args).await,
+        Command::Invite(command) => invite::run(app, command).await,
+        Command::Add(args) => add::run(app, args).await,
+        Command::Contacts(args) => contacts::run(app, args).await,
+        Command::Accept(args) => decide::run(app, args, "accept").await,
+        Command::Decline(args) => decide::run(app, args, "decline").await,
+        Command::Block(args) => decide::run(app, args, "block").await,
+        Command::Verify(args) => verify::run(app, args).await,
+        Command::Send(args) => send::run(app, args).await,
+        Command::Chat(args) => chat::run(app, args).await,
+        Command::Messages(args) => messages::run(app, args).await,
+        Command::Info(args) => info::run(app, args).await,
+        Command::Sos(args) => sos::run(app, args).await,
+        Command::Safe(args) => safe::run(app, args).await,
+        Command::Peers(args) => peers::run(app, args).await,
+        Command::Status(args) => status::run(app, args).await,
+        Command::Doctor(args) => doctor::run(app, args).await,
+        Command::Demo(args) => demo::run(app, args).await,
+        Command::Sim(command) => sim::run(app, command).await,
+        Command::Swarm(args) => swarm::run(app, args).await,
+        Command::Completions(args) => completions::run(app, &args, Args::command()),
+        Command::Features(args) => features::run(app, &args),
+    }
+}
+
+/// Shows what was queued and then refused, whoever took it up. Where nobody can be told, it is kept.
+fn tell_refused(app: &App) {
+    let told = app.client().tell_refused(|refused| match &refused.request {
+        Some(SendRequest { to, text, .. }) => out::tell(&t!(
+            "spool-refused",
+            to = clean_line(to),
+            reason = clean_line(&refused.reason),
+            text = clean(text)
+        )),
+        None => out::tell(&t!("spool-damaged", reason = clean_line(&refused.reason))),
+    });
+    if let Err(error) = told {
+        tracing::debug!(%error, "queued messages that were refused stay where they are");
     }
 }
 
@@ -280,7 +318,9 @@ fn explain_home(error: &HomeError) -> (u8, String) {
     match error {
         HomeError::NotThere { path } => (Failure::NOT_FOUND, t!("home-not-there", path = shown(path))),
         HomeError::Exists { path } => (1, t!("home-exists", path = shown(path))),
-        HomeError::Locked { path } => (1, t!("home-locked", path = shown(path))),
+        HomeError::Locked { path, holder } => {
+            (1, t!("home-locked", path = shown(path), holder = holder::words(*holder)))
+        }
         HomeError::Starting { path } => (1, t!("home-starting", path = shown(path))),
         HomeError::NeedsPassphrase { path } => (1, t!("home-needs-passphrase", path = shown(path))),
         HomeError::WrongPassphrase { path } => (1, t!("home-wrong-passphrase", path = shown(path))),

@@ -46,6 +46,11 @@ pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// As [`complain`], where it matters whether it was said.
+pub(crate) fn tell(line: &str) -> io::Result<()> {
+    writeln!(io::stderr(), "{line}")
+}
+
 /// The reader has enough: `starling messages | head` is no failure.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -35,7 +35,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let new = match (args.remove, &args.new_file) {
         (true, _) => None,
         (false, Some(path)) => Some(secret::read(path)?),
-        (false, None) => init::new_passphrase()?.given,
+        (false, None) => init::new_passphrase(t!("passphrase-new-terminal"))?.given,
     };
     let began = Instant::now();
     loop {

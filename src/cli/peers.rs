@@ -7,6 +7,8 @@ use starling::strings::clean_line;
 use starling::t;
 
 /// List the neighbours that are linked now.
+///
+/// Who they are is known of contacts only: everybody else is somebody.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 
@@ -21,6 +23,9 @@ pub(super) async fn run(app: &App, _: Args) -> anyhow::Result<()> {
     } else if peers.is_empty() {
         app.out.line(&t!("peers-none"))?;
     }
+    if !peers.is_empty() {
+        app.out.line(&t!("peers-head"))?;
+    }
     for peer in peers {
         app.out.value(&peer, || describe(&peer))?;
     }
@@ -33,5 +38,5 @@ fn describe(peer: &Peer) -> String {
     let since = peer.since.parse::<Timestamp>().unwrap_or(Timestamp::UNIX_EPOCH);
     let seconds = Timestamp::now().duration_since(since).as_secs();
     let age = super::messages::span(u64::try_from(seconds).unwrap_or_default());
-    format!("{:<4}  {:<4}  {age:>5}  {rtt:>8}  {name}", peer.link, peer.transport)
+    format!("{:<4}  {:<4}  {age:>7}  {rtt:>10}  {name}", peer.link, peer.transport)
 }

@@ -1,11 +1,11 @@
 //! `starling run`: the node itself.
 
-use super::{App, Failure};
+use super::{App, Failure, holder};
 use anyhow::Context as _;
 use serde_json::json;
 use starling::api::Server;
 use starling::client::Client;
-use starling::config::{MAX_TRANSPORT_EVENTS, RUN_PATIENCE, parse_duration};
+use starling::config::{LOCK_PATIENCE, MAX_TRANSPORT_EVENTS, RUN_PATIENCE, parse_duration};
 use starling::contact_log::{self, ContactLog};
 use starling::daemon::Switch;
 use starling::home::{self, HomeError, Opened, Turn};
@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// Listen on this address (again for more) [default: every address, any free port].
     #[arg(long, value_name = "ADDR")]
     listen: Vec<SocketAddr>,
-    /// Also link to this node, for ever (again for more): HOST:PORT or a multiaddress.
+    /// Also link to this node, for ever (again for more): HOST:PORT or a multiaddress, as its --listen says.
     #[arg(long, value_name = "ADDR")]
     peer: Vec<PeerAddress>,
     /// Do not announce this node and do not look for others on the network (mDNS).
@@ -137,17 +137,21 @@ async fn write_contacts(
 async fn open(app: &App) -> anyhow::Result<(Opened, Option<Turn>)> {
     let client = app.client();
     let mut turn = None;
-    let deadline = Instant::now() + RUN_PATIENCE;
+    let (deadline, patient, mut told) =
+        (Instant::now() + RUN_PATIENCE, Instant::now() + LOCK_PATIENCE, false);
     loop {
         turn = turn.or_else(|| Turn::take(&app.data));
         let (data, secret) = (app.data.clone(), app.secret.clone());
         match tokio::task::spawn_blocking(move || home::open(&data, &secret)).await? {
-            Err(HomeError::Locked { path }) => {
+            Err(HomeError::Locked { path, holder }) => {
                 if client.running().await.is_some() {
                     anyhow::bail!(t!("run-already", path = path.display().to_string()));
                 }
                 if Instant::now() >= deadline {
-                    return Err(HomeError::Locked { path }.into());
+                    return Err(HomeError::Locked { path, holder }.into());
+                }
+                if Instant::now() >= patient && !std::mem::replace(&mut told, true) {
+                    app.out.note(&t!("run-waits", holder = holder::words(holder)));
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -10,7 +10,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 /// Compare the safety number with somebody, and mark them as verified.
 ///
 /// Both of you see the same 60 digits, unless somebody stands between you. Compare them in person or on
-/// a call; a terminal then asks whether they match.
+/// a call, where you know the voice; a terminal then asks whether they match.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Petname, name, tag or account.
@@ -36,7 +36,10 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         let path = ["contacts", &found.contact.account, "verify"];
         let after: Added = client.with(async |session| session.post(&path, &json!({})).await).await?;
         state = after.state;
-        app.out.line(&t!("verified", name = name))?;
+        app.out.line(&t!("verified", name = name.as_str()))?;
+    }
+    if state != "verified" {
+        app.out.note(&t!("safety-how", name = name.as_str()));
     }
     let (account, name) = (&found.contact.account, &found.contact.name);
     let value =

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process has it open.
-    #[error("already running: another process uses {}", dir.display())]
+    #[error("already running: {} uses {}", process(*holder), dir.display())]
     Locked {
         /// The data directory.
         dir: PathBuf,
+        /// Its number, where it said so in the lock file.
+        holder: Option<u32>,
     },
     /// The directory holds no store.
     #[error("there is nothing in {}", dir.display())]
@@ -78,6 +80,11 @@ impl OpenError {
             _ => Self::Io { step, source },
         }
     }
+}
+
+/// A process in words.
+pub(crate) fn process(number: Option<u32>) -> String {
+    number.map_or_else(|| "another process".to_owned(), |number| format!("process {number}"))
 }
 
 /// Why staged operations did not become durable: none of what was staged since the last success is.

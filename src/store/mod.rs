@@ -36,6 +36,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use error::process;
 pub use error::{CommitError, OpenError};
 pub use keyfile::Passphrase;
 

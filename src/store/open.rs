@@ -15,6 +15,7 @@ use super::record::{Change, Entry, Op, is_resident};
 use super::{Config, OpenReport};
 use mesh_core::Table;
 use std::fs::{File, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -138,13 +139,22 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     let file = files::open_private(&dir.join("lock")).map_err(io)?;
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => {
+                // For people who meet the lock; where the disk is full they are told less.
+                let _ = file
+                    .set_len(0)
+                    .and_then(|()| (&file).write_all(format!("{}\n", std::process::id()).as_bytes()));
+                return Ok(file);
+            }
             // A child that is just being started holds its parent's files until it runs its program.
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
     }
-    Err(OpenError::Locked { dir: dir.to_path_buf() })
+    let mut said = String::new();
+    // A holder that has not written yet, or never could, stays unnamed.
+    let holder = (&file).take(16).read_to_string(&mut said).ok().and_then(|_| said.trim().parse().ok());
+    Err(OpenError::Locked { dir: dir.to_path_buf(), holder })
 }
 
 /// Looks at a lock that is taken, and the pause between them: 400 ms in all.

@@ -187,10 +187,26 @@ fn what_was_spooled_is_sent_by_the_next_command() {
     let request = format!(r#"{{"to":"Bo","text":"spooled","id":"{id}"}}"#);
     std::fs::write(spool.join("1-1.json"), &request).expect("a file");
     std::fs::write(spool.join("2-1.json"), "no JSON").expect("a file");
-    assert_eq!(asha.run(&["messages", "--json"]).one()["id"], id);
+    let done = asha.run(&["messages", "--json"]);
+    assert_eq!(done.one()["id"], id);
+    assert!(done.stderr.contains("was damaged"), "{done:?}");
     std::fs::write(spool.join("3-1.json"), &request).expect("a file");
     assert_eq!(asha.run(&["messages", "--json"]).json().len(), 1, "a known id is not sent again");
-    assert!(spool.join("2-1.refused").exists());
+    assert_eq!(std::fs::read_dir(&spool).expect("it is there").count(), 0, "nothing readable stays");
+}
+
+#[test]
+fn a_spooled_message_that_is_refused_is_shown_by_the_next_command_and_removed() {
+    let asha = Person::new("Asha");
+    let spool = asha.path().join("spool");
+    std::fs::create_dir(&spool).expect("a directory");
+    std::fs::write(spool.join("1-1.json"), r#"{"to":"Nobody","text":"see you at six"}"#).expect("a file");
+    let node = asha.start(&["--no-lan"]);
+    assert!(spool.join("1-1.refused").exists(), "the node has nobody to tell");
+    asha.run(&["status"]).fails(0, &["Nobody", "see you at six"]);
+    assert_eq!(std::fs::read_dir(&spool).expect("it is there").count(), 0);
+    assert!(!asha.run(&["status"]).stderr.contains("see you"));
+    assert_eq!(node.interrupt(), 0);
 }
 
 #[test]

@@ -164,6 +164,28 @@ fn a_second_node_on_the_same_directory_is_refused() {
 }
 
 #[test]
+fn who_holds_the_directory_is_said() {
+    let asha = Person::new("Asha");
+    let lock = std::fs::OpenOptions::new().write(true).open(asha.path().join("lock")).expect("it is there");
+    lock.try_lock().expect("nobody has it");
+    let pid = std::process::id();
+    std::fs::write(asha.path().join("lock"), format!("{pid}\n")).expect("it is ours");
+    asha.run(&["status"]).fails(1, &[&format!("process {pid}"), "Only one process", "try again"]);
+}
+
+#[test]
+fn a_command_that_holds_the_directory_is_named_with_its_state() {
+    let asha = Person::new("Asha");
+    let node = asha.start(&["--no-lan"]);
+    node.signal(rustix::process::Signal::STOP);
+    let done = ["contacts", "doctor"].map(|command| asha.run(&[command]));
+    node.signal(rustix::process::Signal::CONT);
+    let holder = format!("process {}", node.pid());
+    done[0].fails(1, &[&holder, "starling run", "stopped"]);
+    assert!(done[1].stdout.contains(&holder), "{done:?}");
+}
+
+#[test]
 fn a_closed_pipe_is_no_failure() {
     let asha = Person::new("Asha");
     let mut child = asha.command();

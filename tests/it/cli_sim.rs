@@ -3,7 +3,7 @@
 use crate::cli_rig::{Done, Person, eventually};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A scenario that takes a moment.
@@ -202,6 +202,45 @@ fn two_results_are_compared_in_a_table() {
     assert!(sim(&["compare", &a, &a]).stdout.contains("the very same"));
     assert_eq!(sim(&["compare", &a, &a, "--json"]).one()["identical"], true);
     assert_eq!(sim(&["compare", &a, &a, "--strict"]).code, 0);
+}
+
+fn git(folder: &Path, args: &[&str]) {
+    let who = ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false"];
+    let done = Command::new("git").args(who).args(args).current_dir(folder).output().expect("git is there");
+    assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A commit's program is this one, in a wrapper that changes what the commit's file `extra` says.
+const BUILD: &str = r#"mkdir -p "$CARGO_TARGET_DIR/release" && printf '#!/bin/sh\nexec "%s" "$@" %s\n' "$PROGRAM" "$(cat extra)" > "$CARGO_TARGET_DIR/release/starling" && chmod +x "$CARGO_TARGET_DIR/release/starling""#;
+
+#[test]
+fn two_commits_are_built_run_and_compared() {
+    let dir = folder();
+    let yard = file(dir.path(), "yard.toml", TINY);
+    git(dir.path(), &["init", "-q"]);
+    for (name, extra) in [("first", ""), ("second", "--set movement.waypoint.neighbours=0.2")] {
+        file(dir.path(), "extra", extra);
+        git(dir.path(), &["add", "extra"]);
+        git(dir.path(), &["commit", "-q", "--allow-empty", "-m", name]);
+        git(dir.path(), &["tag", name]);
+    }
+    let compare = |a: &str, b: &str, build: &str| {
+        let args = ["sim", "compare", a, b, "--of", &yard, "--seeds", "1..3", "--build", build];
+        let program = env!("CARGO_BIN_EXE_starling");
+        let done = Command::new(program).args(args).current_dir(dir.path()).env("PROGRAM", program).output();
+        let done = done.expect("the program starts");
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    let (code, told) = compare("first", "second", BUILD);
+    assert!(code == Some(0) && told.contains("2 of them with equal seeds"), "{told}");
+    let (_, told) = compare("first", "first", "false");
+    assert!(told.contains("the very same"), "a commit that was built is not built again: {told}");
+    let (code, told) = compare("first", "third", BUILD);
+    assert!(code == Some(2) && told.contains("third"), "{told}");
+    git(dir.path(), &["rm", "-q", "extra"]);
+    git(dir.path(), &["commit", "-q", "-m", "third"]);
+    let (code, told) = compare("first", "HEAD", "false");
+    assert!(code == Some(1) && told.contains("was not built"), "{told}");
 }
 
 #[test]

@@ -5,32 +5,32 @@
 //! cargo run --release -p mesh-sim --example movement
 //! ```
 
-use mesh_sim::mobility::{CityBlocks, Evacuation, Festival, RandomWaypoint, Stadium, Train, TwoVillages};
+use mesh_sim::mobility::{City, Evacuation, Festival, Stadium, Train, Villages, Waypoint};
 use mesh_sim::{Contact, Movement, contacts};
 
 fn main() {
     println!("movement           nodes  radius  seconds  contacts  mean degree  mean contact s  CPU s");
-    let waypoint = |nodes| Movement::RandomWaypoint(RandomWaypoint::with_degree(nodes, 10.0, 5.0));
-    walk("random waypoint", &waypoint(1000), 10.0, 600);
-    walk("random waypoint", &waypoint(10_000), 10.0, 600);
-    walk("random waypoint", &waypoint(50_000), 10.0, 600);
-    walk("stadium", &Movement::Stadium(Stadium::default()), 5.0, 600);
-    walk("stadium", &Movement::Stadium(Stadium::default()), 5.0, 9000);
-    walk("festival", &Movement::Festival(Festival::default()), 10.0, 3600);
-    walk("city blocks", &Movement::CityBlocks(CityBlocks::default()), 10.0, 86_400);
-    walk("evacuation", &Movement::Evacuation(Evacuation::default()), 10.0, 10_800);
-    walk("train", &Movement::Train(Train::default()), 10.0, 3600);
-    walk("two villages", &Movement::TwoVillages(TwoVillages::default()), 30.0, 86_400);
+    let waypoint = Movement::Waypoint(Waypoint { neighbours: Some(5.0), ..Waypoint::default() });
+    for nodes in [1_000, 10_000, 50_000] {
+        walk("random waypoint", &waypoint, nodes, 10.0, 600);
+    }
+    let stadium = Movement::Stadium(Stadium::default());
+    walk("stadium", &stadium, 10_000, 5.0, 600);
+    walk("stadium", &stadium, 10_000, 5.0, 9000);
+    walk("festival", &Movement::Festival(Festival::default()), 2_000, 10.0, 3600);
+    walk("city", &Movement::City(City::default()), 500, 10.0, 86_400);
+    walk("evacuation", &Movement::Evacuation(Evacuation::default()), 1_000, 10.0, 10_800);
+    walk("train", &Movement::Train(Train::default()), 120, 10.0, 3600);
+    walk("villages", &Movement::Villages(Villages::default()), 41, 30.0, 86_400);
 }
 
-fn walk(name: &str, movement: &Movement, radius: f32, seconds: u64) {
+fn walk(name: &str, movement: &Movement, nodes: u32, radius: f32, seconds: u64) {
     let begin = cpu_seconds();
-    let mut walking = movement.walk(1, radius, seconds).expect("the defaults are possible");
-    let contacts = contacts(&mut walking, seconds * 1000);
+    let mut walking = movement.walk(nodes, 1, radius, seconds).expect("the defaults are possible");
+    let contacts = contacts(&mut *walking, seconds * 1000);
     let took = cpu_seconds() - begin;
     let length = |contact: &Contact| (contact.end - contact.start) as f64 / 1000.0;
     let together: f64 = contacts.iter().map(length).sum();
-    let nodes = movement.nodes();
     let degree = 2.0 * together / seconds as f64 / f64::from(nodes);
     let mean = together / contacts.len().max(1) as f64;
     println!(

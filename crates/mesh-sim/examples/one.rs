@@ -7,10 +7,10 @@
 
 use std::process::ExitCode;
 
-use mesh_sim::mobility::RandomWaypoint;
+use mesh_sim::mobility::Waypoint;
 use mesh_sim::one::{OneOutcome, OneRouter, OneSettings, replay, walk};
 use mesh_sim::workload::{Size, Workload, plan};
-use mesh_sim::{AnyTrace, Movement};
+use mesh_sim::{AnyTrace, Bytes, Draft, Movement, Span};
 
 fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else {
@@ -52,14 +52,15 @@ fn main() -> ExitCode {
 /// An hour of 1,000 nodes on a square, with a message every 30 s.
 fn thousand(side: f32) {
     let (nodes, seconds) = (1000, 3600);
-    let square = RandomWaypoint { nodes, width_m: side, height_m: side, ..RandomWaypoint::default() };
-    let workload =
-        Workload { messages: Some(120), bytes: Size::Between(1000, 10_000), ..Workload::default() };
-    let drafts = plan(&[workload], nodes, seconds, &[], 1).expect("the values above are possible");
+    let square = Waypoint { width_m: side, height_m: side, ..Waypoint::default() };
+    let size = Size { least: Bytes(1_000), most: Bytes(10_000) };
+    let workload = Workload { messages: 120, size, ..Workload::default() };
+    let planned = plan(&[workload], nodes, Span::minutes(60), &[], 1).expect("the values above are possible");
+    let drafts: Vec<Draft> = planned.into_iter().map(|written| written.draft).collect();
     let begin = cpu_seconds();
     let mut walking =
-        Movement::RandomWaypoint(square).walk(1, 30.0, seconds).expect("the values above are possible");
-    let outcome = walk(&mut walking, &drafts, seconds, &OneSettings::default());
+        Movement::Waypoint(square).walk(nodes, 1, 30.0, seconds).expect("the values above are possible");
+    let outcome = walk(&mut *walking, &drafts, seconds, &OneSettings::default());
     print(&format!("{side} m"), 1, &outcome, begin);
 }
 

@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! cargo run --release -p mesh-sim --example scale -- NODES SECONDS SEAL EVERY_S
+//! cargo run --release -p mesh-sim --example scale -- plot docs/guide/scale.svg
 //! ```
 //!
 //! `SEAL` is `real` or `cheap`; somebody writes to a friend every `EVERY_S` seconds. A thousand people to the
 //! square kilometre, 10 m of reach, walking as in The ONE's default scenario. One line of figures at the end.
+//! `plot` lets 100, 1,000 and 10,000 people walk for ten minutes and draws what a contact costs.
 
-use core::time::Duration;
-use mesh_sim::mobility::{Movement, RandomWaypoint};
-use mesh_sim::{Audience, Draft, NodeIx, Radio, Seal, World};
+use mesh_sim::mobility::Waypoint;
+use mesh_sim::{Audience, Draft, Movement, NodeIx, Radio, Seal, World};
+use plotters::prelude::*;
 use std::collections::BTreeSet;
+use std::process::ExitCode;
 use std::time::Instant;
 
 /// Metres.
@@ -19,13 +22,24 @@ const REACH: f32 = 10.0;
 const ROOM: f32 = 1_000.0;
 const SEED: u64 = 42;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |at: usize, default: u64| arguments.get(at).and_then(|n| n.parse().ok()).unwrap_or(default);
-    let (nodes, seconds, every) =
-        (u32::try_from(number(1, 100)).unwrap_or(100), number(2, 600), number(4, 30));
+    if arguments.get(1).is_some_and(|word| word == "plot") {
+        let Some(path) = arguments.get(2) else {
+            eprintln!("usage: scale plot FILE");
+            return ExitCode::from(2);
+        };
+        return plot(path);
+    }
+    let nodes = u32::try_from(number(1, 100)).unwrap_or(100);
     let seal = if arguments.get(3).is_some_and(|seal| seal == "real") { Seal::Real } else { Seal::Cheap };
+    measure(nodes, number(2, 600), number(4, 30), seal);
+    ExitCode::SUCCESS
+}
 
+/// Lets people walk, prints the figures, and returns the microseconds of processor time for each contact.
+fn measure(nodes: u32, seconds: u64, every: u64, seal: Seal) -> f64 {
     let start = Instant::now();
     let before = resident("VmRSS");
     let mut world = World::sealed(SEED, seal);
@@ -33,7 +47,7 @@ fn main() {
     for n in 0..nodes {
         world.add(&format!("Person {n}"));
     }
-    let idle = (resident("VmRSS") - before) / u64::from(nodes);
+    let idle = resident("VmRSS").saturating_sub(before) / u64::from(nodes);
     let made = start.elapsed();
     let drafts = drafts(nodes, seconds, every);
     let friends: BTreeSet<(NodeIx, NodeIx)> = drafts
@@ -46,13 +60,13 @@ fn main() {
     let strangers = world.introduce(&friends.into_iter().collect::<Vec<_>>());
     assert!(strangers.is_empty(), "{strangers:?}");
     let introduced = start.elapsed() - made;
-    let settled = (resident("VmRSS") - before) / u64::from(nodes);
+    let settled = resident("VmRSS").saturating_sub(before) / u64::from(nodes);
 
     let (wall, cpu) = (Instant::now(), cpu_seconds());
     let side = (nodes as f32 * ROOM).sqrt();
-    let walks = RandomWaypoint { nodes, width_m: side, height_m: side, ..RandomWaypoint::default() };
-    let walking = Movement::RandomWaypoint(walks).walk(SEED, REACH, seconds);
-    world.travel(Box::new(walking.expect("the walk is possible")), Radio::ble());
+    let walks = Waypoint { width_m: side, height_m: side, ..Waypoint::default() };
+    let walking = Movement::Waypoint(walks).walk(nodes, SEED, REACH, seconds);
+    world.travel(walking.expect("the walk is possible"), Radio::ble());
     for draft in &drafts {
         world.run_to(draft.at);
         world.submit(draft);
@@ -60,10 +74,12 @@ fn main() {
     world.run_to(seconds * 1_000);
     let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let counters = world.counters();
+    let per_contact = cpu * 1e6 / counters.meetings.max(1) as f64;
     println!(
         "nodes {nodes} sim_s {seconds} seal {seal:?} wall_s {wall:.2} cpu_s {cpu:.2} sim_per_cpu_s {:.0} \
-         events {} events_per_cpu_s {:.0} meetings {} links {} frames {} copies {} bytes {} \
-         idle_node_bytes {idle} introduced_node_bytes {settled} peak_rss_mib {} made_s {:.2} introduced_s {:.2}",
+         events {} events_per_cpu_s {:.0} contacts {} cpu_us_per_contact {per_contact:.1} links {} frames {} \
+         copies {} bytes {} idle_node_bytes {idle} introduced_node_bytes {settled} peak_rss_mib {} made_s {:.2} \
+         introduced_s {:.2}",
         seconds as f64 / cpu,
         counters.events,
         counters.events as f64 / cpu,
@@ -76,6 +92,64 @@ fn main() {
         made.as_secs_f64(),
         introduced.as_secs_f64(),
     );
+    per_contact
+}
+
+/// What a contact costs in small worlds and in large ones, for both seals, as a picture.
+fn plot(path: &str) -> ExitCode {
+    let of = |seal| [100, 1_000, 10_000].map(|nodes| (f64::from(nodes), measure(nodes, 600, 30, seal)));
+    let lines = [
+        ("real seal", RGBColor(0x0B, 0x6E, 0x99), of(Seal::Real)),
+        ("cheap seal", RGBColor(0x8C, 0x6D, 0x1F), of(Seal::Cheap)),
+    ];
+    match draw(path, &lines) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{path}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Line = (&'static str, RGBColor, [(f64, f64); 3]);
+
+fn draw(path: &str, lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
+    let most = lines.iter().flat_map(|line| line.2).map(|(_, cost)| cost).fold(1.0, f64::max);
+    let root = SVGBackend::new(path, (720, 400)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .margin(16)
+        .x_label_area_size(44)
+        .y_label_area_size(64)
+        .caption("What a contact costs the simulator", ("sans-serif", 18))
+        .build_cartesian_2d((80.0..12_500.0).log_scale(), 0.0..most * 1.25)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(RGBColor(0xD5, 0xDA, 0xE1))
+        .x_desc("nodes, a thousand to the square kilometre, ten minutes")
+        .y_desc("microseconds of processor time")
+        .x_labels(3)
+        .x_label_formatter(&|nodes| format!("{nodes}"))
+        .label_style(("sans-serif", 14))
+        .draw()?;
+    for (name, colour, points) in lines {
+        chart.draw_series(LineSeries::new(*points, colour.stroke_width(2)))?;
+        chart.draw_series(points.map(|point| Circle::new(point, 4, colour.filled())))?;
+        let told = |(x, y): (f64, f64)| {
+            Text::new(format!("{y:.0}"), (x, y + most * 0.08), ("sans-serif", 13).into_font().color(colour))
+        };
+        chart.draw_series(points.map(told))?;
+        let last = points[1];
+        let name = Text::new(
+            *name,
+            (last.0 * 1.4, last.1 - most * 0.04),
+            ("sans-serif", 14).into_font().color(colour),
+        );
+        chart.draw_series(std::iter::once(name))?;
+    }
+    root.present()?;
+    Ok(())
 }
 
 /// A message every so often, each from somebody to somebody.
@@ -111,10 +185,9 @@ fn resident(what: &str) -> u64 {
     kib.unwrap_or(0) << 10
 }
 
-/// Processor time of this process so far.
+/// The CPU time of this process so far, as Linux tells it; 0 elsewhere.
 fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(11) + ticks(12)) * 10).as_secs_f64()
+    let told = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanos: Option<f64> = told.split_whitespace().next().and_then(|word| word.parse().ok());
+    nanos.unwrap_or(0.0) / 1e9
 }

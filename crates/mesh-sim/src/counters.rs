@@ -1,6 +1,7 @@
 //! What a world counts.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything counted since the world began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct Counters {
     pub payload_bytes: u64,
     /// Envelopes and public things transmitted.
     pub copies: u64,
+    /// The bytes of frames, without overhead and repetitions, by their type (PROTOCOL.md section 4.1); the last
+    /// takes what has no number here.
+    pub by_type: [u64; 16],
     /// How long links were busy, in microseconds, summed over all.
     pub airtime_us: u64,
     /// Drawn from batteries by nodes that travel with a radio, in joules.
@@ -50,4 +54,31 @@ pub struct Losses {
     pub batteries: u64,
     /// Processes that crashed.
     pub crashes: u64,
+}
+
+impl Counters {
+    /// The bytes of frames by the name of their type, those that there were.
+    #[must_use]
+    pub fn bytes_by_type(&self) -> BTreeMap<String, f64> {
+        const NAMES: [&str; 16] = [
+            "other",
+            "hello",
+            "beat",
+            "digest",
+            "reconcile",
+            "have",
+            "want",
+            "envelope",
+            "kept",
+            "receipts",
+            "public",
+            "tokens",
+            "type 12",
+            "type 13",
+            "type 14",
+            "later types",
+        ];
+        let used = NAMES.iter().zip(self.by_type).filter(|(_, bytes)| *bytes > 0);
+        used.map(|(name, bytes)| (format!("bytes of {name}"), bytes as f64)).collect()
+    }
 }

@@ -38,8 +38,8 @@
 //! the world begins, [`Draft`]s say who writes what, and an [`Observer`] sees it arrive.
 //!
 //! ```
-//! use mesh_sim::mobility::{Movement, RandomWaypoint};
-//! use mesh_sim::{Audience, Draft, NodeIx, Observer, Radio, Seal, World};
+//! use mesh_sim::mobility::Waypoint;
+//! use mesh_sim::{Audience, Draft, Movement, NodeIx, Observer, Radio, Seal, World};
 //! use std::sync::{Arc, Mutex};
 //!
 //! #[derive(Default)]
@@ -59,9 +59,9 @@
 //! let arrivals = Arc::new(Mutex::new(Arrivals::default()));
 //! world.observe(Box::new(Arc::clone(&arrivals)));
 //!
-//! let walks = RandomWaypoint { width_m: 100.0, height_m: 100.0, nodes: 20, ..RandomWaypoint::default() };
-//! let walking = Movement::RandomWaypoint(walks).walk(7, 16.0, 1_800).expect("possible values");
-//! world.travel(Box::new(walking), Radio::ble());
+//! let walks = Waypoint { width_m: 100.0, height_m: 100.0, ..Waypoint::default() };
+//! let walking = Movement::Waypoint(walks).walk(20, 7, 16.0, 1_800).expect("possible values");
+//! world.travel(walking, Radio::ble());
 //! world.submit(&Draft { number: 0, at: 0, from: 3, to: Audience::One(12), bytes: 140 });
 //! world.run_to(1_800_000);
 //! assert_eq!(arrivals.lock().expect("nobody panicked with it").0.len(), 1);
@@ -121,6 +121,7 @@ pub mod scenario;
 mod splitmix;
 pub mod stats;
 pub mod trace;
+mod units;
 pub mod workload;
 mod world;
 
@@ -137,5 +138,6 @@ pub use pipe::{Pipe, Raw};
 pub use protocol::{Act, Protocol, Starling};
 pub use radio::{Faults, Radio};
 pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
+pub use units::{Bytes, Rate, Share, Span};
 pub use workload::Workload;
 pub use world::{NodeIx, Seal, Sent, World};

@@ -37,6 +37,12 @@ pub struct Outcome {
     pub oracle_delay_p90_s: Option<f64>,
     /// Median of delay divided by the oracle's delay, over the messages that both delivered.
     pub stretch_p50: Option<f64>,
+    /// Median delay divided by the oracle's median delay, over the messages that both delivered.
+    #[serde(default)]
+    pub stretch_of_p50s: Option<f64>,
+    /// The same of the ninth deciles.
+    #[serde(default)]
+    pub stretch_of_p90s: Option<f64>,
     /// Everything transmitted, lost frames included, in bytes.
     pub bytes_on_air: u64,
     /// The part of it that carries envelopes.

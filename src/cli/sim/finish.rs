@@ -130,6 +130,8 @@ pub(super) fn combined(outcomes: &[Outcome]) -> anyhow::Result<Value> {
     whole.oracle_delay_p50_s = mean(|o| o.oracle_delay_p50_s);
     whole.oracle_delay_p90_s = mean(|o| o.oracle_delay_p90_s);
     whole.stretch_p50 = mean(|o| o.stretch_p50);
+    whole.stretch_of_p50s = mean(|o| o.stretch_of_p50s);
+    whole.stretch_of_p90s = mean(|o| o.stretch_of_p90s);
     whole.airtime_s = outcomes.iter().map(|o| o.airtime_s).sum();
     whole.energy_j = outcomes.iter().map(|o| o.energy_j).sum();
     whole.sim_seconds = outcomes.iter().map(|o| o.sim_seconds).sum();
@@ -181,7 +183,11 @@ fn words(outcomes: &[Outcome]) -> String {
 
 /// The outcomes in a file of results: one object, one per line, or an object with `runs`.
 pub(super) fn results(path: &str) -> anyhow::Result<Vec<Outcome>> {
-    let text = input::read(path)?;
+    parsed(path, &input::read(path)?)
+}
+
+/// The outcomes in a text of results, which errors call `path`.
+pub(super) fn parsed(path: &str, text: &str) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |error: serde_json::Error| {

@@ -1,7 +1,8 @@
 //! What is given to a simulation: scenarios by name or path, files that they name, values with units.
 
 use crate::cli::Failure;
-use mesh_sim::scenario::{BUILT_IN, Bytes, Rate, Scenario, Span, built_in, built_in_file};
+use mesh_sim::scenario::{BUILT_IN, Scenario, built_in, built_in_file};
+use mesh_sim::{Bytes, Rate, Span};
 use starling::config::parse_duration;
 use starling::t;
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! `starling sim`: many nodes in virtual time.
 
+mod commits;
 mod compare;
 mod faults;
 mod finish;
@@ -37,7 +38,7 @@ pub(super) async fn run(app: &App, command: Command) -> anyhow::Result<()> {
         Command::One(args) => one::run(app, args).await,
         Command::Faults(args) => faults::run(app, args).await,
         Command::Replay(args) => faults::replay(app, args).await,
-        Command::Compare(args) => compare::run(app, &args),
+        Command::Compare(args) => compare::run(app, args).await,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::beacon::Beacon;
 use super::driver::{Common, Order, random_up_to};
 use super::link::{self, End, Link};
+use super::near::Near;
 use super::net::{self, Net, NetEvent, socket_address};
 use super::pace::Pace;
 use super::peers::{Peers, Source, pause};
@@ -303,8 +304,8 @@ impl Epoch {
         match event {
             mdns::Event::Discovered(found) => {
                 self.pace.announced(found.len());
-                let now = Instant::now();
-                for (peer, address) in found {
+                let (now, near) = (Instant::now(), Near::now());
+                for (peer, address) in found.into_iter().filter(|(_, address)| near.holds(address)) {
                     if self.peers.discovered(now, peer, address, Source::Mdns) {
                         tracing::debug!(peer = %Short(&peer), "announced on the network");
                     }
@@ -595,7 +596,7 @@ impl Epoch {
                 // An epoch that is gone needs no news.
                 let _ = risen.send(id);
             };
-            (id, link_id, link.run(up).await)
+            (id, link_id, link.run_guarded(up).await)
         });
     }
 
@@ -611,7 +612,7 @@ impl Epoch {
         common: &Common,
         ended: Result<(ConnectionId, LinkId, End), tokio::task::JoinError>,
     ) {
-        // A task that panicked or was stopped is no link any more; its connection's deadline or end tidies up.
+        // A task that was stopped belongs to a transport that ends.
         let Ok((id, link, end)) = ended else { return };
         common.links.remove(link);
         self.by_link.remove(&link);

@@ -7,12 +7,14 @@ use super::framing::{
 };
 use super::window::Window;
 use crate::transport::TransportEvent;
+use futures::FutureExt as _;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use libp2p::PeerId;
 use mesh_core::link::MAX_FRAME;
 use mesh_core::{Lane, LinkId, Profile, Role};
 use std::collections::VecDeque;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ use tokio::task::JoinSet;
 const GREETING: Duration = Duration::from_secs(2);
 /// Bytes that may wait in one lane's queue; a neighbour that reads so slowly loses the link.
 pub(super) const MAX_QUEUED: usize = 4 * 1024 * 1024;
+/// Bytes that may wait in one lane's queue whatever the other links hold.
+pub(super) const FAIR_SHARE: usize = 128 * 1024;
 /// Bytes written at once where more than one frame waits.
 const BATCH: usize = 64 * 1024;
 /// Bytes of pieces that are acknowledged although more came together with them, so that a wide window keeps moving.
@@ -73,13 +77,15 @@ pub(super) enum SendError {
     Length { got: usize },
     #[error("more than {MAX_QUEUED} bytes wait")]
     Full,
+    #[error("all links together hold too much, and this one most")]
+    Crowded,
     #[error("the link is gone")]
     Gone,
 }
 
 impl Sender {
-    /// Queues frames that belong together: the writer is woken once.
-    pub(super) fn send(&self, lane: Lane, frames: Vec<Vec<u8>>) -> Result<(), SendError> {
+    /// Queues frames that belong together: the writer is woken once. Returns how many bytes wait in the lane.
+    pub(super) fn send(&self, lane: Lane, frames: Vec<Vec<u8>>) -> Result<usize, SendError> {
         let mut bytes = 0;
         for got in frames.iter().map(Vec::len) {
             if got == 0 || got > MAX_FRAME {
@@ -91,14 +97,21 @@ impl Sender {
             Lane::Control => (&self.control, &self.shared.control_queued),
             Lane::Bulk => (&self.bulk, &self.shared.bulk_queued),
         };
-        if queued.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_QUEUED {
+        let waiting = queued.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if waiting > MAX_QUEUED {
             return Err(SendError::Full);
         }
         if lane == Lane::Bulk {
             self.shared.bulk_handed.fetch_add(bytes as u64, Ordering::Relaxed);
         }
         self.shared.frames.fetch_add(frames.len() as u64, Ordering::Relaxed);
-        queue.send(Item::Frames(frames)).map_err(|_| SendError::Gone)
+        queue.send(Item::Frames(frames)).map(|()| waiting).map_err(|_| SendError::Gone)
+    }
+
+    /// Bytes that wait in both lanes.
+    pub(super) fn queued(&self) -> usize {
+        let Shared { control_queued, bulk_queued, .. } = &*self.shared;
+        control_queued.load(Ordering::Relaxed) + bulk_queued.load(Ordering::Relaxed)
     }
 
     /// Ends the link after the control frames that wait.
@@ -152,6 +165,8 @@ pub(super) enum End {
     Pipe(#[from] io::Error),
     #[error("the node takes no more events")]
     NodeGone,
+    #[error("an error in this program")]
+    Panicked,
 }
 
 /// A link before its greeting.
@@ -169,8 +184,19 @@ pub(super) struct Link<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
+    /// As [`Link::run`]. A panic is a bug that its own message reports; it ends this link alone, and is told.
+    pub(super) async fn run_guarded(self, up: impl FnOnce()) -> End {
+        let (link, events) = (self.id, self.events.clone());
+        if let Ok(end) = AssertUnwindSafe(self.run(up)).catch_unwind().await {
+            return end;
+        }
+        // A node that takes no more events needs none about this link.
+        let _ = events.send(TransportEvent::Down { link }).await;
+        End::Panicked
+    }
+
     /// Runs the link to its end. `up` is called between the greeting and the first event.
-    pub(super) async fn run(mut self, up: impl FnOnce()) -> End {
+    async fn run(mut self, up: impl FnOnce()) -> End {
         let (ours, nonce) = (self.nonce, &mut [0; NONCE]);
         let greetings = async {
             let (control, bulk) = futures::join!(greet(&mut self.control, ours), greet(&mut self.bulk, ours));
@@ -506,7 +532,29 @@ mod tests {
             sender.send(Lane::Control, vec![frame.clone()]).unwrap();
         }
         assert_eq!(sender.send(Lane::Control, vec![frame.clone()]), Err(SendError::Full));
-        assert_eq!(sender.send(Lane::Bulk, vec![frame]), Ok(()), "lanes are counted apart");
+        assert_eq!(sender.send(Lane::Bulk, vec![frame]), Ok(MAX_FRAME), "lanes are counted apart");
+        assert!(sender.queued() > MAX_QUEUED);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_panics_ends_and_the_node_hears_of_it() {
+        let (events, mut told) = mpsc::channel(4);
+        // What is written stands before what is read: the far end greets with zeros on both lanes.
+        let stream = || futures::io::Cursor::new(vec![0; 2 * NONCE]);
+        let link = Link {
+            id: LinkId(7),
+            role: Role::Dialer,
+            ours: PeerId::random(),
+            theirs: PeerId::random(),
+            control: stream(),
+            bulk: stream(),
+            nonce: [1; NONCE],
+            queues: queues().1,
+            events,
+        };
+        let end = link.run_guarded(|| panic!("a link panics by order")).await;
+        assert!(matches!(end, End::Panicked), "{end}");
+        assert!(matches!(told.recv().await, Some(TransportEvent::Down { link: LinkId(7) })));
     }
 
     #[test]

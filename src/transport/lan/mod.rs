@@ -6,6 +6,7 @@
 
 mod beacon;
 mod credit;
+mod crowd;
 mod datagram;
 mod doctor;
 mod driver;
@@ -15,6 +16,7 @@ mod framing;
 mod hostile;
 mod lanes;
 mod link;
+mod near;
 mod net;
 mod pace;
 mod peers;
@@ -36,6 +38,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
+/// Bytes that may wait in the queues of all links together; above it the link that holds most is given up.
+const MAX_QUEUED_ALL: usize = 16 * 1024 * 1024;
 /// How long a shutdown waits for frames on their way.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
@@ -55,7 +59,7 @@ pub struct LanConfig {
     pub beacon_port: u16,
     /// The shortest life of the ephemeral identity; the real one is random, up to twice as long. Default: 12 hours.
     pub rotate_every: Duration,
-    /// Links at a time. Default: 64.
+    /// Links at a time. Default: 96, for the node chooses which 64 of them it keeps once it knows who they are.
     pub max_links: usize,
 }
 
@@ -68,7 +72,7 @@ impl Default for LanConfig {
             loopback_beacon: true,
             beacon_port: BEACON_PORT,
             rotate_every: Duration::from_secs(12 * 60 * 60),
-            max_links: 64,
+            max_links: 96,
         }
     }
 }
@@ -188,12 +192,7 @@ impl LanHandle {
 
 impl Transport for LanHandle {
     fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>) {
-        let Some(result) = self.links.read().get(&link).map(|sender| sender.send(lane, frames)) else {
-            return;
-        };
-        if let Err(error) = result
-            && error != link::SendError::Gone
-        {
+        if let Some((link, error)) = self.links.send(link, lane, frames) {
             tracing::warn!(link = link.0, %error, "the link is given up");
             self.order(Order::Abandon(link));
         }
@@ -227,18 +226,80 @@ impl Links {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Queues frames of a link. Who holds too much is taken out, and returned once, to be given up.
+    fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>) -> Option<(LinkId, link::SendError)> {
+        let (link, error) = {
+            let live = self.read();
+            match live.get(&link)?.send(lane, frames) {
+                Ok(waiting) if waiting > link::FAIR_SHARE => (fullest(&live)?, link::SendError::Crowded),
+                Ok(_) | Err(link::SendError::Gone) => return None,
+                Err(error) => (link, error),
+            }
+        };
+        self.remove(link).then_some((link, error))
+    }
+
     fn insert(&self, link: LinkId, sender: link::Sender) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(link, sender);
     }
 
-    fn remove(&self, link: LinkId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&link);
+    /// Whether it was there.
+    fn remove(&self, link: LinkId) -> bool {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&link).is_some()
     }
+}
+
+/// The link that holds most, where all together hold too much.
+fn fullest(live: &BTreeMap<LinkId, link::Sender>) -> Option<LinkId> {
+    let queued = || live.iter().map(|(link, sender)| (sender.queued(), *link));
+    let all: usize = queued().map(|(bytes, _)| bytes).sum();
+    queued().max().filter(|_| all > MAX_QUEUED_ALL).map(|(_, link)| link)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mesh_core::link::MAX_FRAME;
+
+    /// So many links that nobody reads from.
+    fn unread(count: u64) -> (Links, Vec<link::Queues>) {
+        let links = Links::default();
+        let queues = (0..count).map(|id| {
+            let (sender, queues) = link::queues();
+            links.insert(LinkId(id), sender);
+            queues
+        });
+        let queues = queues.collect();
+        (links, queues)
+    }
+
+    #[test]
+    fn a_link_that_takes_no_more_is_given_up_once() {
+        let (links, _queues) = unread(1);
+        let frames = || vec![vec![0; MAX_FRAME]; link::MAX_QUEUED / MAX_FRAME];
+        assert_eq!(links.send(LinkId(0), Lane::Control, frames()), None);
+        let full = Some((LinkId(0), link::SendError::Full));
+        assert_eq!(links.send(LinkId(0), Lane::Control, frames()), full);
+        assert_eq!(links.send(LinkId(0), Lane::Control, frames()), None, "it is no link any more");
+    }
+
+    #[test]
+    fn all_links_together_hold_a_bounded_amount_and_who_holds_most_loses_the_link() {
+        let (links, _queues) = unread(64);
+        let frame = || vec![vec![0; MAX_FRAME]];
+        let mut lost = Vec::new();
+        for _ in 0..60 {
+            for id in 0..8 {
+                lost.extend(links.send(LinkId(id), Lane::Control, frame()));
+                let all: usize = links.read().values().map(link::Sender::queued).sum();
+                assert!(all <= MAX_QUEUED_ALL);
+            }
+            // Who takes what comes is left alone.
+            assert_eq!(links.send(LinkId(63), Lane::Control, vec![vec![0; 100]]), None);
+        }
+        assert!(lost.iter().all(|(link, error)| link.0 < 8 && *error == link::SendError::Crowded));
+        assert!(!lost.is_empty() && lost.len() < 8, "{lost:?}");
+    }
 
     #[test]
     fn outside_of_a_runtime_there_is_an_error_and_no_panic() {

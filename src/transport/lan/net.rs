@@ -1,7 +1,7 @@
 //! The libp2p swarm of one ephemeral identity.
 
 use super::pace::Zeal;
-use super::{LanConfig, StartError, doctor, lanes};
+use super::{LanConfig, StartError, crowd, doctor, lanes};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
@@ -30,6 +30,7 @@ const IDLE: Duration = Duration::from_secs(5);
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(super) struct Net {
     pub(super) limits: connection_limits::Behaviour,
+    pub(super) crowd: crowd::Behaviour,
     pub(super) mdns: Toggle<mdns::tokio::Behaviour>,
     pub(super) lanes: lanes::Behaviour,
 }
@@ -49,6 +50,7 @@ pub(super) fn swarm(config: &LanConfig) -> Result<(Swarm<Net>, Vec<ListenerId>),
         .map_err(|error| stack(error.to_string()))?
         .with_behaviour(|key| Net {
             limits: connection_limits::Behaviour::new(limits),
+            crowd: crowd::Behaviour::default(),
             mdns: config.mdns.then(|| discovery(key.public().to_peer_id(), Zeal::Brisk)).flatten().into(),
             lanes: lanes::Behaviour::default(),
         })

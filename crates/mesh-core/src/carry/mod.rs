@@ -8,6 +8,7 @@
 //! read.
 
 mod parcel;
+mod passed;
 mod record;
 mod shares;
 mod sum;
@@ -26,6 +27,7 @@ use crate::wire::frame::{Root, Set};
 use crate::wire::{Envelope, Lifetime, codec};
 use core::time::Duration;
 use parcel::Cache;
+use passed::Passed;
 use record::{Ended, Proof, Record};
 use shares::{Age, DEPARTED, Limits, Rank, Shares, Slot, Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,6 +165,8 @@ pub struct Item {
     pub own: bool,
     /// For whom, of an own item for one account.
     pub to: Option<AccountId>,
+    /// Which link brought it, standing or not; `None` for own items and for what is older than this run.
+    pub via: Option<LinkId>,
     /// When it came here, in milliseconds of the node's life.
     pub came: u64,
 }
@@ -183,6 +187,7 @@ struct Held {
     id: EnvelopeId,
     kind: Kind,
     source: Source,
+    via: Option<LinkId>,
     hops: u8,
     copies: u8,
     len: u32,
@@ -209,6 +214,7 @@ pub struct State {
     shares: Shares,
     sums: [Sum; 2],
     tombstones: Tombstones,
+    passed: Passed,
     /// Until when nobody counted: the time of the first tick after a start that found something held.
     woke: Option<u64>,
     cache: Cache,
@@ -236,6 +242,7 @@ impl State {
             shares: Shares::default(),
             sums: [Sum::default(); 2],
             tombstones: Tombstones::restore(bounds, read)?,
+            passed: Passed::default(),
             woke: Some(0),
             config,
         };
@@ -300,6 +307,7 @@ impl State {
             id: parcel.id,
             kind: parcel.kind,
             source: source(origin),
+            via: if let Origin::Link { link, .. } = origin { Some(link) } else { None },
             hops: parcel.hops,
             copies: u8::from(matches!(origin, Origin::Link { .. })),
             len: parcel.wire_len(),
@@ -442,6 +450,7 @@ impl State {
             copies: held.copies,
             own: held.source.rank == Rank::Own,
             to: self.addressees.get(slot).copied(),
+            via: held.via,
             came: held.came,
         })
     }
@@ -450,6 +459,12 @@ impl State {
     #[must_use]
     pub fn is_ended(&self, now: Now, id: ShortId) -> bool {
         self.tombstones.ended(id).is_some_and(|ended| now.mono.0 >= ended.reopens)
+    }
+
+    /// Whether something had to go for lack of room, and there is none yet: it would have to go again.
+    #[must_use]
+    pub fn is_passed(&self, id: ShortId) -> bool {
+        self.passed.contains(id)
     }
 
     /// The held sealed items that carry `tag`.
@@ -624,6 +639,9 @@ impl State {
         self.few_hops.remove(&slot);
         self.cache.remove(held.id);
         self.free.push(slot);
+        if self.has_much_room() {
+            self.passed.clear();
+        }
         Some(held)
     }
 
@@ -634,10 +652,14 @@ impl State {
             // Own mail yields to nothing: where it alone is over its share, the new one is refused.
             let own = self.held(slot).is_some_and(|held| held.source.rank == Rank::Own);
             if slot == newcomer || own {
-                self.remove(newcomer);
+                if let Some(refused) = self.remove(newcomer).filter(|_| !own) {
+                    self.passed.add(refused.id.short());
+                }
                 return false;
             }
-            self.drop_item(slot, out);
+            if let Some(gone) = self.drop_item(slot, out) {
+                self.passed.add(gone.id.short());
+            }
         }
         true
     }
@@ -647,6 +669,11 @@ impl State {
             return self.public_by_end.first().map(|(_, slot)| *slot);
         }
         self.shares.excess(limits)
+    }
+
+    /// Whether a quarter of everything is free.
+    fn has_much_room(&self) -> bool {
+        self.names.len() < self.config.items / 4 * 3 && self.shares.bytes() < self.config.quota / 4 * 3
     }
 
     fn limits(&self) -> Limits {
@@ -694,6 +721,7 @@ fn held(id: EnvelopeId, record: &Record) -> Held {
         id,
         kind: if record.kind == 1 { Kind::Public } else { Kind::Sealed },
         source: Source { rank: Rank::from_byte(record.rank), link: DEPARTED },
+        via: None,
         hops: record.hops,
         copies: 0,
         len: record.len,

@@ -264,6 +264,16 @@ impl Contacts {
         self.known.iter().find(|(_, c)| !blocked(c) && matches(&c.profile_key)).map(|(id, _)| *id)
     }
 
+    /// What to show for a person: as [`ContactView::shown`], without looking at everybody else.
+    pub(super) fn shown(&self, account: AccountId) -> Option<String> {
+        let contact = self.known.get(&account)?;
+        Some(match &contact.petname {
+            Some(petname) => petname.clone(),
+            None if contact.name.is_empty() => tag(account),
+            None => contact.name.clone(),
+        })
+    }
+
     /// Everybody, by shown name.
     pub(super) fn views(&self, own_half: &str) -> Vec<ContactView> {
         let looks = Looks::of(&self.known);

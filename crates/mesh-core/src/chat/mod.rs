@@ -7,6 +7,7 @@
 mod contacts;
 mod conversation;
 mod fate;
+mod forget;
 mod history;
 mod outgoing;
 mod segments;
@@ -31,6 +32,7 @@ use contacts::{Contacts, Heard, MAX_HELD};
 use conversation::{Brief, Conversation};
 use core::time::Duration;
 use fate::Fate;
+use forget::Forgetting;
 use outgoing::{Kind, Outgoing};
 use segments::{Arrived, Unfinished};
 use serde::{Deserialize, Serialize};
@@ -124,6 +126,7 @@ pub struct State {
     conversations: BTreeMap<AccountId, Conversation>,
     outgoing: Outgoing,
     unfinished: Unfinished,
+    forgetting: Forgetting,
     /// Receipts that wait to be sealed within the input at work.
     notes: VecDeque<Job>,
     /// Envelopes of ours that their readers lack, within the input at work.
@@ -156,6 +159,7 @@ impl State {
             conversations: BTreeMap::new(),
             outgoing: Outgoing::default(),
             unfinished: Unfinished::default(),
+            forgetting: Forgetting::default(),
             notes: VecDeque::new(),
             lacked: Vec::new(),
             fresh: BTreeMap::new(),
@@ -177,6 +181,8 @@ impl State {
         }
         state.contacts = Contacts::restore(read)?;
         state.outgoing = Outgoing::restore(read)?;
+        state.forgetting = Forgetting::restore(read)?;
+        state.next_order = state.forgetting.end();
         let (mut seen, mut ended) = (Vec::new(), Vec::new());
         read.scan(Table::Event, &mut |key, value| match key.first() {
             Some(&TEXT) => state.restore_text(key, value),
@@ -186,10 +192,14 @@ impl State {
             _ => {}
         })?;
         for (account, id) in seen {
-            state.conversations.entry(account).or_default().mark_read(id);
+            if let Some(conversation) = state.conversations.get_mut(&account) {
+                conversation.mark_read(id);
+            }
         }
         for ((account, id), fate) in ended {
-            state.conversations.entry(account).or_default().end(id, fate.end);
+            if let Some(conversation) = state.conversations.get_mut(&account) {
+                conversation.end(id, fate.end);
+            }
         }
         state.end_lost();
         Ok(state)
@@ -199,6 +209,9 @@ impl State {
         let (Some((account, id)), Ok(stored)) = (parse_key(key), codec::decode::<StoredText>(value)) else {
             return;
         };
+        if self.forgetting.claims(account, id, stored.order) {
+            return;
+        }
         self.next_order = self.next_order.max(stored.order + 1);
         let StoredText { own, when, arrived, order, lamport, hops_left, parents, .. } = stored;
         let brief = Brief { own, when, arrived, order, read: false, hops_left, fate: None, parents };
@@ -305,6 +318,7 @@ impl State {
         if !conversation.insert(message.id, message.lamport, brief.clone()) {
             return false;
         }
+        self.forgetting.revive(with, message.id, out);
         self.arrivals.insert(self.next_order, (with, message.id));
         self.next_order += 1;
         let Brief { own, when, arrived, order, hops_left, parents, .. } = brief;
@@ -382,10 +396,10 @@ impl State {
         self.unfinished.settle();
     }
 
-    /// When the next part is due.
+    /// When the next part is due, or the next slice of what is to be forgotten.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        self.outgoing.next_due()
+        self.outgoing.next_due().into_iter().chain(self.forgetting.next_due()).min()
     }
 
     /// A job's part was sealed.
@@ -639,22 +653,6 @@ impl State {
         }
     }
 
-    /// Forgets a person.
-    pub fn forget(&mut self, account: AccountId, out: &mut Outbox) {
-        self.contacts.forget(account, out);
-        self.outgoing.forget(account, out);
-        self.unfinished.forget(account, out);
-        let conversation = self.conversations.remove(&account).unwrap_or_default();
-        for (id, brief, _) in conversation.texts() {
-            self.arrivals.remove(&brief.order);
-            if brief.fate.is_some() {
-                out.delete(Table::Event, event_key(FATE, account, id));
-            }
-            out.delete(Table::Event, event_key(TEXT, account, id));
-            out.delete(Table::Event, event_key(READ_MARK, account, id));
-        }
-    }
-
     /// Blocks a person, silently.
     ///
     /// # Errors
@@ -712,6 +710,12 @@ impl State {
         self.contacts.by_profile_key(matches)
     }
 
+    /// What to show for a person whom we know.
+    #[must_use]
+    pub fn shown(&self, account: AccountId) -> Option<String> {
+        self.contacts.shown(account)
+    }
+
     /// Everybody we know, by shown name.
     #[must_use]
     pub fn contacts(&self) -> Vec<ContactView> {
@@ -767,5 +771,7 @@ fn parse_key(key: &[u8]) -> Option<(AccountId, MessageId)> {
     Some((AccountId::from_slice(account)?, MessageId::from_slice(id)?))
 }
 
+#[cfg(test)]
+mod forget_tests;
 #[cfg(test)]
 mod tests;

@@ -8,19 +8,19 @@ use crate::{Output, StoreOp};
 const ROOM: usize = 1_000;
 
 /// One person's chat over a store that is written between inputs.
-struct Rig {
-    memory: Memory,
-    state: State,
+pub(super) struct Rig {
+    pub(super) memory: Memory,
+    pub(super) state: State,
     events: Vec<Event>,
     now: Now,
 }
 
-fn account(n: u8) -> AccountId {
+pub(super) fn account(n: u8) -> AccountId {
     AccountId([n; 20])
 }
 
 impl Rig {
-    fn new(n: u8) -> Self {
+    pub(super) fn new(n: u8) -> Self {
         let (memory, mut out) = (Memory::default(), Outbox::default());
         let state = State::create(AccountKey([n; 32]), "Asha", Rng::new([n; 32]), &mut out);
         let now = Now { mono: Time(1_000), wall: Wall(1_800_000_000) };
@@ -55,7 +55,7 @@ impl Rig {
     }
 
     /// Befriends, and the own profile arrived there.
-    fn befriend_well(&mut self, n: u8) {
+    pub(super) fn befriend_well(&mut self, n: u8) {
         self.step(|s, now, _, out| s.add(now, account(n), AccountKey([n; 32]), None, out)).unwrap();
         for part in self.jobs().into_iter().filter_map(|job| job.part) {
             self.step(|s, now, _, out| s.acked(now, commit(part), out));
@@ -86,12 +86,23 @@ impl Rig {
         self.step(|s, now, memory, out| s.receive(now, incoming, memory, out)).unwrap()
     }
 
-    fn texts(&self, with: u8) -> Vec<String> {
+    pub(super) fn receive_text(&mut self, from: u8, text: &str) {
+        let id = MessageId(self.state.rng.bytes());
+        self.receive_text_named(from, id, text);
+    }
+
+    pub(super) fn receive_text_named(&mut self, from: u8, id: MessageId, text: &str) {
+        let body = Body::Text { text: text.to_owned() };
+        let message = Message { id, when: 0, lamport: 1, parents: Vec::new(), body };
+        self.receive(from, &[message.to_bytes()], None);
+    }
+
+    pub(super) fn texts(&self, with: u8) -> Vec<String> {
         let views = self.state.page(Some(account(with)), &Page::default(), &self.memory).unwrap();
         views.into_iter().map(|v| v.text).collect()
     }
 
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.state = State::restore(AccountKey([1; 32]), Rng::new([77; 32]), &self.memory).unwrap();
     }
 }

@@ -7,26 +7,33 @@
 //!
 //! [`State`] knows no bodies: it reads names through [`Bag`] and says what to do as [`Action`]s.
 
+mod asking;
 mod bucket;
+mod neighbour;
 mod receipts;
+mod reconcile;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod wants;
 
 pub use bucket::Rate;
+pub use turns::Turn;
 
 use crate::border::{Profile, Role};
 use crate::id::{AccountId, Ack, AckCommit, LinkId, ShortId};
 use crate::rng::Rng;
 use crate::time::{Now, Time};
-use crate::wire::frame::{Frame, MAX_NAMES, Root, Set};
+use crate::wire::frame::{Frame, Root, Set};
 use bucket::Bucket;
 use core::time::Duration;
+use neighbour::{Link, MAX_RAISES};
 use receipts::{Receipts, Say};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use sync::{Difference, Run, Snapshots, Sync};
-use wants::{LinkWants, Wanted};
+use std::collections::{BTreeMap, VecDeque};
+use sync::Snapshots;
+use turns::Turns;
+use wants::Wanted;
 
 /// The limits of the exchange.
 #[derive(Clone, Debug)]
@@ -51,7 +58,7 @@ pub struct Config {
     pub public: Rate,
     /// Envelopes that are asked for at a time on a fast link. Default 256.
     pub fast_window: usize,
-    /// The same on a slow one. Default 32.
+    /// The same on a slow one: the sender chooses the order among them. Default 512.
     pub slow_window: usize,
 }
 
@@ -68,28 +75,13 @@ impl Default for Config {
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
             fast_window: 256,
-            slow_window: 32,
+            slow_window: 512,
         }
     }
 }
 
-/// A pipe slower than this is slow, in bytes per second.
-const SLOW: u32 = 200_000;
-/// The largest message of a reconciliation on a slow and on a fast link, in bytes.
-const SMALL_MESSAGE: u64 = 8 * 1024;
-const LARGE_MESSAGE: u64 = 60_000;
-/// The longest pause between two runs that were of no use.
-const MAX_WAIT: Duration = Duration::from_secs(900);
-/// A copy that is asked for because the own one has few hops left must bring more than those.
-const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
-/// Names asked for in that way per link.
-const MAX_RAISES: usize = 256;
-/// How often unanswered questions are looked at.
-const CHECK: Duration = Duration::from_secs(1);
-/// What was sent unasked and not kept is announced like everything else after this long.
-const PUSH_PATIENCE: Duration = Duration::from_secs(5);
-/// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
-const FULL_BATCH: usize = 32;
+/// With more links than this a public thing is announced and not pushed: each of the others may have it already.
+const PUSHED_LINKS: usize = 3;
 
 /// What of a name is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +90,8 @@ pub enum Standing {
     Unknown,
     /// It ended here and is not taken again.
     Ended,
+    /// It had to go for lack of room, and there is still none.
+    Passed,
     /// It is held.
     Held {
         /// How many more links it may cross.
@@ -154,29 +148,6 @@ pub enum Action {
     Fault(LinkId, &'static str, u32),
 }
 
-#[derive(Debug)]
-struct Link {
-    role: Role,
-    contact: Option<AccountId>,
-    message_limit: u64,
-    sync: Sync,
-    wants: LinkWants,
-    raises: BTreeSet<ShortId>,
-    /// What was sent unasked, since when, until the neighbour keeps it.
-    pushed: Option<(ShortId, Time)>,
-    slow: bool,
-    intake: Option<Bucket>,
-    receipts_in: Option<Bucket>,
-    public_in: Bucket,
-    have: Vec<ShortId>,
-    kept: Vec<ShortId>,
-    receipts: Vec<Ack>,
-    flushed: Option<Time>,
-    /// The neighbour said something since the last announcement.
-    answered: bool,
-    check: Option<Time>,
-}
-
 /// The exchange with all ready links.
 #[derive(Debug)]
 pub struct State {
@@ -186,6 +157,7 @@ pub struct State {
     wanted: Wanted,
     snapshots: Snapshots,
     receipts: Receipts,
+    turns: Turns,
     actions: VecDeque<Action>,
 }
 
@@ -200,6 +172,7 @@ impl State {
             wanted: Wanted::default(),
             snapshots: Snapshots::default(),
             receipts: Receipts::default(),
+            turns: Turns::default(),
             actions: VecDeque::new(),
         }
     }
@@ -215,6 +188,7 @@ impl State {
         bag: &dyn Bag,
     ) {
         self.links.insert(link, Link::new(&self.config, now.mono, role, contact, profile));
+        self.turns.up(link, now.mono, contact.is_some());
         if role == Role::Dialer {
             self.send_digest(link, bag);
         }
@@ -228,6 +202,7 @@ impl State {
     pub fn link_down(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
         let Some(gone) = self.links.remove(&link) else { return };
         self.receipts.link_down(link);
+        self.turns.down(link, now.mono);
         for id in gone.wants.asked() {
             self.ask_elsewhere(id, link);
         }
@@ -236,10 +211,17 @@ impl State {
 
     /// The neighbour proved to be a contact.
     pub fn recognised(&mut self, link: LinkId, contact: AccountId) {
-        if let Some(link) = self.links.get_mut(&link) {
-            link.contact = Some(contact);
-            (link.intake, link.receipts_in) = (None, None);
+        if let Some(live) = self.links.get_mut(&link) {
+            live.contact = Some(contact);
+            (live.intake, live.receipts_in) = (None, None);
         }
+        self.turns.recognised(link);
+    }
+
+    /// The turns of what `via` brought, or of what was written here.
+    #[must_use]
+    pub fn turn(&self, now: Now, via: Option<LinkId>, own: bool) -> Turn {
+        self.turns.of(via, own, now.mono)
     }
 
     /// Takes in a frame of a ready link. Envelopes and public things go through [`State::arrived`].
@@ -267,7 +249,11 @@ impl State {
         if let Some(intake) = &mut live.intake {
             intake.charge(len as u64, now.mono);
         }
-        live.wants.arrived(id, now.mono) || live.contact.is_some()
+        let waited = live.wants.arrived(id, now.mono);
+        if let Some(waited) = waited {
+            self.wanted.came(waited);
+        }
+        waited.is_some() || live.contact.is_some()
     }
 
     /// What came is held now, or has reached its end here: it is announced to the others, and its bringer
@@ -280,12 +266,13 @@ impl State {
         }
         if let Standing::Held { hops: 1.., to, .. } = bag.standing(id) {
             for (link, live) in &mut self.links {
-                if Some(*link) == from || holders.contains(link) {
+                // Who was asked for it too need not send it any more.
+                let asked = live.wants.cancel(id, now.mono);
+                if Some(*link) == from || (holders.contains(link) && !asked) {
                     continue;
                 }
                 if live.may_push(to) {
-                    live.pushed = Some((id, now.mono));
-                    live.check.get_or_insert(now.mono + CHECK);
+                    live.push(id, now.mono);
                     self.actions.push_back(Action::Serve(*link, id));
                 } else {
                     live.have.push(id);
@@ -311,20 +298,32 @@ impl State {
     /// the sets are compared.
     pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
-        live.wants.arrived(id, now.mono) || live.public_in.take(1, now.mono)
+        live.wants.arrived(id, now.mono).is_some() || live.public_in.take(1, now.mono)
     }
 
-    /// A public thing is held now: every other neighbour gets it unasked.
+    /// A public thing is held now: where neighbours are few they get it unasked; in a crowd, where each would get
+    /// it from several, it is announced.
     pub fn accepted_public(&mut self, now: Now, id: ShortId, from: Option<LinkId>, bag: &dyn Bag) {
         let holders = self.wanted.release(id);
-        let others = self.links.keys().filter(|link| Some(**link) != from && !holders.contains(link));
-        self.actions.extend(others.map(|link| Action::Serve(*link, id)));
+        let crowded = self.links.len() > PUSHED_LINKS;
+        for (link, live) in &mut self.links {
+            let asked = live.wants.cancel(id, now.mono);
+            if Some(*link) == from || (holders.contains(link) && !asked) {
+                continue;
+            }
+            if crowded {
+                live.have.push(id);
+            } else {
+                self.actions.push_back(Action::Serve(*link, id));
+            }
+        }
         if let Some(link) = from {
             if let Some(bringer) = self.links.get_mut(&link) {
                 bringer.sync.progress = true;
             }
             self.pump(now, link, bag);
         }
+        self.flush(now);
     }
 
     /// What came is not held: it is not asked of this link again, but of others.
@@ -395,10 +394,6 @@ impl State {
         self.actions.push_back(Action::Send(link, frame));
     }
 
-    fn send_digest(&mut self, link: LinkId, bag: &dyn Bag) {
-        self.send(link, Frame::Digest(Set::ALL.map(|set| bag.root(set))));
-    }
-
     fn say(&mut self, said: Vec<Say>) {
         for say in said {
             match say {
@@ -408,162 +403,6 @@ impl State {
                     }
                 }
                 Say::Settled(ack) => self.actions.push_back(Action::Settle(ack.commit())),
-            }
-        }
-    }
-
-    /// The dialer asks for the digests when the roots differ; the listener waits for that.
-    fn on_beat(&mut self, now: Now, link: LinkId, theirs: Root, bag: &dyn Bag) {
-        let Some(live) = self.links.get(&link) else { return };
-        let due = live.sync.due(self.config.sync_every) <= now.mono;
-        if live.role == Role::Dialer && due && theirs != root(bag) {
-            self.send_digest(link, bag);
-        }
-    }
-
-    fn on_digest(&mut self, now: Now, link: LinkId, theirs: [Root; 3], bag: &dyn Bag) {
-        let Some(live) = self.links.get(&link) else { return };
-        if live.role == Role::Listener {
-            return self.send_digest(link, bag);
-        }
-        if live.sync.due(self.config.sync_every) > now.mono {
-            return;
-        }
-        let differing = Set::ALL.into_iter().zip(theirs).filter(|(set, theirs)| bag.root(*set) != *theirs);
-        let differing: Vec<Set> = differing.map(|(set, _)| set).collect();
-        if !differing.is_empty() {
-            self.pace(now, link);
-        }
-        for set in differing {
-            self.begin(link, set, bag);
-        }
-    }
-
-    /// Runs begin later and later as long as they are of no use.
-    fn pace(&mut self, now: Now, link: LinkId) {
-        let Some(live) = self.links.get_mut(&link) else { return };
-        let sync = &mut live.sync;
-        sync.wait = if sync.progress { self.config.sync_every } else { (sync.wait * 2).min(MAX_WAIT) };
-        sync.progress = false;
-        sync.began = Some(now.mono);
-    }
-
-    fn begin(&mut self, link: LinkId, set: Set, bag: &dyn Bag) {
-        let names = self.snapshots.of(set, bag);
-        let Some(live) = self.links.get_mut(&link) else { return };
-        live.sync.number = live.sync.number.wrapping_add(1);
-        let run = Run::new(live.sync.number, names, live.message_limit);
-        let Ok(message) = run.begin() else { return };
-        let frame = Frame::Reconcile { set, run: run.number, from_dialer: true, message };
-        live.sync.runs[set as usize] = Some(run);
-        self.send(link, frame);
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the fields of one frame")]
-    fn on_reconcile(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        set: Set,
-        run: u8,
-        from_dialer: bool,
-        message: &[u8],
-        bag: &dyn Bag,
-    ) {
-        match (self.links.get(&link).map(|live| live.role), from_dialer) {
-            (Some(Role::Listener), true) => self.answer(now, link, set, run, message, bag),
-            (Some(Role::Dialer), false) => self.advance(now, link, set, run, message, bag),
-            _ => self.fault(link, "a reconciliation from the wrong end", 3),
-        }
-    }
-
-    fn answer(&mut self, now: Now, link: LinkId, set: Set, number: u8, message: &[u8], bag: &dyn Bag) {
-        let Some(live) = self.links.get_mut(&link) else { return };
-        let sync = &mut live.sync;
-        if sync.runs[set as usize].as_ref().is_none_or(|run| run.number != number) {
-            if !sync.begins[set as usize].take(5, now.mono) {
-                return;
-            }
-            let names = self.snapshots.of(set, bag);
-            sync.runs[set as usize] = Some(Run::new(number, names, live.message_limit));
-        }
-        let Some(run) = &mut sync.runs[set as usize] else { return };
-        let Ok(message) = run.answer(message) else {
-            return self.fault(link, "a reconciliation that makes no sense", 3);
-        };
-        if sync.answers.take(message.len() as u64, now.mono) {
-            self.send(link, Frame::Reconcile { set, run: number, from_dialer: false, message });
-        }
-    }
-
-    fn advance(&mut self, now: Now, link: LinkId, set: Set, number: u8, message: &[u8], bag: &dyn Bag) {
-        let Some(live) = self.links.get_mut(&link) else { return };
-        let runs = &mut live.sync.runs;
-        let Some(run) = runs[set as usize].as_mut().filter(|run| run.number == number) else { return };
-        let Ok(Difference { have, need, next }) = run.advance(message) else {
-            runs[set as usize] = None;
-            return self.fault(link, "a reconciliation that makes no sense", 3);
-        };
-        match next {
-            Some(message) => {
-                self.send(link, Frame::Reconcile { set, run: number, from_dialer: true, message })
-            }
-            None => runs[set as usize] = None,
-        }
-        match set {
-            Set::Receipts => self.exchange_receipts(now, link, &have, &need),
-            Set::Public | Set::Sealed => self.exchange_names(now, link, &have, &need, bag),
-        }
-    }
-
-    fn exchange_names(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        have: &[[u8; 32]],
-        need: &[[u8; 32]],
-        bag: &dyn Bag,
-    ) {
-        let offered = have.iter().map(short).filter(|id| may_go(bag.standing(*id)));
-        let offered: Vec<ShortId> = offered.collect();
-        for ids in offered.chunks(MAX_NAMES) {
-            self.send(link, Frame::Have(ids.to_vec()));
-        }
-        self.want(now, link, need.iter().map(short), bag);
-    }
-
-    /// A receipt's name is commitment and secret, so the difference is all that is needed.
-    fn exchange_receipts(&mut self, now: Now, link: LinkId, have: &[[u8; 32]], need: &[[u8; 32]]) {
-        let have: Vec<Ack> = have.iter().map(ack).collect();
-        for acks in have.chunks(MAX_NAMES) {
-            self.send(link, Frame::Receipts(acks.to_vec()));
-        }
-        for acks in need.chunks(MAX_NAMES) {
-            self.on_receipts(now, link, acks.iter().map(ack).collect());
-        }
-    }
-
-    fn on_have(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
-        let mut few = Vec::new();
-        for id in &ids {
-            if let Standing::Held { own, few_hops, .. } = bag.standing(*id) {
-                self.actions.push_back(Action::Copy(link, *id));
-                if few_hops && !own {
-                    few.push(*id);
-                }
-            }
-        }
-        self.ask_for_hops(now, link, few);
-        self.want(now, link, ids.into_iter(), bag);
-    }
-
-    fn on_want(&mut self, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
-        if let Some(live) = self.links.get_mut(&link) {
-            live.sync.progress = true;
-        }
-        for id in ids {
-            if matches!(bag.standing(id), Standing::Held { hops, .. } if hops > least) {
-                self.actions.push_back(Action::Serve(link, id));
             }
         }
     }
@@ -584,171 +423,11 @@ impl State {
         }
     }
 
-    fn want(&mut self, now: Now, link: LinkId, ids: impl Iterator<Item = ShortId>, bag: &dyn Bag) {
-        let Some(live) = self.links.get_mut(&link) else { return };
-        for id in ids.filter(|id| bag.standing(*id) == Standing::Unknown) {
-            live.wants.announce(id);
-        }
-        self.pump(now, link, bag);
-    }
-
-    /// Asks once per link for copies that came a shorter way.
-    fn ask_for_hops(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>) {
-        let Some(live) = self.links.get_mut(&link) else { return };
-        let new: Vec<ShortId> =
-            ids.into_iter().filter(|id| live.raises.len() < MAX_RAISES && live.raises.insert(*id)).collect();
-        for id in &new {
-            live.wants.ask(*id, now.mono);
-        }
-        if !new.is_empty() {
-            live.check.get_or_insert(now.mono + CHECK);
-            self.send(link, Frame::Want { least: LEAST_HOPS, ids: new });
-        }
-    }
-
-    /// Asks for what the window has room for and nobody else was asked for.
-    fn pump(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
-        let Some(live) = self.links.get_mut(&link) else { return };
-        if !live.wants.is_idle() {
-            live.check.get_or_insert(now.mono + CHECK);
-        }
-        let paused = live.intake.as_mut().is_some_and(|intake| intake.is_empty(now.mono));
-        if paused || !live.wants.has_room() {
-            return;
-        }
-        let mut ids = Vec::new();
-        while ids.len() < MAX_NAMES
-            && let Some(id) = live.wants.next()
-        {
-            if bag.standing(id) == Standing::Unknown && self.wanted.claim(id, link) {
-                live.wants.ask(id, now.mono);
-                ids.push(id);
-            }
-        }
-        if !ids.is_empty() {
-            self.send(link, Frame::Want { least: 0, ids });
-        }
-    }
-
-    fn pump_all(&mut self, now: Now, bag: &dyn Bag) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
-        for link in links {
-            self.pump(now, link, bag);
-        }
-    }
-
-    /// `link` does not bring `id`: the next link that announced it is asked.
-    fn ask_elsewhere(&mut self, id: ShortId, link: LinkId) {
-        for other in self.wanted.give_up(id, link).unwrap_or_default() {
-            if let Some(live) = self.links.get_mut(&other) {
-                live.wants.announce(id);
-            }
-        }
-    }
-
-    /// Looks at unanswered questions.
-    fn check(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
-        let Some(live) = self.links.get_mut(&link) else { return };
-        let overdue = live.wants.overdue(now.mono);
-        let stuck = live.pushed.take_if(|(_, since)| now.mono.since(*since) >= PUSH_PATIENCE);
-        live.have.extend(stuck.map(|(id, _)| id));
-        let waits = live.pushed.is_some() || !live.wants.is_idle();
-        live.check = waits.then_some(now.mono + CHECK);
-        for id in &overdue {
-            self.ask_elsewhere(*id, link);
-        }
-        if overdue.is_empty() {
-            self.pump(now, link, bag);
-        } else {
-            self.pump_all(now, bag);
-        }
-    }
-
-    /// Sends the announcements that have waited long enough.
-    fn flush(&mut self, now: Now) {
-        for (link, live) in &mut self.links {
-            if live.flush_at(self.config.batch).is_none_or(|at| at > now.mono) {
-                continue;
-            }
-            live.flushed = Some(now.mono);
-            let kept = core::mem::take(&mut live.kept);
-            let receipts = core::mem::take(&mut live.receipts);
-            let have = core::mem::take(&mut live.have);
-            live.answered &= have.is_empty();
-            let kept = kept.chunks(MAX_NAMES).map(|ids| Frame::Kept(ids.to_vec()));
-            let receipts = receipts.chunks(MAX_NAMES).map(|acks| Frame::Receipts(acks.to_vec()));
-            let have = have.chunks(MAX_NAMES).map(|ids| Frame::Have(ids.to_vec()));
-            self.actions.extend(receipts.chain(kept).chain(have).map(|frame| Action::Send(*link, frame)));
-        }
-    }
-
     fn fault(&mut self, link: LinkId, what: &'static str, weight: u32) {
         self.actions.push_back(Action::Fault(link, what, weight));
     }
 }
 
-impl Link {
-    fn new(config: &Config, now: Time, role: Role, contact: Option<AccountId>, profile: Profile) -> Self {
-        let slow = profile.metered || profile.typical_rate < SLOW;
-        let (intake, window, message_limit) = if slow {
-            (config.slow_intake, config.slow_window, SMALL_MESSAGE)
-        } else {
-            (config.fast_intake, config.fast_window, LARGE_MESSAGE)
-        };
-        // Five tokens begin a run, and one comes back per second.
-        let begins = Rate { burst: 5 * config.begins_per_5_s, per_second: config.begins_per_5_s };
-        Self {
-            role,
-            contact,
-            message_limit,
-            sync: Sync::new(now, begins, config.answers, config.sync_every),
-            wants: LinkWants::new(window, now),
-            raises: BTreeSet::new(),
-            pushed: None,
-            slow,
-            intake: contact.is_none().then(|| Bucket::new(intake, now)),
-            receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
-            public_in: Bucket::new(config.public, now),
-            have: Vec::new(),
-            kept: Vec::new(),
-            receipts: Vec::new(),
-            flushed: None,
-            answered: true,
-            check: None,
-        }
-    }
-
-    /// Whether a thing for `to` is sent without asking: this neighbour alone wants it, and the link is at rest, so
-    /// that an announcement would cost a round trip and spare nothing.
-    fn may_push(&self, to: Option<AccountId>) -> bool {
-        let is_theirs = to.is_some() && to == self.contact;
-        let at_rest = self.pushed.is_none() && self.have.is_empty() && self.answered && self.wants.is_idle();
-        is_theirs && at_rest && !self.slow
-    }
-
-    /// When the next batch leaves; `None` where nothing waits. At once, unless the neighbour still owes
-    /// an answer to the last announcement or is sending what was asked for: then more is about to come
-    /// that can go along.
-    fn flush_at(&self, batch: Duration) -> Option<Time> {
-        let waiting = self.have.len() + self.kept.len() + self.receipts.len();
-        let at_rest = self.wants.is_idle() && (self.have.is_empty() || self.answered);
-        match self.flushed {
-            _ if waiting == 0 => None,
-            Some(flushed) if waiting < FULL_BATCH && !at_rest => Some(flushed + batch),
-            _ => Some(Time(0)),
-        }
-    }
-}
-
 fn may_go(standing: Standing) -> bool {
     matches!(standing, Standing::Held { hops: 1.., .. })
-}
-
-fn short(name: &[u8; 32]) -> ShortId {
-    crate::id::EnvelopeId(*name).short()
-}
-
-fn ack(name: &[u8; 32]) -> Ack {
-    let (_, ack) = name.split_at(16);
-    Ack::from_slice(ack).unwrap_or(Ack([0; 16]))
 }

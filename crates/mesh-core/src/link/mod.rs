@@ -4,13 +4,14 @@
 //! in a bounded queue of names per link until the pipe grants credit, so that an urgent frame never stands
 //! behind more than the pipe holds. What a neighbour does wrong lowers its score, and never more than that.
 
+mod places;
 mod queue;
 mod recognition;
 #[cfg(test)]
 mod tests;
 
 pub use crate::wire::frame::MAX_FRAME;
-pub use queue::Priority;
+pub use queue::{Place, Priority};
 pub use recognition::Secret;
 
 use crate::border::{CloseReason, Lane, Profile, Role};
@@ -33,8 +34,12 @@ pub const VERSIONS: RangeInclusive<u8> = 1..=1;
 pub struct Config {
     /// The link versions that are spoken. Default [`VERSIONS`].
     pub versions: RangeInclusive<u8>,
-    /// Links at the same time; further ones are closed. Default 64.
+    /// Links at the same time that have greeted; a contact takes the place of a stranger. Default 64.
     pub links: usize,
+    /// How many of them strangers may have: the rest is kept for contacts. Default 48.
+    pub strangers: usize,
+    /// Links beside these that have not greeted yet; a further one takes the place of the slowest. Default 32.
+    pub greeting: usize,
     /// A neighbour is asked for a sign of life when nothing answered what was sent for this long.
     /// Default 2 s.
     pub ask_after: Duration,
@@ -53,6 +58,8 @@ impl Default for Config {
         Self {
             versions: VERSIONS,
             links: 64,
+            strangers: 48,
+            greeting: 32,
             ask_after: Duration::from_secs(2),
             silent_after: Duration::from_secs(6),
             beat_every: Duration::from_secs(60),
@@ -166,8 +173,8 @@ impl State {
         profile: Profile,
         out: &mut Outbox,
     ) {
-        if self.links.len() >= self.config.links {
-            return out.close(link, CloseReason::TooMany);
+        if let Some(slowest) = self.slowest() {
+            self.close(slowest, CloseReason::TooMany, out);
         }
         if self.links.is_empty() {
             self.instance = self.rng.bytes();
@@ -250,12 +257,19 @@ impl State {
     }
 
     /// Puts an envelope's name in line; its bytes are asked for by [`State::next_due`] when the pipe has
-    /// room. `order` ranks within the priority, smallest first.
-    pub fn queue(&mut self, now: Now, link: LinkId, priority: Priority, order: u64, id: ShortId) {
+    /// room.
+    pub fn queue(&mut self, now: Now, link: LinkId, place: Place, id: ShortId) {
         let Some(live) = self.links.get_mut(&link).filter(|live| live.their.is_some()) else { return };
         live.owed.get_or_insert(now.mono);
-        if !live.queue.push(priority, order, id, self.config.queue) {
+        if !live.queue.push(place, id, self.config.queue) {
             self.counters.dropped += 1;
+        }
+    }
+
+    /// The neighbour has it from elsewhere: it does not wait any more.
+    pub fn unqueue(&mut self, link: LinkId, id: ShortId) {
+        if let Some(live) = self.links.get_mut(&link) {
+            live.queue.remove(id);
         }
     }
 
@@ -404,6 +418,12 @@ impl State {
         if let Some(other) = self.twin(link) {
             let loser = self.loser(now, link, other);
             self.close(loser, CloseReason::Duplicate, out);
+            if loser == link {
+                return Received::Nothing;
+            }
+        }
+        if let Some(loser) = self.surplus(link) {
+            self.close(loser, CloseReason::TooMany, out);
             if loser == link {
                 return Received::Nothing;
             }

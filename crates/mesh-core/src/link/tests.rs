@@ -51,6 +51,10 @@ fn frames(out: &mut Outbox) -> Vec<Frame> {
     drain(out).into_iter().filter_map(frame).collect()
 }
 
+fn place(priority: Priority, order: u64) -> Place {
+    Place { priority, order, len: 300, source: 1, weight: 1 }
+}
+
 #[test]
 fn the_highest_common_version_makes_a_link() {
     let config = Config { versions: 1..=2, ..Config::default() };
@@ -141,14 +145,89 @@ fn faults_are_forgiven_with_time() {
     assert!(closes(&mut out).is_empty());
 }
 
+/// Five places, of which strangers may have three; and two for those who have not greeted.
+fn small() -> Config {
+    Config { links: 5, strangers: 3, greeting: 2, ..Config::default() }
+}
+
+const SECRET: Secret = [20; 32];
+
+fn friend(n: u8) -> (AccountId, Secret) {
+    (AccountId([n; 20]), [n; 32])
+}
+
+/// A neighbour of its own comes up and greets: contact `n` of these, or a stranger.
+fn greet(state: &mut State, n: u8, role: Role, secret: Secret, out: &mut Outbox) -> Received {
+    let link = LinkId(n.into());
+    let theirs = if role == Role::Dialer { Role::Listener } else { Role::Dialer };
+    state.up(at(n.into()), link, role, [n; 32], Profile::LAN, out);
+    let own = [(AccountId([99; 20]), secret)];
+    let tokens = recognition::tokens(&own, theirs, &[n; 32], &[8; 16], &mut Rng::new([n; 32]));
+    let hello = Hello { min: 1, max: 1, capabilities: 0, instance: [n; 16], nonce: [8; 16], tokens };
+    state.receive(at(n.into()), link, &Frame::Hello(hello).to_bytes(), || ROOT, out)
+}
+
+fn closed(state: &mut State) -> Vec<u64> {
+    let events = core::iter::from_fn(|| state.poll());
+    events.filter_map(|event| if let Event::Closed(link) = event { Some(link.0) } else { None }).collect()
+}
+
 #[test]
-fn links_over_the_limit_are_closed() {
-    let (mut state, mut out) = (state(Config { links: 2, ..Config::default() }), Outbox::default());
-    for link in 0..3 {
-        state.up(at(0), LinkId(link), Role::Dialer, [2; 32], Profile::LAN, &mut out);
+fn strangers_without_end_leave_places_for_contacts() {
+    let (mut state, mut out) = (state(small()), Outbox::default());
+    state.set_secrets(at(0), vec![friend(201), friend(202)], &mut out);
+    for n in 1..=100 {
+        let received = greet(&mut state, n, Role::Listener, SECRET, &mut out);
+        assert_eq!(received == Received::Ready, n <= 3, "{n}");
     }
-    assert_eq!(closes(&mut out), [CloseReason::TooMany]);
+    assert_eq!(state.ready_count(), 3);
+    for (n, secret) in [(201, [201; 32]), (202, [202; 32])] {
+        assert_eq!(greet(&mut state, n, Role::Listener, secret, &mut out), Received::Ready);
+    }
+    assert_eq!(state.contacts().count(), 2);
+    assert_eq!((state.ready_count(), closed(&mut state).len()), (5, 97));
+}
+
+#[test]
+fn a_contact_takes_the_place_of_the_youngest_stranger_and_never_of_a_contact() {
+    let (mut state, mut out) = (state(small()), Outbox::default());
+    let friends: Vec<_> = (10..20).map(friend).collect();
+    state.set_secrets(at(0), friends, &mut out);
+    for n in 1..=3 {
+        greet(&mut state, n, Role::Listener, SECRET, &mut out);
+    }
+    for n in 10..=14 {
+        assert_eq!(greet(&mut state, n, Role::Listener, [n; 32], &mut out), Received::Ready);
+    }
+    assert_eq!(closed(&mut state), [3, 2, 1]);
+    assert_eq!(greet(&mut state, 15, Role::Listener, [15; 32], &mut out), Received::Nothing);
+    assert_eq!(state.contacts().count(), 5);
+}
+
+#[test]
+fn whom_we_sought_stays_before_a_stranger_who_came() {
+    let (mut state, mut out) = (state(small()), Outbox::default());
+    for n in 1..=3 {
+        greet(&mut state, n, Role::Listener, SECRET, &mut out);
+    }
+    assert_eq!(greet(&mut state, 4, Role::Dialer, SECRET, &mut out), Received::Ready);
+    assert_eq!(closed(&mut state), [3]);
+    assert_eq!(greet(&mut state, 5, Role::Listener, SECRET, &mut out), Received::Nothing);
+}
+
+#[test]
+fn links_that_do_not_greet_wait_in_a_bounded_room_and_the_slowest_goes() {
+    let (mut state, mut out) = (state(small()), Outbox::default());
+    for n in 0..100 {
+        state.up(at(n), LinkId(n), Role::Listener, [2; 32], Profile::LAN, &mut out);
+    }
+    assert_eq!(closed(&mut state), (0..98).collect::<Vec<_>>());
     assert_eq!(state.links.len(), 2);
+    assert_eq!(
+        greet(&mut state, 200, Role::Listener, SECRET, &mut out),
+        Received::Ready,
+        "there is still room"
+    );
 }
 
 #[test]
@@ -181,9 +260,9 @@ fn a_link_to_oneself_is_closed() {
 fn bulk_waits_for_credit_and_public_things_do_not() {
     let (mut state, mut out) = ready(Config::default());
     let id = |n: u8| ShortId([n; 16]);
-    state.queue(at(0), LINK, Priority::Carried, 0, id(1));
-    state.queue(at(0), LINK, Priority::Carried, 1, id(2));
-    state.queue(at(0), LINK, Priority::Public, 0, id(3));
+    state.queue(at(0), LINK, place(Priority::Carried, 0), id(1));
+    state.queue(at(0), LINK, place(Priority::Carried, 1), id(2));
+    state.queue(at(0), LINK, place(Priority::Public, 0), id(3));
     assert_eq!(state.next_due(), Some((LINK, id(3))));
     assert_eq!(state.next_due(), None);
     state.credit(LINK, 100);
@@ -198,7 +277,7 @@ fn bulk_waits_for_credit_and_public_things_do_not() {
 fn a_full_queue_drops_and_counts() {
     let (mut state, _) = ready(Config { queue: 3, ..Config::default() });
     for n in 0..10 {
-        state.queue(at(0), LINK, Priority::Carried, 0, ShortId([n; 16]));
+        state.queue(at(0), LINK, place(Priority::Carried, 0), ShortId([n; 16]));
     }
     assert_eq!((state.queued(LINK), state.counters().dropped), (3, 7));
 }

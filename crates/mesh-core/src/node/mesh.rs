@@ -11,7 +11,7 @@ use crate::border::{Profile, Role};
 use crate::carry::{self, Kept, Kind, Origin, Parcel, Refused};
 use crate::gossip::{self, Action, Bag, Standing};
 use crate::id::{AccountId, Ack, EnvelopeId, LinkId, ShortId, Tag};
-use crate::link::{self, Priority, Received, Secret};
+use crate::link::{self, Place, Priority, Received, Secret};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError};
@@ -132,6 +132,7 @@ impl Bag for View<'_> {
                 Standing::Held { hops: item.hops, own: item.own, few_hops, to: item.to }
             }
             None if self.carry.is_ended(self.now, id) => Standing::Ended,
+            None if self.carry.is_passed(id) => Standing::Passed,
             None => Standing::Unknown,
         }
     }
@@ -139,6 +140,13 @@ impl Bag for View<'_> {
     fn short_of_hops(&self, most: usize) -> Vec<ShortId> {
         self.carry.short_of_hops(most)
     }
+}
+
+/// What came in the latest minute first, and of each minute in the order in which it came: a neighbour hands on
+/// first what matters most to it.
+fn latest_first(came: u64) -> u64 {
+    let minute = came / 60_000;
+    ((u64::MAX >> 32) - minute) << 16 | came % 60_000
 }
 
 /// `link`, `carry` and `gossip` joined.
@@ -551,8 +559,8 @@ impl Mesh {
         }
     }
 
-    /// Mail for the neighbour first, oldest first; then what the fewest are known to have, newest first.
-    /// Public things wait for no credit beyond the first.
+    /// Mail for the neighbour first, oldest first; then by turns between the links that things came by, of each
+    /// what the fewest are known to have, the latest first. Public things wait for no credit beyond the first.
     fn serve(&mut self, now: Now, link: LinkId, id: ShortId) {
         let Some(item) = self.carry.item(id) else { return };
         let for_neighbour = item.to.is_some() && item.to == self.link.contact(link);
@@ -560,9 +568,10 @@ impl Mesh {
         let (priority, order) = match item.kind {
             Kind::Public => (Priority::Public, newest_first),
             Kind::Sealed if for_neighbour => (Priority::Neighbour, item.came),
-            Kind::Sealed => (Priority::Carried, u64::from(item.copies) << 56 | newest_first),
+            Kind::Sealed => (Priority::Carried, u64::from(item.copies) << 56 | latest_first(item.came)),
         };
-        self.link.queue(now, link, priority, order, id);
+        let gossip::Turn { source, weight } = self.gossip.turn(now, item.via, item.own);
+        self.link.queue(now, link, Place { priority, order, len: item.len, source, weight }, id);
     }
 
     fn on_receipt(&mut self, now: Now, link: LinkId, ack: Ack, out: &mut Outbox) {
@@ -575,6 +584,7 @@ impl Mesh {
     fn on_copy(&mut self, link: LinkId, id: ShortId) {
         let Some(item) = self.carry.item(id) else { return };
         self.carry.note_copy(item.id);
+        self.link.unqueue(link, id);
         if item.own {
             self.events.push_back(MeshEvent::Carried { link, id: item.id });
         }

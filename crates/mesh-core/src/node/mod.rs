@@ -286,6 +286,7 @@ impl Node {
             self.fail(error);
         }
         self.beacons.tick(now, &mut self.outbox);
+        self.chat.tick(&mut self.outbox);
         self.mesh.tick(now, &mut self.outbox);
     }
 
@@ -455,6 +456,12 @@ impl Node {
     #[must_use]
     pub fn contacts(&self) -> Vec<ContactView> {
         self.chat.contacts()
+    }
+
+    /// Petname, name or tag of somebody known, without looking at everybody else as [`Node::contacts`] does.
+    #[must_use]
+    pub fn shown(&self, account: AccountId) -> Option<String> {
+        self.chat.shown(account)
     }
 
     /// The live invites, oldest first.

@@ -1,8 +1,8 @@
 //! A city after a disaster: streets, shelters, responders and couriers.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::movement::{Impossible, between, count, nodes, share};
+use super::movement::{Impossible, between, count, share};
 use super::walker::{Stride, Walker};
 use super::{Crowd, Dice, Motion, Place};
 
@@ -20,12 +20,11 @@ const INJURED: f32 = 300.0;
 ///
 /// Extent, roles and speeds are those of a published scenario of Tacloban after a typhoon: 500 nodes on 5 x 7 km,
 /// of whom 52 % are responders of all kinds, 40 % healthy people, and 8 % injured. Between parts of the city that
-/// nobody else walks, a message takes about half a courier's round.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// nobody else walks, a message takes about half a courier's round. The shelters' relays have the first numbers,
+/// then come couriers by bike, couriers by car, and everybody else.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct CityBlocks {
-    /// How many nodes: shelters first, then couriers by bike, couriers by car, and everybody else. Default 500.
-    pub nodes: u32,
+pub struct City {
     /// Extent from west to east, in metres. Default 5,000.
     pub width_m: f32,
     /// Extent from south to north, in metres. Default 7,000.
@@ -44,10 +43,9 @@ pub struct CityBlocks {
     pub responders: f32,
 }
 
-impl Default for CityBlocks {
+impl Default for City {
     fn default() -> Self {
         Self {
-            nodes: 500,
             width_m: 5000.0,
             height_m: 7000.0,
             block_m: 100.0,
@@ -60,9 +58,8 @@ impl Default for CityBlocks {
     }
 }
 
-impl CityBlocks {
-    pub(super) fn check(&self) -> Result<(), Impossible> {
-        nodes(self.nodes)?;
+impl City {
+    pub(super) fn check(&self, nodes: u32) -> Result<(), Impossible> {
         between("block_m", self.block_m, 10.0, 10_000.0)?;
         between("width_m", self.width_m, self.block_m, 200_000.0)?;
         between("height_m", self.height_m, self.block_m, 200_000.0)?;
@@ -74,20 +71,20 @@ impl CityBlocks {
             return Err(Impossible::new("responders", self.responders, allowed));
         }
         let special = u64::from(self.shelters) + u64::from(self.bikes) + u64::from(self.cars);
-        if special > u64::from(self.nodes) {
+        if special > u64::from(nodes) {
             let allowed = format!("at least {special}: `shelters + bikes + cars`");
-            return Err(Impossible::new("nodes", self.nodes, allowed));
+            return Err(Impossible::new("nodes", nodes, allowed));
         }
         Ok(())
     }
 
-    pub(super) fn motion(&self, seed: u64) -> Box<dyn Motion> {
+    pub(super) fn motion(&self, nodes: u32, seed: u64) -> Box<dyn Motion> {
         let mut dice = Dice::new(seed, "city");
         let streets = Streets { block: self.block_m, width: self.width_m, height: self.height_m };
         let shelters: Vec<Place> = (0..self.shelters).map(|_| streets.corner(&mut dice)).collect();
         let round = tour(&shelters);
-        let mut people = Vec::with_capacity(self.nodes as usize);
-        for node in 0..self.nodes {
+        let mut people = Vec::with_capacity(nodes as usize);
+        for node in 0..nodes {
             let role = self.role(node, &mut dice);
             let home = match role {
                 Role::Shelter => shelters[node as usize],
@@ -104,7 +101,7 @@ impl CityBlocks {
                 stop,
             });
         }
-        Box::new(City { dice, streets, shelters, round, people })
+        Box::new(Town { dice, streets, shelters, round, people })
     }
 
     fn role(&self, node: u32, dice: &mut Dice) -> Role {
@@ -148,7 +145,7 @@ struct Person {
     stop: u32,
 }
 
-struct City {
+struct Town {
     dice: Dice,
     streets: Streets,
     shelters: Vec<Place>,
@@ -157,7 +154,7 @@ struct City {
     people: Vec<Person>,
 }
 
-impl Motion for City {
+impl Motion for Town {
     fn step(&mut self, _second: u64, crowd: &mut Crowd) {
         let mut people = core::mem::take(&mut self.people);
         for (node, person) in people.iter_mut().enumerate() {
@@ -173,7 +170,7 @@ impl Motion for City {
     }
 }
 
-impl City {
+impl Town {
     /// Chooses where to go next, and goes there along the streets: first one way, then around a corner.
     fn set_out(&mut self, person: &mut Person) {
         let dice = &mut self.dice;

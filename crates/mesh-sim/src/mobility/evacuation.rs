@@ -1,10 +1,11 @@
 //! An evacuation: a road on which everybody leaves, and a few drive back.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::movement::{Impossible, between, count, nodes, share};
+use super::movement::{Impossible, between, share, span};
 use super::walker::{Stride, Walker};
 use super::{Crowd, Dice, Motion, Place};
+use crate::Span;
 
 /// The camp at the end of the road, in metres each way.
 const CAMP: f32 = 300.0;
@@ -14,19 +15,17 @@ const GROUP: u32 = 5;
 
 /// A town empties along one road to a camp: groups of two to five on foot, a convoy, and responders who drive
 /// against the stream. Without them nothing gets back to those who are still behind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evacuation {
-    /// How many people. Default 1,000.
-    pub nodes: u32,
     /// The length of the road, in metres. Default 8,000.
     pub length_m: f32,
     /// The width of the road, in metres. Default 12.
     pub width_m: f32,
     /// The extent of the town before the road, in metres. Default 1,500.
     pub town_m: f32,
-    /// Until when everybody has left, in seconds. Default 3,600.
-    pub departure_s: u32,
+    /// Until when everybody has left: at most 11 d. Default 1 h.
+    pub departure: Span,
     /// The share of those who ride in the convoy, at 6 m/s. Default 0.05.
     pub convoy: f32,
     /// The share of responders, who drive to and fro at 3 to 8 m/s. Default 0.02.
@@ -36,11 +35,10 @@ pub struct Evacuation {
 impl Default for Evacuation {
     fn default() -> Self {
         Self {
-            nodes: 1000,
             length_m: 8000.0,
             width_m: 12.0,
             town_m: 1500.0,
-            departure_s: 3600,
+            departure: Span::minutes(60),
             convoy: 0.05,
             responders: 0.02,
         }
@@ -49,11 +47,10 @@ impl Default for Evacuation {
 
 impl Evacuation {
     pub(super) fn check(&self) -> Result<(), Impossible> {
-        nodes(self.nodes)?;
         between("length_m", self.length_m, 10.0, 1e6)?;
         between("width_m", self.width_m, 1.0, 1000.0)?;
         between("town_m", self.town_m, 1.0, 100_000.0)?;
-        count("departure_s", self.departure_s, 0, 1_000_000)?;
+        span("departure", self.departure, Span::default(), Span::minutes(11 * 24 * 60))?;
         share("convoy", self.convoy)?;
         share("responders", self.responders)?;
         if self.convoy + self.responders > 1.0 {
@@ -63,12 +60,13 @@ impl Evacuation {
         Ok(())
     }
 
-    pub(super) fn motion(&self, seed: u64) -> Box<dyn Motion> {
+    pub(super) fn motion(&self, nodes: u32, seed: u64) -> Box<dyn Motion> {
         let mut dice = Dice::new(seed, "evacuation");
-        let mut people: Vec<Person> = Vec::with_capacity(self.nodes as usize);
-        let (convoy, responders) = (self.nodes as f32 * self.convoy, self.nodes as f32 * self.responders);
-        let convoy_leaves = dice.below(1 + self.departure_s / 2);
-        while people.len() < self.nodes as usize {
+        let mut people: Vec<Person> = Vec::with_capacity(nodes as usize);
+        let (convoy, responders) = (nodes as f32 * self.convoy, nodes as f32 * self.responders);
+        let departure = self.departure.whole_seconds();
+        let convoy_leaves = dice.below(1 + departure / 2);
+        while people.len() < nodes as usize {
             let at = (-dice.between(0.0, self.town_m), dice.between(0.0, self.town_m));
             let number = people.len() as f32;
             if number < responders {
@@ -79,10 +77,10 @@ impl Evacuation {
                 let place = (-8.0 * (number - responders), 0.0);
                 people.push(Person::new(place, convoy_leaves, Part::Leaving, 6.0));
             } else {
-                let leaves = dice.below(1 + self.departure_s);
+                let leaves = dice.below(1 + departure);
                 let speed = dice.between(1.0, 1.5);
                 let size = 2 + dice.below(GROUP - 1);
-                for _ in 0..size.min(self.nodes - people.len() as u32) {
+                for _ in 0..size.min(nodes - people.len() as u32) {
                     people.push(Person::new(dice.place_near(at, 3.0), leaves, Part::Leaving, speed));
                 }
             }

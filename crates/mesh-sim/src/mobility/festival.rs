@@ -1,8 +1,8 @@
 //! A festival: stages, wandering, and tents at night.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::movement::{Impossible, between, count, nodes};
+use super::movement::{Impossible, between, count};
 use super::walker::{Stride, Walker};
 use super::{Crowd, Dice, Motion, Place};
 
@@ -14,11 +14,9 @@ const STEP: f32 = 3.0;
 
 /// People gather before stages, wander about in steps of very different length, change stages, and sleep in
 /// tents.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Festival {
-    /// How many people take part. Default 2,000: a tenth of 20,000.
-    pub nodes: u32,
     /// Extent from west to east, in metres; its first quarter is the camp. Default 400.
     pub width_m: f32,
     /// Extent from south to north, in metres. Default 300.
@@ -38,7 +36,6 @@ pub struct Festival {
 impl Default for Festival {
     fn default() -> Self {
         Self {
-            nodes: 2000,
             width_m: 400.0,
             height_m: 300.0,
             stages: 4,
@@ -52,7 +49,6 @@ impl Default for Festival {
 
 impl Festival {
     pub(super) fn check(&self) -> Result<(), Impossible> {
-        nodes(self.nodes)?;
         between("width_m", self.width_m, 10.0, 100_000.0)?;
         between("height_m", self.height_m, 10.0, 100_000.0)?;
         count("stages", self.stages, 1, 1000)?;
@@ -62,14 +58,14 @@ impl Festival {
         between("night_to_h", self.night_to_h, 0.0, 24.0)
     }
 
-    pub(super) fn motion(&self, seed: u64) -> Box<dyn Motion> {
+    pub(super) fn motion(&self, nodes: u32, seed: u64) -> Box<dyn Motion> {
         let mut dice = Dice::new(seed, "festival");
         let camp = self.width_m * CAMP;
         let place = |_| (dice.between(camp, self.width_m), dice.between(0.0, self.height_m));
         let stages: Vec<Place> = (0..self.stages).map(place).collect();
         let mut ground = Ground { parameters: self.clone(), dice, stages, people: Vec::new() };
         let night = ground.night_left(0);
-        for _ in 0..self.nodes {
+        for _ in 0..nodes {
             let tent = ground.dice.place(camp, self.height_m);
             let stage = ground.dice.below(self.stages);
             let at = if night.is_some() { tent } else { ground.before(stage) };

@@ -1,11 +1,11 @@
 //! How people move: recorded and invented.
 //!
-//! [`TraceReplay`] tells recorded contacts again. The invented movements are described by plain structs that
-//! scenario files fill ([`Movement`]), each with the numbers of the project's survey as its defaults:
-//! [`RandomWaypoint`], [`Stadium`], [`Festival`], [`CityBlocks`], [`Evacuation`], [`Train`] and [`TwoVillages`].
-//! They are walked in steps of one second by [`Walking`], which finds out who is within reach of whom. Everything
-//! follows from the seed; nothing here calls a function whose result differs between machines (no sine, no
-//! logarithm), so that the same seed is the same walk everywhere.
+//! [`TraceReplay`] tells recorded contacts again. A [`Movement`] is what a scenario file says under `[movement.KIND]`:
+//! a plain struct for each kind, with the numbers of the project's survey as its defaults. [`Waypoint`], [`Stadium`],
+//! [`Festival`], [`City`], [`Evacuation`], [`Train`] and [`Villages`] are walked in steps of one second by [`Walking`],
+//! which finds out who is within reach of whom; [`Groups`] know no places, only who meets whom ([`Gatherings`]).
+//! Who meets follows from the seed alone: places that count come from no function whose result differs between
+//! machines (no sine, no logarithm), so that the same seed is the same walk everywhere.
 //!
 //! Movements of one's own implement [`Motion`] (places, second by second) or [`Mobility`] (meetings).
 
@@ -14,6 +14,7 @@ mod crowd;
 mod dice;
 mod evacuation;
 mod festival;
+mod groups;
 mod movement;
 mod replay;
 mod stadium;
@@ -27,20 +28,21 @@ mod waypoint;
 
 use std::collections::BTreeMap;
 
-pub use city::CityBlocks;
+pub use city::City;
 pub use crowd::Crowd;
 pub use evacuation::Evacuation;
 pub use festival::Festival;
-pub use movement::{Impossible, Movement};
+pub use groups::{Gatherings, Groups, Split};
+pub use movement::{Impossible, Movement, TraceFile};
 pub use replay::TraceReplay;
 pub use stadium::Stadium;
 pub use train::Train;
-pub use villages::TwoVillages;
+pub use villages::Villages;
 pub use walking::{Motion, Walking};
-pub use waypoint::RandomWaypoint;
+pub use waypoint::Waypoint;
 
 pub(crate) use dice::Dice;
-pub(crate) use movement::{between, count, share};
+pub(crate) use movement::count;
 
 use crate::{Contact, Mobility};
 

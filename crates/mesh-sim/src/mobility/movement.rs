@@ -1,30 +1,49 @@
-//! All invented movements under one name, as scenario files describe them.
+//! All movements under one name, as scenario files describe them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{CityBlocks, Evacuation, Festival, Motion, RandomWaypoint, Stadium, Train, TwoVillages, Walking};
+use super::{
+    City, Evacuation, Festival, Gatherings, Groups, Motion, Stadium, Train, Villages, Walking, Waypoint,
+};
+use crate::{Mobility, Span};
 
 /// The most nodes that a movement may have.
 const MOST_NODES: u32 = 1_000_000;
 
-/// How people move, as a scenario file says it: the name of a movement, and what shall differ from its defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How people move: in a scenario file exactly one section `[movement.KIND]` with what shall differ from its
+/// defaults. How many nodes there are is no part of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Movement {
+    /// Contacts that were recorded among real people.
+    Trace(TraceFile),
     /// From one random place to the next.
-    RandomWaypoint(RandomWaypoint),
+    Waypoint(Waypoint),
     /// Seats around a pitch, a break, and the way out.
     Stadium(Stadium),
     /// Stages, wandering, and tents at night.
     Festival(Festival),
-    /// A city after a disaster, with shelters and couriers.
-    CityBlocks(CityBlocks),
+    /// City blocks after a disaster, with shelters and couriers.
+    City(City),
     /// A road on which everybody leaves.
     Evacuation(Evacuation),
     /// Carriages that people board and leave.
     Train(Train),
     /// Two villages and whoever travels between them.
-    TwoVillages(TwoVillages),
+    Villages(Villages),
+    /// Groups in which people meet, couriers between them, and splits that heal.
+    Groups(Groups),
+}
+
+/// A recorded trace of contacts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceFile {
+    /// Where it lies, from the scenario's folder.
+    pub file: String,
+    /// The part before this is left out. Default none.
+    #[serde(default)]
+    pub skip: Span,
 }
 
 /// A value with which a movement or a workload makes no sense.
@@ -40,71 +59,75 @@ pub struct Impossible {
 }
 
 impl Movement {
-    /// How many nodes there are.
-    #[must_use]
-    pub fn nodes(&self) -> u32 {
-        match self {
-            Self::RandomWaypoint(movement) => movement.nodes,
-            Self::Stadium(movement) => movement.nodes,
-            Self::Festival(movement) => movement.nodes,
-            Self::CityBlocks(movement) => movement.nodes,
-            Self::Evacuation(movement) => movement.nodes,
-            Self::Train(movement) => movement.nodes,
-            Self::TwoVillages(movement) => movement.nodes,
-        }
-    }
-
-    /// The same movement of another number of people; the place stays as large as it is.
-    #[must_use]
-    pub fn with_nodes(mut self, nodes: u32) -> Self {
-        let own = match &mut self {
-            Self::RandomWaypoint(movement) => &mut movement.nodes,
-            Self::Stadium(movement) => &mut movement.nodes,
-            Self::Festival(movement) => &mut movement.nodes,
-            Self::CityBlocks(movement) => &mut movement.nodes,
-            Self::Evacuation(movement) => &mut movement.nodes,
-            Self::Train(movement) => &mut movement.nodes,
-            Self::TwoVillages(movement) => &mut movement.nodes,
-        };
-        *own = nodes;
-        self
-    }
-
-    /// Whether all values make sense.
+    /// Whether all values make sense for so many nodes.
     ///
     /// # Errors
     /// The first value that does not, and what is allowed.
-    pub fn check(&self) -> Result<(), Impossible> {
+    pub fn check(&self, nodes: u32) -> Result<(), Impossible> {
+        count("nodes", nodes, 1, MOST_NODES)?;
         match self {
-            Self::RandomWaypoint(movement) => movement.check(),
-            Self::Stadium(movement) => movement.check(),
+            Self::Trace(_) => Ok(()),
+            Self::Waypoint(movement) => movement.check(),
+            Self::Stadium(movement) => movement.check(nodes),
             Self::Festival(movement) => movement.check(),
-            Self::CityBlocks(movement) => movement.check(),
+            Self::City(movement) => movement.check(nodes),
             Self::Evacuation(movement) => movement.check(),
             Self::Train(movement) => movement.check(),
-            Self::TwoVillages(movement) => movement.check(),
+            Self::Villages(movement) => movement.check(nodes),
+            Self::Groups(movement) => movement.check(nodes),
         }
     }
 
-    /// Walks it for so many seconds; two nodes meet at `radius` metres and less.
+    /// Walks it with so many nodes for so many seconds; two of them meet at `radius_m` metres and less. The
+    /// contacts of a trace are not in it: those are told by a [`TraceReplay`](super::TraceReplay).
     ///
     /// # Errors
-    /// A value that makes no sense.
-    pub fn walk(&self, seed: u64, radius: f32, seconds: u64) -> Result<Walking, Impossible> {
-        self.check()?;
-        between("radius", radius, 0.1, 100_000.0)?;
-        Ok(Walking::new(self.motion(seed), self.nodes(), radius, seconds))
+    /// A value that makes no sense; [`Movement::Trace`].
+    pub fn walk(
+        &self,
+        nodes: u32,
+        seed: u64,
+        radius_m: f32,
+        seconds: u64,
+    ) -> Result<Box<dyn Mobility>, Impossible> {
+        self.check(nodes)?;
+        between("radius", radius_m, 0.1, 100_000.0)?;
+        let motion: Box<dyn Motion> = match self {
+            Self::Trace(trace) => {
+                return Err(Impossible::new("trace", &trace.file, "a movement that needs no file"));
+            }
+            Self::Groups(movement) => return Ok(Box::new(Gatherings::new(movement.clone(), nodes, seed))),
+            Self::Waypoint(movement) => movement.motion(nodes, seed, radius_m),
+            Self::Stadium(movement) => movement.motion(nodes, seed),
+            Self::Festival(movement) => movement.motion(nodes, seed),
+            Self::City(movement) => movement.motion(nodes, seed),
+            Self::Evacuation(movement) => movement.motion(nodes, seed),
+            Self::Train(movement) => movement.motion(nodes, seed),
+            Self::Villages(movement) => movement.motion(nodes, seed),
+        };
+        Ok(Box::new(Walking::new(motion, nodes, radius_m, seconds)))
     }
 
-    fn motion(&self, seed: u64) -> Box<dyn Motion> {
+    /// Moments that lie at a place in the whole keep it when the whole is `scale` times as long.
+    pub(crate) fn rescale(&mut self, scale: f64) {
         match self {
-            Self::RandomWaypoint(movement) => movement.motion(seed),
-            Self::Stadium(movement) => movement.motion(seed),
-            Self::Festival(movement) => movement.motion(seed),
-            Self::CityBlocks(movement) => movement.motion(seed),
-            Self::Evacuation(movement) => movement.motion(seed),
-            Self::Train(movement) => movement.motion(seed),
-            Self::TwoVillages(movement) => movement.motion(seed),
+            Self::Groups(groups) => groups.rescale(scale),
+            Self::Stadium(stadium) => {
+                for at in [&mut stadium.break_at, &mut stadium.egress_at] {
+                    *at = at.times(scale);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// People per square metre where they stand closest, and people for each node: what bodies take from
+    /// radio, where that is the same all the time.
+    pub(crate) fn crowd(&self) -> Option<(f64, f64)> {
+        match self {
+            // Half a square metre to a seat, and more people than seats can be.
+            Self::Stadium(stadium) => Some((4.0, 1.0 / f64::from(stadium.installed).max(0.01))),
+            _ => None,
         }
     }
 }
@@ -114,11 +137,6 @@ impl Impossible {
     pub(crate) fn new(key: &'static str, value: impl ToString, allowed: impl Into<String>) -> Self {
         Self { key, value: value.to_string(), allowed: allowed.into() }
     }
-}
-
-/// From 1 node to [`MOST_NODES`].
-pub(super) fn nodes(nodes: u32) -> Result<(), Impossible> {
-    count("nodes", nodes, 1, MOST_NODES)
 }
 
 pub(crate) fn count(key: &'static str, value: u32, from: u32, to: u32) -> Result<(), Impossible> {
@@ -136,8 +154,15 @@ pub(crate) fn between(key: &'static str, value: f32, from: f32, to: f32) -> Resu
 }
 
 /// A share, from 0 to 1.
-pub(crate) fn share(key: &'static str, value: f32) -> Result<(), Impossible> {
+pub(super) fn share(key: &'static str, value: f32) -> Result<(), Impossible> {
     between(key, value, 0.0, 1.0)
+}
+
+pub(super) fn span(key: &'static str, value: Span, from: Span, to: Span) -> Result<(), Impossible> {
+    if (from..=to).contains(&value) {
+        return Ok(());
+    }
+    Err(Impossible::new(key, value, format!("from {from} to {to}")))
 }
 
 pub(super) fn least(key: &'static str, value: f32, name: &str, limit: f32) -> Result<(), Impossible> {

@@ -1,10 +1,11 @@
 //! A stadium: seats around a pitch, a break, and the way out.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::movement::{Impossible, between, count, nodes, share};
+use super::movement::{Impossible, between, count, share};
 use super::walker::{Stride, Walker};
 use super::{Crowd, Dice, Motion, Place};
+use crate::Span;
 
 /// Half the length of the pitch with what lies around it, in metres.
 const HALF_LENGTH: f32 = 57.5;
@@ -26,25 +27,23 @@ const OUTSIDE: f32 = 250.0;
 ///
 /// Bodies shorten the reach of radios here: with 5 m there are about 200 people within reach, and 20 to 50
 /// neighbours where 10 to 25 % of them take part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stadium {
-    /// How many people take part; there are `nodes / installed` people in all. Default 10,000.
-    pub nodes: u32,
-    /// The share of all people who take part. Default 0.25: a full house of 40,000.
+    /// The share of all people who take part: there are `nodes / installed` of them. Default 0.25.
     pub installed: f32,
     /// The share of those who walk all the time. Default 0.05.
     pub walking: f32,
-    /// When the break begins, in seconds. Default 2,700.
-    pub break_at_s: u32,
-    /// How long the break is, in seconds. Default 900.
-    pub break_s: u32,
+    /// When the break begins. Default 45 min.
+    pub break_at: Span,
+    /// How long the break is. Default 15 min.
+    pub break_for: Span,
     /// The share of people who get up at the break. Default 0.3.
     pub break_share: f32,
-    /// When people begin to leave, in seconds. Default 6,300.
-    pub egress_at_s: u32,
-    /// How long it takes until the last one gets up, in seconds. Default 1,800.
-    pub egress_s: u32,
+    /// When people begin to leave. Default 105 min.
+    pub egress_at: Span,
+    /// How long it takes until the last one gets up. Default 30 min.
+    pub egress_for: Span,
     /// How many gates there are. Default 12.
     pub gates: u32,
 }
@@ -52,27 +51,25 @@ pub struct Stadium {
 impl Default for Stadium {
     fn default() -> Self {
         Self {
-            nodes: 10_000,
             installed: 0.25,
             walking: 0.05,
-            break_at_s: 2700,
-            break_s: 900,
+            break_at: Span::minutes(45),
+            break_for: Span::minutes(15),
             break_share: 0.3,
-            egress_at_s: 6300,
-            egress_s: 1800,
+            egress_at: Span::minutes(105),
+            egress_for: Span::minutes(30),
             gates: 12,
         }
     }
 }
 
 impl Stadium {
-    pub(super) fn check(&self) -> Result<(), Impossible> {
-        nodes(self.nodes)?;
+    pub(super) fn check(&self, nodes: u32) -> Result<(), Impossible> {
         between("installed", self.installed, 0.001, 1.0)?;
         share("walking", self.walking)?;
         share("break_share", self.break_share)?;
         count("gates", self.gates, 1, 1000)?;
-        let people = self.nodes as f32 / self.installed;
+        let people = nodes as f32 / self.installed;
         if people > 2e6 {
             let allowed = "a share with which `nodes / installed` is at most 2000000 people";
             return Err(Impossible::new("installed", self.installed, allowed));
@@ -80,25 +77,25 @@ impl Stadium {
         Ok(())
     }
 
-    pub(super) fn motion(&self, seed: u64) -> Box<dyn Motion> {
+    pub(super) fn motion(&self, nodes: u32, seed: u64) -> Box<dyn Motion> {
         let mut dice = Dice::new(seed, "stadium");
-        let mut seats = seats((self.nodes as f32 / self.installed) as usize);
+        let mut seats = seats((nodes as f32 / self.installed) as usize);
+        let (egress_at, egress_for) = (self.egress_at.whole_seconds(), self.egress_for.whole_seconds());
+        let (break_at, break_for) = (self.break_at.whole_seconds(), self.break_for.whole_seconds());
         let depth = seats.last().map_or(0.0, |seat| ring_of(*seat)) + 3.0;
         dice.shuffle(&mut seats);
-        let people = seats.into_iter().take(self.nodes as usize).map(|seat| Person {
+        let people = seats.into_iter().take(nodes as usize).map(|seat| Person {
             walker: Walker::standing(seat, 0),
             seat,
             restless: dice.chance(self.walking),
-            leaves: u64::from(self.egress_at_s) + u64::from(dice.below(self.egress_s + 1)),
-            gets_up: dice
-                .chance(self.break_share)
-                .then(|| self.break_at_s + dice.below(1 + self.break_s / 3)),
+            leaves: u64::from(egress_at) + u64::from(dice.below(egress_for + 1)),
+            gets_up: dice.chance(self.break_share).then(|| break_at + dice.below(1 + break_for / 3)),
             state: State::Seated,
         });
         let people = people.collect();
         let gates =
             (0..self.gates).map(|gate| around(depth, (gate as f32 + 0.5) / self.gates as f32)).collect();
-        Box::new(House { dice, people, gates, depth, rest: self.break_s / 2 })
+        Box::new(House { dice, people, gates, depth, rest: break_for / 2 })
     }
 }
 

@@ -1,11 +1,17 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Span;
 use crate::trace::Trace;
 
+/// Contacts of sixty people.
 fn all(movement: &Movement, seed: u64, radius: f32, seconds: u64) -> Vec<Contact> {
-    let mut walking = movement.walk(seed, radius, seconds).unwrap();
-    contacts(&mut walking, seconds * 1000)
+    walked(movement, 60, seed, radius, seconds)
+}
+
+fn walked(movement: &Movement, nodes: u32, seed: u64, radius: f32, seconds: u64) -> Vec<Contact> {
+    let mut walking = movement.walk(nodes, seed, radius, seconds).unwrap();
+    contacts(&mut *walking, seconds * 1000)
 }
 
 /// How many others a node has within reach on average, and how long a contact lasts in seconds.
@@ -15,32 +21,30 @@ fn degree_and_duration(contacts: &[Contact], nodes: u32, seconds: u64) -> (f64, 
     (degree, together as f64 / 1000.0 / contacts.len() as f64)
 }
 
+/// For sixty people.
 fn small_ones() -> Vec<Movement> {
+    let minutes = Span::minutes;
+    let groups = "groups = 3\nmeet_every = \"4 min\"\nmeet_for = \"1 min\"\ncouriers = 2\nway = \"2 min\"";
     vec![
-        Movement::RandomWaypoint(RandomWaypoint {
-            nodes: 60,
-            width_m: 200.0,
-            height_m: 200.0,
-            ..Default::default()
-        }),
+        Movement::Waypoint(Waypoint { width_m: 200.0, height_m: 200.0, ..Default::default() }),
+        Movement::Waypoint(Waypoint { neighbours: Some(2.0), ..Default::default() }),
         Movement::Stadium(Stadium {
-            nodes: 60,
-            break_at_s: 100,
-            egress_at_s: 300,
-            egress_s: 60,
+            break_at: minutes(2),
+            egress_at: minutes(5),
+            egress_for: minutes(1),
             ..Default::default()
         }),
-        Movement::Festival(Festival { nodes: 60, begins_h: 1.95, ..Default::default() }),
-        Movement::CityBlocks(CityBlocks { nodes: 60, width_m: 500.0, height_m: 500.0, ..Default::default() }),
+        Movement::Festival(Festival { begins_h: 1.95, ..Default::default() }),
+        Movement::City(City { width_m: 500.0, height_m: 500.0, ..Default::default() }),
         Movement::Evacuation(Evacuation {
-            nodes: 60,
             length_m: 600.0,
             town_m: 50.0,
-            departure_s: 60,
+            departure: minutes(1),
             ..Default::default()
         }),
-        Movement::Train(Train { nodes: 60, ..Default::default() }),
-        Movement::TwoVillages(TwoVillages { distance_m: 1000.0, ..Default::default() }),
+        Movement::Train(Train::default()),
+        Movement::Villages(Villages { distance_m: 1000.0, ..Default::default() }),
+        Movement::Groups(toml::from_str(groups).unwrap()),
     ]
 }
 
@@ -57,10 +61,10 @@ fn the_same_seed_is_the_same_walk_and_another_seed_another() {
 #[test]
 fn every_pair_comes_before_it_leaves_and_in_order_of_time() {
     for movement in small_ones() {
-        let mut walking = movement.walk(3, 10.0, 900).unwrap();
+        let mut walking = movement.walk(60, 3, 10.0, 900).unwrap();
         let (mut near, mut before) = (std::collections::BTreeSet::new(), 0);
-        while let Some(meeting) = walking.next_meeting() {
-            assert!(meeting.a < meeting.b && meeting.b < movement.nodes() && meeting.at >= before);
+        while let Some(meeting) = walking.next_meeting().filter(|meeting| meeting.at < 900_000) {
+            assert!(meeting.a < meeting.b && meeting.b < 60 && meeting.at >= before);
             before = meeting.at;
             let pair = (meeting.a, meeting.b);
             assert!(
@@ -135,8 +139,8 @@ fn contacts_of_a_replay_are_those_of_the_trace() {
 
 #[test]
 fn random_waypoint_has_the_degree_it_was_made_for() {
-    let movement = Movement::RandomWaypoint(RandomWaypoint::with_degree(1000, 10.0, 5.0));
-    let (degree, duration) = degree_and_duration(&all(&movement, 1, 10.0, 600), 1000, 600);
+    let movement = Movement::Waypoint(Waypoint { neighbours: Some(5.0), ..Default::default() });
+    let (degree, duration) = degree_and_duration(&walked(&movement, 1000, 1, 10.0, 600), 1000, 600);
     // Waypoints draw people to the middle, so that it is somewhat denser than an even spread.
     assert!((4.5..9.0).contains(&degree), "{degree}");
     assert!((5.0..40.0).contains(&duration), "{duration}");
@@ -144,17 +148,17 @@ fn random_waypoint_has_the_degree_it_was_made_for() {
 
 #[test]
 fn a_seat_in_the_stadium_has_some_twenty_to_fifty_neighbours() {
-    let movement = Movement::Stadium(Stadium { nodes: 2000, ..Default::default() });
-    let (degree, _) = degree_and_duration(&all(&movement, 1, 5.0, 120), 2000, 120);
+    let movement = Movement::Stadium(Stadium::default());
+    let (degree, _) = degree_and_duration(&walked(&movement, 2000, 1, 5.0, 120), 2000, 120);
     assert!((20.0..50.0).contains(&degree), "{degree}");
 }
 
 #[test]
 fn the_stadium_empties_and_contacts_on_the_way_out_are_short() {
-    let movement =
-        Movement::Stadium(Stadium { nodes: 800, egress_at_s: 60, egress_s: 300, ..Default::default() });
-    let mut walking = movement.walk(1, 5.0, 1500).unwrap();
-    let contacts: Vec<Contact> = contacts(&mut walking, 1_500_000);
+    let (egress_at, egress_for) = (Span::minutes(1), Span::minutes(5));
+    let movement = Movement::Stadium(Stadium { egress_at, egress_for, ..Default::default() });
+    let mut walking = movement.walk(800, 1, 5.0, 1500).unwrap();
+    let contacts: Vec<Contact> = contacts(&mut *walking, 1_500_000);
     assert!((0..800).all(|node| walking.place(node).is_none()), "everybody has left");
     let on_the_way: Vec<Contact> = contacts.into_iter().filter(|contact| contact.start > 120_000).collect();
     let (_, duration) = degree_and_duration(&on_the_way, 800, 1500);
@@ -163,9 +167,8 @@ fn the_stadium_empties_and_contacts_on_the_way_out_are_short() {
 
 #[test]
 fn festival_guests_sleep_in_their_tents_at_night() {
-    let festival =
-        Festival { nodes: 200, begins_h: 23.0, night_from_h: 2.0, night_to_h: 9.0, ..Default::default() };
-    let mut walking = Movement::Festival(festival).walk(1, 10.0, 6 * 3600).unwrap();
+    let festival = Festival { begins_h: 23.0, night_from_h: 2.0, night_to_h: 9.0, ..Default::default() };
+    let mut walking = Movement::Festival(festival).walk(200, 1, 10.0, 6 * 3600).unwrap();
     while walking.next_meeting().is_some() {}
     let in_camp = (0..200).filter(|node| walking.place(*node).is_some_and(|place| place.0 <= 100.0)).count();
     assert!(in_camp > 190, "{in_camp}");
@@ -173,9 +176,9 @@ fn festival_guests_sleep_in_their_tents_at_night() {
 
 #[test]
 fn couriers_carry_between_the_villages_in_about_half_their_round() {
-    let movement = Movement::TwoVillages(TwoVillages::default());
+    let movement = Movement::Villages(Villages::default());
     let seconds = 12 * 3600;
-    let contacts = all(&movement, 1, 30.0, seconds);
+    let contacts = walked(&movement, 41, 1, 30.0, seconds);
     let oracle = crate::Oracle::over(41, &contacts);
     let draws: Vec<crate::Draw> =
         (0..100).map(|number| crate::Draw { from: 5, to: 30, at: number * 200_000 }).collect();
@@ -187,13 +190,8 @@ fn couriers_carry_between_the_villages_in_about_half_their_round() {
 
 #[test]
 fn shelters_never_move_and_couriers_visit_them() {
-    let movement = Movement::CityBlocks(CityBlocks {
-        nodes: 80,
-        width_m: 2000.0,
-        height_m: 2000.0,
-        ..Default::default()
-    });
-    let mut walking = movement.walk(1, 30.0, 7200).unwrap();
+    let movement = Movement::City(City { width_m: 2000.0, height_m: 2000.0, ..Default::default() });
+    let mut walking = movement.walk(80, 1, 30.0, 7200).unwrap();
     let first = walking.next_meeting().unwrap();
     assert_eq!(first.at, 0);
     let shelters: Vec<Option<Place>> = (0..12).map(|shelter| walking.place(shelter)).collect();
@@ -210,14 +208,13 @@ fn shelters_never_move_and_couriers_visit_them() {
 #[test]
 fn all_who_leave_the_town_reach_the_camp() {
     let road = Evacuation {
-        nodes: 100,
         length_m: 1000.0,
         town_m: 100.0,
-        departure_s: 300,
+        departure: Span::minutes(5),
         responders: 0.0,
         ..Default::default()
     };
-    let mut walking = Movement::Evacuation(road).walk(1, 10.0, 2400).unwrap();
+    let mut walking = Movement::Evacuation(road).walk(100, 1, 10.0, 2400).unwrap();
     while walking.next_meeting().is_some() {}
     let there = (0..100).filter(|node| walking.place(*node).is_some_and(|place| place.0 >= 980.0)).count();
     assert_eq!(there, 100);
@@ -225,7 +222,7 @@ fn all_who_leave_the_town_reach_the_camp() {
 
 #[test]
 fn as_many_stay_aboard_the_train_as_were_aboard() {
-    let mut walking = Movement::Train(Train::default()).walk(1, 10.0, 3600).unwrap();
+    let mut walking = Movement::Train(Train::default()).walk(120, 1, 10.0, 3600).unwrap();
     let mut aboard = 0;
     while walking.next_meeting().is_some() {
         aboard = (0..120).filter(|node| walking.place(*node).is_some()).count();
@@ -235,33 +232,29 @@ fn as_many_stay_aboard_the_train_as_were_aboard() {
 
 #[test]
 fn impossible_values_are_refused_with_what_is_allowed() {
-    let told = |movement: Movement| movement.walk(1, 10.0, 10).unwrap_err().to_string();
-    let few = Movement::CityBlocks(CityBlocks { nodes: 3, ..Default::default() });
-    assert_eq!(told(few), "`nodes = 3` is impossible; allowed is at least 20: `shelters + bikes + cars`");
-    let none = Movement::Festival(Festival { nodes: 0, ..Default::default() });
-    assert_eq!(told(none), "`nodes = 0` is impossible; allowed is a whole number from 1 to 1000000");
-    let slow = Movement::RandomWaypoint(RandomWaypoint { speed_max: 0.1, ..Default::default() });
-    assert_eq!(told(slow), "`speed_max = 0.1` is impossible; allowed is a number not below speed_min (0.5)");
-    let nowhere = Movement::RandomWaypoint(RandomWaypoint { width_m: f32::NAN, ..Default::default() });
-    assert!(told(nowhere).starts_with("`width_m = NaN` is impossible"));
-    let wide = small_ones()[0].walk(1, -1.0, 10).unwrap_err().to_string();
-    assert!(wide.starts_with("`radius = -1` is impossible"), "{wide}");
+    let told = |nodes, movement: Movement| match movement.walk(nodes, 1, 10.0, 10) {
+        Ok(_) => panic!("{movement:?} is impossible"),
+        Err(wrong) => wrong.to_string(),
+    };
+    let few = told(3, Movement::City(City::default()));
+    assert_eq!(few, "`nodes = 3` is impossible; allowed is at least 20: `shelters + bikes + cars`");
+    let none = told(0, Movement::Festival(Festival::default()));
+    assert_eq!(none, "`nodes = 0` is impossible; allowed is a whole number from 1 to 1000000");
+    let slow = told(60, Movement::Waypoint(Waypoint { fastest: 0.1, ..Default::default() }));
+    assert_eq!(slow, "`fastest = 0.1` is impossible; allowed is a number not below slowest (0.5)");
+    let nowhere = told(60, Movement::Waypoint(Waypoint { width_m: f32::NAN, ..Default::default() }));
+    assert!(nowhere.starts_with("`width_m = NaN` is impossible"), "{nowhere}");
+    let hasty = told(60, Movement::Train(Train { stop_every: Span::seconds(1), ..Default::default() }));
+    assert_eq!(hasty, "`stop_every = 1 s` is impossible; allowed is from 10 s to 1 d");
+    let recorded = told(60, Movement::Trace(TraceFile { file: "a.txt".into(), skip: Span::default() }));
+    assert_eq!(recorded, "`trace = a.txt` is impossible; allowed is a movement that needs no file");
+    let Err(wide) = small_ones()[0].walk(60, 1, -1.0, 10) else { panic!("a radius is a length") };
+    assert!(wide.to_string().starts_with("`radius = -1` is impossible"), "{wide}");
 }
 
 #[test]
-fn all_defaults_are_possible_and_take_another_number_of_people() {
+fn all_movements_take_any_number_of_people_that_suffices() {
     for movement in small_ones() {
-        let defaults = match &movement {
-            Movement::RandomWaypoint(_) => Movement::RandomWaypoint(RandomWaypoint::default()),
-            Movement::Stadium(_) => Movement::Stadium(Stadium::default()),
-            Movement::Festival(_) => Movement::Festival(Festival::default()),
-            Movement::CityBlocks(_) => Movement::CityBlocks(CityBlocks::default()),
-            Movement::Evacuation(_) => Movement::Evacuation(Evacuation::default()),
-            Movement::Train(_) => Movement::Train(Train::default()),
-            Movement::TwoVillages(_) => Movement::TwoVillages(TwoVillages::default()),
-        };
-        defaults.check().unwrap();
-        let more = defaults.with_nodes(333);
-        assert_eq!((more.nodes(), more.check()), (333, Ok(())));
+        assert_eq!((movement.check(60), movement.check(333)), (Ok(()), Ok(())), "{movement:?}");
     }
 }

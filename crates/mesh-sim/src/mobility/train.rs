@@ -1,9 +1,10 @@
 //! A train: people close together, and others at every stop.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::movement::{Impossible, between, count, nodes, share};
+use super::movement::{Impossible, between, count, share, span};
 use super::{Crowd, Dice, Motion, Place};
+use crate::Span;
 
 /// A carriage's length, in metres.
 const LENGTH: f32 = 26.0;
@@ -13,17 +14,15 @@ const WIDTH: f32 = 2.8;
 
 /// Carriages full of people who sit or stand. At every stop some get out, never to be met again, and others take
 /// their places; in between, some walk to another carriage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Train {
-    /// How many people in all, aboard or not. Default 120.
-    pub nodes: u32,
     /// How many carriages there are. Default 1.
     pub carriages: u32,
     /// The share of all people who are aboard at a time. Default 0.5.
     pub aboard: f32,
-    /// From one stop to the next, in seconds. Default 360.
-    pub stop_every_s: u32,
+    /// From one stop to the next: 10 s to 1 d. Default 6 min.
+    pub stop_every: Span,
     /// The share of those aboard who get out at a stop. Default 0.15.
     pub get_out: f32,
     /// The share of those aboard who change their place between two stops. Default 0.05.
@@ -32,25 +31,24 @@ pub struct Train {
 
 impl Default for Train {
     fn default() -> Self {
-        Self { nodes: 120, carriages: 1, aboard: 0.5, stop_every_s: 360, get_out: 0.15, change: 0.05 }
+        Self { carriages: 1, aboard: 0.5, stop_every: Span::minutes(6), get_out: 0.15, change: 0.05 }
     }
 }
 
 impl Train {
     pub(super) fn check(&self) -> Result<(), Impossible> {
-        nodes(self.nodes)?;
         count("carriages", self.carriages, 1, 100)?;
         between("aboard", self.aboard, 0.001, 1.0)?;
-        count("stop_every_s", self.stop_every_s, 10, 86_400)?;
+        span("stop_every", self.stop_every, Span::seconds(10), Span::minutes(24 * 60))?;
         share("get_out", self.get_out)?;
         share("change", self.change)
     }
 
-    pub(super) fn motion(&self, seed: u64) -> Box<dyn Motion> {
+    pub(super) fn motion(&self, nodes: u32, seed: u64) -> Box<dyn Motion> {
         let mut dice = Dice::new(seed, "train");
-        let mut order: Vec<u32> = (0..self.nodes).collect();
+        let mut order: Vec<u32> = (0..nodes).collect();
         dice.shuffle(&mut order);
-        let waiting = order.split_off(((self.nodes as f32 * self.aboard) as usize).max(1).min(order.len()));
+        let waiting = order.split_off(((nodes as f32 * self.aboard) as usize).max(1).min(order.len()));
         Box::new(Line { parameters: self.clone(), dice, aboard: order, waiting })
     }
 }
@@ -65,7 +63,7 @@ struct Line {
 
 impl Motion for Line {
     fn step(&mut self, second: u64, crowd: &mut Crowd) {
-        let every = u64::from(self.parameters.stop_every_s);
+        let every = u64::from(self.parameters.stop_every.whole_seconds());
         if second == 0 {
             for node in &self.aboard {
                 crowd.put(*node, seat(&self.parameters, &mut self.dice));

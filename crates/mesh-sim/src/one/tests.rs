@@ -1,10 +1,10 @@
 use std::path::Path;
 
 use super::*;
-use crate::mobility::RandomWaypoint;
+use crate::mobility::Waypoint;
 use crate::trace::parse;
 use crate::workload::{Workload, plan};
-use crate::{AnyTrace, Movement};
+use crate::{AnyTrace, Movement, Span};
 
 fn events(text: &str) -> OneEvents {
     match parse("events", text).unwrap() {
@@ -115,11 +115,12 @@ fn spray_gives_away_half_of_its_copies_and_keeps_the_last_for_the_recipient() {
 
 #[test]
 fn the_seed_decides_the_order_and_nothing_else_does() {
-    let square = RandomWaypoint { nodes: 40, width_m: 200.0, height_m: 200.0, ..Default::default() };
-    let drafts = plan(&[Workload::default()], 40, 600, &[], 1).unwrap();
+    let square = Waypoint { width_m: 200.0, height_m: 200.0, ..Default::default() };
+    let planned = plan(&[Workload::default()], 40, Span::minutes(10), &[], 1).unwrap();
+    let drafts: Vec<_> = planned.into_iter().map(|written| written.draft).collect();
     let walked = |seed| {
-        let mut walking = Movement::RandomWaypoint(square.clone()).walk(1, 20.0, 600).unwrap();
-        walk(&mut walking, &drafts, 600, &OneSettings { seed, ..epidemic() })
+        let mut walking = Movement::Waypoint(square.clone()).walk(40, 1, 20.0, 600).unwrap();
+        walk(&mut *walking, &drafts, 600, &OneSettings { seed, ..epidemic() })
     };
     let first = walked(1);
     assert_eq!(first, walked(1));

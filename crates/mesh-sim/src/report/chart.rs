@@ -7,6 +7,8 @@ use plotters::style::RGBColor;
 
 const WIDTH: u32 = 560;
 const HEIGHT: u32 = 300;
+/// What a bar takes with the room around it.
+const BAR: u32 = 30;
 
 /// What the style sheet knows a colour by: `page.css` selects these very values.
 pub(crate) const INK: RGBColor = RGBColor(0x1B, 0x24, 0x30);
@@ -33,6 +35,10 @@ impl Tone {
             Self::Second => RGBColor(0x6A, 0x4C, 0x93),
             Self::Bad => RGBColor(0xB3, 0x26, 0x1E),
         }
+    }
+
+    fn width(self) -> u32 {
+        if self == Self::Bound { 6 } else { 2 }
     }
 
     fn class(self) -> &'static str {
@@ -144,7 +150,10 @@ impl Lines {
                     .y_desc(self.y.label)
                     .draw(),
             );
-            for line in &self.lines {
+            // The bound lies below, and shows at both sides of a line that reaches it.
+            let (below, above): (Vec<&Line>, Vec<&Line>) =
+                self.lines.iter().partition(|line| line.tone == Tone::Bound);
+            for line in below.into_iter().chain(above) {
                 if !line.band.is_empty() {
                     let upper = line.band.iter().map(|(x, _, high)| (*x, *high));
                     let lower = line.band.iter().rev().map(|(x, low, _)| (*x, *low));
@@ -152,7 +161,7 @@ impl Lines {
                     let tint = line.tone.colour().mix(0.18).filled();
                     drawn(chart.draw_series(std::iter::once(Polygon::new(area, tint))));
                 }
-                let stroke = line.tone.colour().stroke_width(2);
+                let stroke = line.tone.colour().stroke_width(line.tone.width());
                 drawn(chart.draw_series(LineSeries::new(line.points.iter().copied(), stroke)));
             }
             drawn(root.present());
@@ -162,6 +171,12 @@ impl Lines {
 }
 
 impl Bars {
+    /// High enough for its bars, and no higher: one bar does not fill a chart.
+    fn height(&self) -> u32 {
+        let bars = u32::try_from(self.groups.len() * self.kinds.len().max(1)).unwrap_or(u32::MAX);
+        bars.saturating_mul(BAR).saturating_add(70).clamp(130, 2 * HEIGHT)
+    }
+
     /// The chart with caption and legend as an HTML figure.
     pub(crate) fn figure(&self) -> String {
         let legend = if self.kinds.len() > 1 { self.kinds.as_slice() } else { &[] };
@@ -172,7 +187,7 @@ impl Bars {
         let mut svg = String::new();
         {
             let groups = self.groups.len() as f64;
-            let root = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
+            let root = SVGBackend::with_string(&mut svg, (WIDTH, self.height())).into_drawing_area();
             let names =
                 self.groups.iter().enumerate().map(|(i, (name, _))| (middle(groups, i), name.clone()));
             let names = Axis { from: 0.0, to: groups, ticks: names.collect(), label: "" };

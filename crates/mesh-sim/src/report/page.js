@@ -45,7 +45,7 @@
 
   const drawMap = () => {
     const [c, w, h] = fitted(map), scene = scenes[now], dead = new Set(scene.d);
-    const main = colour("--main"), quiet = colour("--quiet"), ink = colour("--ink");
+    const main = colour("--main"), quiet = colour("--quiet"), ink = colour("--ink"), panel = colour("--panel");
     c.strokeStyle = quiet;
     c.globalAlpha = 0.55;
     c.lineWidth = 1.5;
@@ -58,7 +58,7 @@
     c.globalAlpha = 1;
     const small = nodes > 1500 ? 1.5 : nodes > 300 ? 2.5 : nodes > 80 ? 4 : 6;
     for (let node = 0; node < nodes; node++) {
-      const [x, y] = place(scene, node, w, h), share = Math.sqrt((scene.c[node] || 0) / most);
+      const [x, y] = place(scene, node, w, h), share = (scene.c[node] || 0) / most;
       c.beginPath();
       c.arc(x, y, small * (1 + 0.6 * share), 0, 7);
       c.globalAlpha = 0.12 + 0.88 * share;
@@ -72,8 +72,12 @@
       c.setLineDash([]);
       c.globalAlpha = 1;
       if (nodes <= 60) {
-        c.fillStyle = ink;
         c.font = "11px system-ui, sans-serif";
+        // A rim keeps numbers readable on links and on one another.
+        c.strokeStyle = panel;
+        c.lineWidth = 3;
+        c.strokeText(String(node), x + small * 1.6 + 3, y + 4);
+        c.fillStyle = ink;
         c.fillText(String(node), x + small * 1.6 + 3, y + 4);
       }
     }

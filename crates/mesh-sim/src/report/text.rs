@@ -32,10 +32,10 @@ pub(crate) fn json_string(text: &str) -> String {
     quoted
 }
 
-/// A span of time in its fitting unit: `0.4 s`, `12 s`, `3.5 min`, `2 h`, `4 d`.
+/// A span of time in a unit of which there are at least two: `0.4 s`, `97 s`, `3.5 min`, `2 h`, `4 d`.
 pub(crate) fn span(seconds: f64) -> String {
     let (value, unit) = match seconds.abs() {
-        s if s < 60.0 => (seconds, "s"),
+        s if s < 120.0 => (seconds, "s"),
         s if s < 7_200.0 => (seconds / 60.0, "min"),
         s if s < 172_800.0 => (seconds / 3_600.0, "h"),
         _ => (seconds / 86_400.0, "d"),
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn spans_and_amounts_are_short() {
         assert_eq!(
-            [span(0.41), span(12.0), span(210.0), span(7_200.0), span(345_600.0)],
-            ["0.41 s", "12 s", "3.5 min", "2 h", "4 d"]
+            [span(0.41), span(97.0), span(210.0), span(7_200.0), span(345_600.0)],
+            ["0.41 s", "97 s", "3.5 min", "2 h", "4 d"]
         );
         assert_eq!(
             [amount(0.2134), amount(17.0), amount(12_345.0), amount(3e7)],

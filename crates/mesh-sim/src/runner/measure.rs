@@ -27,6 +27,8 @@ pub(super) fn measure(world: &World, deliveries: &[Delivery]) -> Outcome {
         oracle_delay_p50_s: quantile(&all.oracle, 0.5),
         oracle_delay_p90_s: quantile(&all.oracle, 0.9),
         stretch_p50: quantile(&all.stretch, 0.5).filter(|stretch| stretch.is_finite()),
+        stretch_of_p50s: all.stretch_of(0.5),
+        stretch_of_p90s: all.stretch_of(0.9),
         bytes_on_air: counters.bytes_on_air,
         payload_bytes: counters.payload_bytes,
         copies_per_delivery: match all.delays.len() {
@@ -44,16 +46,19 @@ pub(super) fn measure(world: &World, deliveries: &[Delivery]) -> Outcome {
 }
 
 /// Delays, sorted.
+#[derive(Default)]
 struct Figures {
     messages: u64,
     delays: Vec<f64>,
     oracle: Vec<f64>,
     stretch: Vec<f64>,
+    /// Delays here and the oracle's, of what both delivered.
+    both: [Vec<f64>; 2],
 }
 
 impl Figures {
     fn of<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Self {
-        let mut figures = Self { messages: 0, delays: Vec::new(), oracle: Vec::new(), stretch: Vec::new() };
+        let mut figures = Self::default();
         for delivery in deliveries {
             figures.messages += 1;
             let since = |at: Option<f64>| at.map(|at| at - delivery.written_s);
@@ -63,12 +68,22 @@ impl Figures {
             if let (Some(delay), Some(oracle)) = (delay, oracle) {
                 let same = oracle <= 0.0 && delay <= 0.0;
                 figures.stretch.push(if same { 1.0 } else { delay / oracle });
+                figures.both[0].push(delay);
+                figures.both[1].push(oracle);
             }
         }
-        for list in [&mut figures.delays, &mut figures.oracle, &mut figures.stretch] {
+        let [here, there] = &mut figures.both;
+        for list in [&mut figures.delays, &mut figures.oracle, &mut figures.stretch, here, there] {
             list.sort_by(f64::total_cmp);
         }
         figures
+    }
+
+    /// A quantile of the delays by the same of the oracle's, over what both delivered.
+    fn stretch_of(&self, share: f64) -> Option<f64> {
+        let [here, there] = &self.both;
+        let ratio = quantile(here, share)? / quantile(there, share)?;
+        ratio.is_finite().then_some(ratio)
     }
 
     fn class(&self) -> ClassOutcome {

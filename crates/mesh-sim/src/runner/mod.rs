@@ -4,6 +4,7 @@
 //! any number of them; [`sweep`] varies one value of a scenario. [`trace_run`] replays a trace of contacts
 //! with the reference's draws, so that its oracle figures are exactly the reference's.
 
+mod carriers;
 mod course;
 mod many;
 mod measure;
@@ -21,12 +22,13 @@ use crate::attack::Notebook;
 use crate::invariants::Checks;
 use crate::scenario::{ProtocolName, Scenario, ScenarioError};
 use crate::{Creation, Delivery, Outcome, Recording, Seal, Violation};
+use carriers::Carriers;
 use measure::measure;
 use mesh_core::Config;
 use plan::{Planned, readers};
 use record::{Film, open};
 use stage::{Batteries, Stage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 /// What the caller may set besides the scenario.
@@ -181,7 +183,8 @@ pub fn run(
     outcome.seed = seed;
     outcome.violations = violations(checks.as_ref());
     outcome.losses = replay::losses(&stage, &deliveries);
-    outcome.notes = notes(&stage, &notebook);
+    outcome.notes = notes(&stage, &deliveries, &notebook);
+    outcome.notes.extend(stage.carried_notes(&planned.oracle, planned.crossing(0)));
     outcome.missed = scenario.expect.iter().filter_map(|asked| asked.missed(&outcome)).collect();
     let mut recording = stage.film.finish(deliveries);
     recording.contact_seconds = planned.contact_seconds;
@@ -230,9 +233,11 @@ fn stage_of<'a>(
     world.travel(planned.mobility(scenario, seed)?, planned.radio.clone());
     stage::plan_faults(&mut world, scenario, seed);
     let batteries = Batteries::of(&mut world, scenario, seed);
+    let carriers = if real { Carriers::watch(&mut world, honest, planned.written.len()) } else { None };
     let film = Film::new(planned.end, options.samples, options.scenes);
     let (written, end) = (&planned.written[..], planned.end);
-    Ok((Stage { world, written, film, shown, batteries, end, nodes: scenario.nodes }, checks))
+    let (unwritten, nodes) = (BTreeSet::new(), scenario.nodes);
+    Ok((Stage { world, written, film, shown, batteries, carriers, end, unwritten, nodes }, checks))
 }
 
 fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<Delivery> {
@@ -244,16 +249,18 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
     for written in &planned.written {
         let draft = &written.draft;
         let deadline = within.map_or(planned.end, |within| draft.at.saturating_add(within));
+        // What nobody could write nobody could deliver.
+        let possible = !stage.unwritten.contains(&draft.number);
         let foreseen = planned.foresee(written, honest, within);
         for (to, oracle) in readers(draft, honest).into_iter().zip(foreseen) {
             deliveries.push(Delivery {
                 number: draft.number,
-                class: scenario.workload[written.class].class.clone(),
+                class: scenario.workload[written.workload].class.clone(),
                 from: draft.from,
                 to,
                 written_s: seconds(draft.at),
                 shown_s: shown.at(draft.number, to).filter(|at| *at <= deadline).map(seconds),
-                oracle_s: oracle.map(seconds),
+                oracle_s: oracle.filter(|_| possible).map(seconds),
             });
         }
     }
@@ -261,7 +268,7 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
 }
 
 /// What the world lost on the way, and what trackers could tell.
-fn notes(stage: &Stage<'_>, notebook: &Notebook) -> BTreeMap<String, f64> {
+fn notes(stage: &Stage<'_>, deliveries: &[Delivery], notebook: &Notebook) -> BTreeMap<String, f64> {
     let losses = stage.world.counters().losses;
     let counts = [
         ("contacts never heard", losses.undiscovered),
@@ -277,6 +284,8 @@ fn notes(stage: &Stage<'_>, notebook: &Notebook) -> BTreeMap<String, f64> {
     ];
     let mut notes: BTreeMap<String, f64> =
         counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n as f64)).collect();
+    notes.extend(replay::reach(stage, deliveries));
+    notes.extend(stage.world.counters().bytes_by_type());
     let seen = notebook.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.hellos > 0 {
         notes.insert("hellos tracked".to_owned(), seen.hellos as f64);

@@ -1,17 +1,12 @@
 //! What a run is made of, drawn from scenario and seed before anything happens.
 
 use super::{Options, RunError};
-use crate::scenario::{Gatherings, Movement, Scenario, ScenarioError};
+use crate::mobility::Impossible;
+use crate::scenario::{Scenario, ScenarioError};
+use crate::workload::{Written, plan};
 use crate::{
-    Audience, Contact, Crossing, Draft, Mobility, Oracle, Radio, Trace, TraceReplay, contacts, workload,
+    Audience, Contact, Crossing, Draft, Mobility, Movement, Oracle, Radio, Trace, TraceReplay, contacts,
 };
-
-/// A message with its class.
-pub(super) struct Written {
-    pub(super) draft: Draft,
-    /// An index into the scenario's workload.
-    pub(super) class: usize,
-}
 
 /// Everything that is known before a run begins.
 pub(super) struct Planned {
@@ -39,7 +34,8 @@ impl Planned {
         contact_seconds.sort_by(f32::total_cmp);
         // Attackers carry nothing for anybody.
         let met: Vec<Contact> = met.into_iter().filter(|contact| contact.b < honest).collect();
-        let written = written(scenario, seed, &met)?;
+        let written = plan(&scenario.workload, honest, scenario.length, &met, seed);
+        let written = written.map_err(|impossible| of(scenario, &impossible))?;
         let oracle = Oracle::over(scenario.nodes, &met);
         Ok(Self { radio, end, written, oracle, contact_seconds, trace })
     }
@@ -49,15 +45,20 @@ impl Planned {
         mobility(scenario, seed, &self.radio, self.trace.as_ref())
     }
 
+    /// What a link takes for so many bytes.
+    pub(super) fn crossing(&self, bytes: u32) -> Crossing {
+        let hop = u64::from(self.radio.latency_ms) + self.radio.hop_delay_ms;
+        match self.radio.goodput {
+            0 => Crossing::delayed(hop),
+            goodput => Crossing::carrying(hop, u64::from(bytes), goodput),
+        }
+    }
+
     /// When the oracle has a message at each of its readers, in the order of [`readers`].
     pub(super) fn foresee(&self, written: &Written, honest: u32, within: Option<u64>) -> Vec<Option<u64>> {
         let draft = &written.draft;
         let deadline = within.map_or(self.end, |within| draft.at.saturating_add(within).min(self.end));
-        let hop = u64::from(self.radio.latency_ms) + self.radio.hop_delay_ms;
-        let crossing = match self.radio.goodput {
-            0 => Crossing::delayed(hop),
-            goodput => Crossing::carrying(hop, u64::from(draft.bytes), goodput),
-        };
+        let crossing = self.crossing(draft.bytes);
         let arrivals = self.oracle.reach(draft.from, draft.at, crossing);
         let arrival = |to: u32| arrivals.get(to as usize).copied().flatten().filter(|at| *at <= deadline);
         readers(draft, honest).into_iter().map(arrival).collect()
@@ -73,26 +74,9 @@ pub(super) fn readers(draft: &Draft, honest: u32) -> Vec<u32> {
     }
 }
 
-/// The messages of all workloads in order of time, numbered.
-fn written(scenario: &Scenario, seed: u64, met: &[Contact]) -> Result<Vec<Written>, RunError> {
-    let honest = scenario.honest();
-    let mut all = Vec::new();
-    for (class, load) in scenario.workload.iter().enumerate() {
-        let seconds = (scenario.length.ms / 1000).max(1);
-        let seed = seed.wrapping_mul(1_000_003).wrapping_add(class as u64);
-        let drafts = workload::plan(&[load.workload(honest, scenario.length)], honest, seconds, met, seed)
-            .map_err(|impossible| of(scenario, impossible.to_string()))?;
-        all.extend(drafts.into_iter().map(|draft| Written { draft, class }));
-    }
-    all.sort_by_key(|written| (written.draft.at, written.class, written.draft.number));
-    for (number, written) in all.iter_mut().enumerate() {
-        written.draft.number = u32::try_from(number).unwrap_or(u32::MAX);
-    }
-    Ok(all)
-}
-
-fn of(scenario: &Scenario, what: String) -> RunError {
-    RunError::Scenario(ScenarioError { file: scenario.name.clone(), line: 1, what })
+fn of(scenario: &Scenario, impossible: &Impossible) -> RunError {
+    let (file, what) = (scenario.name.clone(), impossible.to_string());
+    RunError::Scenario(ScenarioError { file, line: 1, what })
 }
 
 fn trace_of(scenario: &Scenario, options: &Options) -> Result<Option<Trace>, RunError> {
@@ -119,13 +103,10 @@ fn mobility(
     trace: Option<&Trace>,
 ) -> Result<Box<dyn Mobility>, RunError> {
     let (nodes, seconds) = (scenario.nodes, scenario.length.ms.div_ceil(1000));
-    if let Movement::Groups(groups) = &scenario.movement {
-        return Ok(Box::new(Gatherings::new(groups.clone(), nodes, seed)));
-    }
-    let Some(invented) = scenario.movement.invented(nodes, radio.range_m) else {
+    if let Movement::Trace(_) = scenario.movement {
         let contacts = trace.map(|trace| &trace.contacts[..]).unwrap_or_default();
         return Ok(Box::new(TraceReplay::over(nodes, contacts)));
-    };
-    let walking = invented.walk(seed, radio.range_m as f32, seconds);
-    Ok(Box::new(walking.map_err(|impossible| of(scenario, impossible.to_string()))?))
+    }
+    let walking = scenario.movement.walk(nodes, seed, radio.range_m as f32, seconds);
+    walking.map_err(|impossible| of(scenario, &impossible))
 }

@@ -1,16 +1,17 @@
 //! The world of a run: who is in it, and what is done to them.
 
 use super::Progress;
-use super::plan::Written;
+use super::carriers::Carriers;
 use super::record::{Film, Shared, Shown};
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
 use crate::mobility::Dice;
 use crate::scenario::{Attack, AttackKind, ProtocolName, Scenario};
-use crate::{Audience, Change, NodeIx, Protocol, Seal, World};
+use crate::workload::Written;
+use crate::{Audience, Change, Crossing, NodeIx, Oracle, Protocol, Seal, World};
 use mesh_core::Config;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Batteries are looked at this often, in milliseconds.
 const ROUND_MS: u64 = 60_000;
@@ -163,7 +164,10 @@ pub(super) struct Stage<'a> {
     pub(super) film: Film,
     pub(super) shown: Shared<Shown>,
     pub(super) batteries: Option<Batteries>,
+    pub(super) carriers: Option<Shared<Carriers>>,
     pub(super) end: u64,
+    /// Messages that nobody could write: the writer's node was off.
+    pub(super) unwritten: BTreeSet<u32>,
     /// Nodes whose bags are looked at.
     pub(super) nodes: u32,
 }
@@ -196,10 +200,25 @@ impl Stage<'_> {
                 return;
             }
             if at >= draft_at {
-                self.world.submit(&self.written[next_draft].draft);
+                let draft = &self.written[next_draft].draft;
+                if !self.world.is_running(draft.from.into()) {
+                    self.unwritten.insert(draft.number);
+                }
+                self.world.submit(draft);
                 next_draft += 1;
             }
         }
+    }
+
+    /// What receipts saved, and whom they reached.
+    pub(super) fn carried_notes(&self, oracle: &Oracle, crossing: Crossing) -> BTreeMap<String, f64> {
+        let reader = |number: u32| {
+            let written = self.written.iter().find(|written| written.draft.number == number)?;
+            if let Audience::One(to) = written.draft.to { Some(to) } else { None }
+        };
+        let carriers = self.carriers.as_ref();
+        let notes = carriers.map(|seen| Carriers::notes(seen, oracle, crossing, &reader, self.end));
+        notes.unwrap_or_default()
     }
 
     fn progress(&self) -> Progress {
@@ -214,7 +233,7 @@ impl Stage<'_> {
 
 /// Looks on in `world` for who is shown what.
 pub(super) fn watch(world: &mut World) -> Shared<Shown> {
-    let shown = Arc::new(Mutex::new(Shown::default()));
+    let shown = Shared::<Shown>::default();
     world.observe(Box::new(Arc::clone(&shown)));
     shown
 }

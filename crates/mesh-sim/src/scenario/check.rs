@@ -1,6 +1,6 @@
 //! What one value alone cannot tell: values that do not fit each other.
 
-use super::{Movement, RadioKind, Scenario};
+use super::{RadioKind, Scenario};
 use core::ops::Range;
 
 /// Something wrong, and where to look for it.
@@ -61,23 +61,12 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
 
 fn check_workload(scenario: &Scenario) -> Result<(), Wrong> {
     for (nth, load) in scenario.workload.iter().enumerate() {
-        let wrong = |key, what| Err(Wrong { section: "[[workload]]", nth, key, what });
-        if !(12..=64_000).contains(&load.size.0) {
-            return wrong("size", format!("size must be from 12 B to 64 kB, not {}", load.size));
-        }
-        let until = load.until.unwrap_or(scenario.length);
-        if until > scenario.length {
-            return wrong(
-                "until",
-                format!("until must be at most the length, {}, not {until}", scenario.length),
-            );
-        }
-        if load.from >= until {
-            return wrong("from", format!("from must be before {until}, not {}", load.from));
-        }
-        if load.class.is_empty() || load.class.len() > 32 {
-            return wrong("class", "class must have 1 to 32 characters".to_owned());
-        }
+        load.check(scenario.honest(), scenario.length).map_err(|wrong| Wrong {
+            section: "[[workload]]",
+            nth,
+            key: wrong.key,
+            what: wrong.to_string(),
+        })?;
     }
     Ok(())
 }
@@ -105,23 +94,8 @@ fn check_radio(scenario: &Scenario) -> Result<(), Wrong> {
 }
 
 fn check_movement(scenario: &Scenario) -> Result<(), Wrong> {
-    let radio = scenario.radio.radio(&scenario.movement);
-    if let Some(Err(wrong)) =
-        scenario.movement.invented(scenario.nodes, radio.range_m).map(|invented| invented.check())
-    {
-        return Err(Wrong { section: "[movement.", nth: 0, key: wrong.key, what: wrong.to_string() });
-    }
-    match &scenario.movement {
-        Movement::Waypoint(waypoint) if waypoint.fastest < waypoint.slowest => {
-            let what = format!("fastest must be at least slowest, {} m/s", waypoint.slowest);
-            Err(Wrong { section: "[movement.waypoint]", nth: 0, key: "fastest", what })
-        }
-        Movement::Groups(groups) => groups.check(scenario.nodes).map_err(|(key, what)| Wrong {
-            section: "[movement.groups]",
-            nth: 0,
-            key,
-            what,
-        }),
-        _ => Ok(()),
-    }
+    scenario.movement.check(scenario.nodes).map_err(|wrong| {
+        let section = if wrong.key == "nodes" { "" } else { "[movement." };
+        Wrong { section, nth: 0, key: wrong.key, what: wrong.to_string() }
+    })
 }

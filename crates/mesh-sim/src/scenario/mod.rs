@@ -39,24 +39,17 @@
 
 mod builtin;
 mod check;
-mod groups;
 mod parts;
 mod threshold;
-mod units;
 
 pub use builtin::{BUILT_IN, built_in, built_in_file};
-pub use groups::{Gatherings, Groups, Split};
-pub use parts::{
-    Attack, AttackKind, Battery, Between, Ci, Faults, Load, Movement, ProtocolName, RadioKind, RadioSpec,
-    TraceFile, Waypoint,
-};
+pub use parts::{Attack, AttackKind, Battery, Ci, Faults, ProtocolName, RadioKind, RadioSpec};
 pub use threshold::{Compare, Figure, Threshold};
-pub use units::{Bytes, Rate, Share, Span};
 
-use crate::Seal;
+use crate::units::{Bytes, within};
+use crate::{Movement, Seal, Span, Workload};
 use core::ops::Range;
 use serde::Deserialize;
-use units::within;
 
 /// What shall be simulated.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -91,7 +84,7 @@ pub struct Scenario {
     /// What they can reach one another with.
     pub radio: RadioSpec,
     /// What they write.
-    pub workload: Vec<Load>,
+    pub workload: Vec<Workload>,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Faults,
@@ -155,7 +148,7 @@ impl Scenario {
         small.expect = ci.expect.unwrap_or_else(|| self.expect.clone());
         // What is planned for moments keeps its place in the whole.
         let scale = small.length.ms as f64 / self.length.ms.max(1) as f64;
-        let scaled = |span: Span| Span { ms: (span.ms as f64 * scale) as u64 };
+        let scaled = |span: Span| span.times(scale);
         for load in &mut small.workload {
             load.messages = ((f64::from(load.messages) * ci.messages.0).ceil() as u32).max(1);
             (load.from, load.until) = (scaled(load.from), load.until.map(scaled));

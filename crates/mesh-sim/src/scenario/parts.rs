@@ -1,10 +1,8 @@
 //! The sections of a scenario.
 
-use super::groups::Groups;
 use super::threshold::Threshold;
-use super::units::{Bytes, Rate, Share, Span, maybe_positive, maybe_within, positive, within};
-use crate::workload::{self, Who, Workload};
-use crate::{Creation, Radio, mobility};
+use crate::units::{Rate, Share, maybe_positive, maybe_within, positive, within};
+use crate::{Movement, Radio, Span};
 use core::time::Duration;
 use serde::Deserialize;
 
@@ -39,110 +37,6 @@ impl ProtocolName {
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, protocol)| *protocol == self).map_or("", |(name, _)| name)
-    }
-}
-
-/// How people move: exactly one section `[movement.KIND]`. The number of nodes is the scenario's.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Movement {
-    /// Contacts that were recorded among real people.
-    Trace(TraceFile),
-    /// Everybody walks from one random point to the next.
-    Waypoint(Waypoint),
-    /// A full stadium.
-    Stadium(mobility::Stadium),
-    /// Stages, a camp, and people between them.
-    Festival(mobility::Festival),
-    /// City blocks with shelters and couriers, after a disaster.
-    City(mobility::CityBlocks),
-    /// Everybody leaves.
-    Evacuation(mobility::Evacuation),
-    /// Carriages that people board and leave.
-    Train(mobility::Train),
-    /// Two villages and whoever travels between them.
-    Villages(mobility::TwoVillages),
-    /// Groups in which people meet, couriers between them, and splits that heal.
-    Groups(Groups),
-}
-
-impl Movement {
-    /// Moments that lie at a place in the whole keep it when the whole is `scale` times as long.
-    pub(super) fn rescale(&mut self, scale: f64) {
-        match self {
-            Self::Groups(groups) => groups.rescale(scale),
-            Self::Stadium(stadium) => {
-                for at in [&mut stadium.break_at_s, &mut stadium.egress_at_s] {
-                    *at = (f64::from(*at) * scale) as u32;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The invented movement that this is, of so many nodes that reach `metres`; `None` for traces and groups.
-    pub(crate) fn invented(&self, nodes: u32, metres: f64) -> Option<mobility::Movement> {
-        let movement = match self.clone() {
-            Self::Trace(_) | Self::Groups(_) => return None,
-            Self::Waypoint(waypoint) => mobility::Movement::RandomWaypoint(waypoint.over(nodes, metres)),
-            Self::Stadium(stadium) => mobility::Movement::Stadium(stadium),
-            Self::Festival(festival) => mobility::Movement::Festival(festival),
-            Self::City(city) => mobility::Movement::CityBlocks(city),
-            Self::Evacuation(evacuation) => mobility::Movement::Evacuation(evacuation),
-            Self::Train(train) => mobility::Movement::Train(train),
-            Self::Villages(villages) => mobility::Movement::TwoVillages(villages),
-        };
-        Some(movement.with_nodes(nodes))
-    }
-
-    /// People per square metre where they stand closest, and people for each node: what bodies take from
-    /// radio, where that is the same all the time.
-    pub(crate) fn crowd(&self) -> Option<(f64, f64)> {
-        match self {
-            // Half a square metre to a seat, and more people than seats can be.
-            Self::Stadium(stadium) => Some((4.0, 1.0 / f64::from(stadium.installed).max(0.01))),
-            _ => None,
-        }
-    }
-}
-
-/// A recorded trace of contacts.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TraceFile {
-    /// Where it lies, from the scenario's folder.
-    pub file: String,
-    /// The part before this is left out.
-    #[serde(default)]
-    pub skip: Span,
-}
-
-/// Random waypoint.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Waypoint {
-    /// How many others are within range on average; the area follows from it.
-    #[serde(deserialize_with = "positive::<_, 1000>")]
-    pub neighbours: f64,
-    /// Slowest walk in m/s. Default 0.5.
-    #[serde(default = "slow", deserialize_with = "positive::<_, 100>")]
-    pub slowest: f64,
-    /// Fastest walk in m/s. Default 1.5.
-    #[serde(default = "fast", deserialize_with = "positive::<_, 100>")]
-    pub fastest: f64,
-    /// The longest rest at a point. Default 2 min.
-    #[serde(default = "two_minutes")]
-    pub rest: Span,
-}
-
-impl Waypoint {
-    fn over(&self, nodes: u32, metres: f64) -> mobility::RandomWaypoint {
-        mobility::RandomWaypoint {
-            speed_min: self.slowest as f32,
-            speed_max: self.fastest as f32,
-            pause_max_s: u32::try_from(self.rest.ms / 1000).unwrap_or(u32::MAX),
-            ..mobility::RandomWaypoint::with_degree(nodes, metres as f32, self.neighbours as f32)
-        }
     }
 }
 
@@ -200,78 +94,6 @@ pub enum RadioKind {
     Stick,
     /// Whoever is in contact is linked at once.
     Ideal,
-}
-
-/// A part of what is written.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Load {
-    /// Its name in the report. Default `text`.
-    #[serde(default = "text")]
-    pub class: String,
-    /// How many messages: 1 to 1,000,000.
-    #[serde(deserialize_with = "within::<_, 1, 1_000_000>")]
-    pub messages: u32,
-    /// Who writes to whom. Default `uniform`.
-    #[serde(default)]
-    pub between: Between,
-    /// Contacts of each person, or members of each group: 1 to 1,000. Default 8.
-    #[serde(default = "eight", deserialize_with = "within::<_, 1, 1000>")]
-    pub people: u32,
-    /// Whether people write while others are about: at the beginning of a contact. Default: at any time.
-    #[serde(default)]
-    pub active: bool,
-    /// Length of the text: 12 B to 64 kB. Default 100 B.
-    #[serde(default = "hundred_bytes")]
-    pub size: Bytes,
-    /// The first is not written before this.
-    #[serde(default)]
-    pub from: Span,
-    /// All are written before this. Without it: the end.
-    #[serde(default)]
-    pub until: Option<Span>,
-}
-
-impl Load {
-    /// As the planner of workloads takes it, among so many people; all moments are in whole seconds.
-    pub(crate) fn workload(&self, people: u32, length: Span) -> Workload {
-        let each = self.people.min(people.saturating_sub(1)).max(1);
-        let members = self.people.min(people).max(2);
-        let bytes = u32::try_from(self.size.0).unwrap_or(u32::MAX);
-        Workload {
-            who: match self.between {
-                Between::Uniform => Who::Uniform,
-                Between::Contacts => {
-                    Who::Contacts(workload::Contacts { each, ..workload::Contacts::default() })
-                }
-                Between::Groups => {
-                    Who::Groups(workload::Groups { groups: (people / members).max(1), members })
-                }
-                Between::Everybody => Who::Sos,
-            },
-            create: if self.active { Creation::Active } else { Creation::Uniform },
-            messages: Some(self.messages),
-            per_hour: None,
-            bytes: workload::Size::Fixed(bytes),
-            from_s: self.from.ms / 1000,
-            until_s: Some((self.until.unwrap_or(length).ms / 1000).max(self.from.ms / 1000 + 1)),
-        }
-    }
-}
-
-/// Who writes to whom.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Between {
-    /// Anybody to anybody.
-    #[default]
-    Uniform,
-    /// Everybody to a few people of their own.
-    Contacts,
-    /// To all members of a group, a message each.
-    Groups,
-    /// A public beacon to everybody.
-    Everybody,
 }
 
 /// What goes wrong.
@@ -380,30 +202,6 @@ fn all() -> Share {
     Share(1.0)
 }
 
-fn slow() -> f64 {
-    0.5
-}
-
-fn fast() -> f64 {
-    1.5
-}
-
-fn two_minutes() -> Span {
-    Span::minutes(2)
-}
-
-fn text() -> String {
-    "text".to_owned()
-}
-
-fn eight() -> u32 {
-    8
-}
-
 fn ten() -> u32 {
     10
-}
-
-fn hundred_bytes() -> Bytes {
-    Bytes(100)
 }

@@ -42,6 +42,10 @@ pub enum Figure {
     P90,
     /// Median of delay by the oracle's delay.
     Stretch,
+    /// Median delay by the oracle's median, over what both delivered.
+    StretchOfP50s,
+    /// The same of the ninth deciles.
+    StretchOfP90s,
     /// Envelope transfers by deliveries.
     Copies,
     /// Bytes on the air by deliveries.
@@ -56,13 +60,15 @@ pub enum Figure {
 
 impl Figure {
     /// Every figure with its name.
-    pub const ALL: [(&str, Self); 11] = [
+    pub const ALL: [(&str, Self); 13] = [
         ("delivery_ratio", Self::DeliveryRatio),
         ("delivery_of_oracle", Self::DeliveryOfOracle),
         ("oracle_ratio", Self::OracleRatio),
         ("p50_s", Self::P50),
         ("p90_s", Self::P90),
         ("stretch_p50", Self::Stretch),
+        ("stretch_of_p50s", Self::StretchOfP50s),
+        ("stretch_of_p90s", Self::StretchOfP90s),
         ("copies_per_delivery", Self::Copies),
         ("bytes_per_delivery", Self::BytesPerDelivery),
         ("bytes_on_air", Self::BytesOnAir),
@@ -92,6 +98,8 @@ impl Figure {
             Self::P50 => outcome.delay_p50_s,
             Self::P90 => outcome.delay_p90_s,
             Self::Stretch => outcome.stretch_p50,
+            Self::StretchOfP50s => outcome.stretch_of_p50s,
+            Self::StretchOfP90s => outcome.stretch_of_p90s,
             Self::Copies => (outcome.delivered > 0).then_some(outcome.copies_per_delivery),
             Self::BytesPerDelivery => per_delivery(outcome.bytes_on_air),
             Self::BytesOnAir => Some(outcome.bytes_on_air as f64),

@@ -82,6 +82,8 @@ impl World {
             }
         };
         self.counters.frames += 1;
+        let kind = bytes.first().map_or(0, |kind| usize::from(*kind).min(self.counters.by_type.len() - 1));
+        self.counters.by_type[kind] += bytes.len() as u64;
         if payload {
             self.counters.copies += 1;
             self.counters.payload_bytes += bytes.len() as u64;

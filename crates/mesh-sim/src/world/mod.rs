@@ -148,9 +148,11 @@ impl World {
     pub fn add_wrapped(
         &mut self,
         name: &str,
-        config: Config,
+        mut config: Config,
         mut wrap: impl FnMut(Starling) -> Box<dyn Protocol> + Send + 'static,
     ) -> NodeIx {
+        // Bodies are in memory already: a node needs only the least of its cache for them.
+        config.mesh.carry.cache = 0;
         let (index, store) = (self.nodes.len(), Memory::default());
         let boxed = Box::new(config.clone());
         let kind = Kind::Node { config: boxed.clone(), store: store.clone(), wrap: None };

@@ -1,7 +1,8 @@
 //! Groups in which people meet, couriers between them, and splits that heal.
 
-use super::units::{Span, within};
-use crate::{Meeting, Mobility};
+use super::movement::Impossible;
+use crate::units::within;
+use crate::{Meeting, Mobility, Span};
 use core::cmp::Reverse;
 use mesh_core::rng::Rng;
 use serde::Deserialize;
@@ -49,11 +50,11 @@ pub struct Split {
 }
 
 impl Groups {
-    pub(super) fn check(&self, nodes: u32) -> Result<(), (&'static str, String)> {
+    pub(super) fn check(&self, nodes: u32) -> Result<(), Impossible> {
         if self.couriers + 2 * self.groups > nodes {
-            let what =
-                format!("{} groups and {} couriers need more than {nodes} nodes", self.groups, self.couriers);
-            return Err(("groups", what));
+            let most = nodes.saturating_sub(self.couriers) / 2;
+            let allowed = format!("at most {most}: two of {nodes} nodes each, without the couriers");
+            return Err(Impossible::new("groups", self.groups, allowed));
         }
         let spans = [
             ("meet_every", self.meet_every),
@@ -61,16 +62,14 @@ impl Groups {
             ("way", self.way),
             ("stop", self.stop),
         ];
-        if let Some((key, _)) = spans.iter().find(|(_, span)| span.ms < 1000) {
-            return Err((key, format!("{key} must be at least 1 s")));
+        if let Some((key, span)) = spans.into_iter().find(|(_, span)| span.ms < 1000) {
+            return Err(Impossible::new(key, span, "at least 1 s"));
         }
         let mut before = Span::default();
         for split in &self.split {
             if split.from < before || split.until <= split.from {
-                return Err((
-                    "from",
-                    "splits must follow one another, each ending after it begins".to_owned(),
-                ));
+                let allowed = "that splits follow one another, each ending after it begins";
+                return Err(Impossible::new("from", split.from, allowed));
             }
             before = split.until;
         }
@@ -80,7 +79,7 @@ impl Groups {
     pub(super) fn rescale(&mut self, scale: f64) {
         for split in &mut self.split {
             for span in [&mut split.from, &mut split.until] {
-                span.ms = (span.ms as f64 * scale) as u64;
+                *span = span.times(scale);
             }
         }
     }

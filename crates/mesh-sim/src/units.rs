@@ -1,4 +1,4 @@
-//! Quantities as people write them in a scenario: `"10 min"`, `"20 kB/s"`, `0.25`.
+//! Quantities as people write them in a scenario file: `"10 min"`, `"20 kB/s"`, `0.25`.
 
 use core::fmt;
 use serde::de::{Error as _, Unexpected};
@@ -39,6 +39,17 @@ impl Span {
     #[must_use]
     pub const fn minutes(minutes: u64) -> Self {
         Self::seconds(minutes * 60)
+    }
+
+    /// In seconds, begun ones left out; `u32::MAX` where there are more.
+    #[must_use]
+    pub fn whole_seconds(self) -> u32 {
+        u32::try_from(self.ms / 1000).unwrap_or(u32::MAX)
+    }
+
+    /// `scale` times as long.
+    pub(crate) fn times(self, scale: f64) -> Self {
+        Self { ms: (self.ms as f64 * scale) as u64 }
     }
 
     /// In seconds.
@@ -159,7 +170,7 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
 }
 
 /// A whole number from `LEAST` to `MOST`.
-pub(super) fn within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u32>(
+pub(crate) fn within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u32>(
     from: D,
 ) -> Result<u32, D::Error> {
     let got = i64::deserialize(from)?;
@@ -169,14 +180,14 @@ pub(super) fn within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u3
 }
 
 /// [`within`], where nothing need be written.
-pub(super) fn maybe_within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u32>(
+pub(crate) fn maybe_within<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u32>(
     from: D,
 ) -> Result<Option<u32>, D::Error> {
     within::<D, LEAST, MOST>(from).map(Some)
 }
 
 /// A number above zero and at most `MOST`.
-pub(super) fn positive<'de, D: Deserializer<'de>, const MOST: u32>(from: D) -> Result<f64, D::Error> {
+pub(crate) fn positive<'de, D: Deserializer<'de>, const MOST: u32>(from: D) -> Result<f64, D::Error> {
     let got = number(from)?;
     if got > 0.0 && got <= f64::from(MOST) {
         return Ok(got);
@@ -186,7 +197,7 @@ pub(super) fn positive<'de, D: Deserializer<'de>, const MOST: u32>(from: D) -> R
 }
 
 /// [`positive`], where nothing need be written.
-pub(super) fn maybe_positive<'de, D: Deserializer<'de>, const MOST: u32>(
+pub(crate) fn maybe_positive<'de, D: Deserializer<'de>, const MOST: u32>(
     from: D,
 ) -> Result<Option<f64>, D::Error> {
     positive::<D, MOST>(from).map(Some)

@@ -1,0 +1,131 @@
+//! Forgetting a person: said at once, carried out in slices.
+//!
+//! A long history is more than one batch may hold. What is to go is noted in one small record, in the batch that takes
+//! it out of every list; the records of the texts follow, slice by slice, and after a crash from where it was. A text
+//! that comes anew meanwhile has a later place in the order of arrival, and stays.
+
+use super::{FATE, READ_MARK, State, TEXT, event_key};
+use crate::id::{AccountId, MessageId};
+use crate::outbox::Outbox;
+use crate::store::{Read, ReadError, Table};
+use crate::time::Time;
+use crate::wire::codec;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Texts of which everything is deleted in one input, 3 records each.
+pub(super) const SLICE: usize = 1_000;
+/// The beginning of a note's key in the table of counters; the account follows.
+const NOTE: &[u8] = b"forget";
+
+/// The people who are being forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Forgetting(BTreeMap<AccountId, Dead>);
+
+/// What is left of one person.
+#[derive(Debug, Default)]
+struct Dead {
+    /// Texts whose place in the order of arrival is before this are dead.
+    below: u64,
+    texts: BTreeSet<MessageId>,
+    /// Whether storage knows.
+    noted: bool,
+}
+
+impl Forgetting {
+    /// Who was being forgotten when the node ended.
+    pub(super) fn restore(read: &dyn Read) -> Result<Self, ReadError> {
+        let mut people = BTreeMap::new();
+        read.scan(Table::Meta, &mut |key, value| {
+            let account = key.strip_prefix(NOTE).and_then(AccountId::from_slice);
+            if let (Some(account), Ok(below)) = (account, codec::decode(value)) {
+                people.insert(account, Dead { below, noted: true, ..Dead::default() });
+            }
+        })?;
+        Ok(Self(people))
+    }
+
+    /// Whether a stored text is one of the dead; then it is remembered as such.
+    pub(super) fn claims(&mut self, account: AccountId, id: MessageId, order: u64) -> bool {
+        let Some(dead) = self.0.get_mut(&account).filter(|dead| order < dead.below) else { return false };
+        dead.texts.insert(id);
+        true
+    }
+
+    /// A place in the order of arrival that is after all the dead.
+    pub(super) fn end(&self) -> u64 {
+        self.0.values().map(|dead| dead.below).max().unwrap_or_default()
+    }
+
+    /// A text that may be one of the dead comes anew: its record is replaced, and what stood beside it goes.
+    pub(super) fn revive(&mut self, account: AccountId, id: MessageId, out: &mut Outbox) {
+        if self.0.get_mut(&account).is_some_and(|dead| dead.texts.remove(&id)) {
+            out.delete(Table::Event, event_key(FATE, account, id));
+            out.delete(Table::Event, event_key(READ_MARK, account, id));
+        }
+    }
+
+    fn add(&mut self, account: AccountId, below: u64, texts: impl Iterator<Item = MessageId>) {
+        let dead = self.0.entry(account).or_default();
+        // A note that stands names an earlier end: it is written again.
+        (dead.below, dead.noted) = (below, false);
+        dead.texts.extend(texts);
+    }
+
+    /// Deletes a slice of what is left, and notes what is left then.
+    fn advance(&mut self, out: &mut Outbox) {
+        let mut room = SLICE;
+        while let Some(mut person) = self.0.first_entry() {
+            let (account, dead) = (*person.key(), person.get_mut());
+            while let Some(id) = dead.texts.pop_first() {
+                for kind in [TEXT, READ_MARK, FATE] {
+                    out.delete(Table::Event, event_key(kind, account, id));
+                }
+                room -= 1;
+                if room == 0 {
+                    break;
+                }
+            }
+            if dead.texts.is_empty() {
+                person.remove();
+                out.delete(Table::Meta, note_key(account));
+            }
+            if room == 0 {
+                break;
+            }
+        }
+        for (account, dead) in self.0.iter_mut().filter(|(_, dead)| !dead.noted) {
+            dead.noted = true;
+            out.put(Table::Meta, note_key(*account), codec::encode(&dead.below));
+        }
+    }
+
+    /// Whether something is left to do.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        (!self.0.is_empty()).then_some(Time(0))
+    }
+}
+
+fn note_key(account: AccountId) -> Vec<u8> {
+    [NOTE, &account.0].concat()
+}
+
+impl State {
+    /// Forgets a person: nobody sees anything of them any more. Records of a long history go with the next ticks.
+    pub fn forget(&mut self, account: AccountId, out: &mut Outbox) {
+        self.contacts.forget(account, out);
+        self.outgoing.forget(account, out);
+        self.unfinished.forget(account, out);
+        let Some(conversation) = self.conversations.remove(&account) else { return };
+        for (_, brief, _) in conversation.texts() {
+            self.arrivals.remove(&brief.order);
+        }
+        let texts = conversation.texts().map(|(id, ..)| id);
+        self.forgetting.add(account, self.next_order, texts);
+        self.forgetting.advance(out);
+    }
+
+    /// Goes on with what has begun.
+    pub fn tick(&mut self, out: &mut Outbox) {
+        self.forgetting.advance(out);
+    }
+}

@@ -1,0 +1,121 @@
+//! What is remembered of one neighbour.
+
+use super::Config;
+use super::bucket::{Bucket, Rate};
+use super::sync::Sync;
+use super::wants::LinkWants;
+use crate::border::{Profile, Role};
+use crate::id::{AccountId, Ack, ShortId};
+use crate::time::Time;
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+/// A pipe slower than this is slow, in bytes per second.
+const SLOW: u32 = 200_000;
+/// The largest message of a reconciliation on a slow and on a fast link, in bytes.
+const SMALL_MESSAGE: u64 = 8 * 1024;
+const LARGE_MESSAGE: u64 = 60_000;
+/// A copy that is asked for because the own one has few hops left must bring more than those.
+pub(super) const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
+/// Names asked for in that way per link.
+pub(super) const MAX_RAISES: usize = 256;
+/// How often unanswered questions are looked at.
+pub(super) const CHECK: Duration = Duration::from_secs(1);
+/// What was sent unasked and not kept is announced like everything else after this long.
+const PUSH_PATIENCE: Duration = Duration::from_secs(5);
+/// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
+pub(super) const FULL_BATCH: usize = 32;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) role: Role,
+    pub(super) contact: Option<AccountId>,
+    pub(super) message_limit: u64,
+    pub(super) sync: Sync,
+    pub(super) wants: LinkWants,
+    pub(super) raises: BTreeSet<ShortId>,
+    /// What was sent unasked, since when, until the neighbour keeps it.
+    pub(super) pushed: Option<(ShortId, Time)>,
+    slow: bool,
+    pub(super) intake: Option<Bucket>,
+    pub(super) receipts_in: Option<Bucket>,
+    pub(super) public_in: Bucket,
+    pub(super) have: Vec<ShortId>,
+    pub(super) kept: Vec<ShortId>,
+    pub(super) receipts: Vec<Ack>,
+    pub(super) flushed: Option<Time>,
+    /// The neighbour said something since the last announcement.
+    pub(super) answered: bool,
+    pub(super) check: Option<Time>,
+}
+
+impl Link {
+    pub(super) fn new(
+        config: &Config,
+        now: Time,
+        role: Role,
+        contact: Option<AccountId>,
+        profile: Profile,
+    ) -> Self {
+        let slow = profile.metered || profile.typical_rate < SLOW;
+        let (intake, window, message_limit) = if slow {
+            (config.slow_intake, config.slow_window, SMALL_MESSAGE)
+        } else {
+            (config.fast_intake, config.fast_window, LARGE_MESSAGE)
+        };
+        // Five tokens begin a run, and one comes back per second.
+        let begins = Rate { burst: 5 * config.begins_per_5_s, per_second: config.begins_per_5_s };
+        Self {
+            role,
+            contact,
+            message_limit,
+            sync: Sync::new(now, begins, config.answers, config.sync_every),
+            wants: LinkWants::new(window, now),
+            raises: BTreeSet::new(),
+            pushed: None,
+            slow,
+            intake: contact.is_none().then(|| Bucket::new(intake, now)),
+            receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
+            public_in: Bucket::new(config.public, now),
+            have: Vec::new(),
+            kept: Vec::new(),
+            receipts: Vec::new(),
+            flushed: None,
+            answered: true,
+            check: None,
+        }
+    }
+
+    /// Whether a thing for `to` is sent without asking: this neighbour alone wants it, and the link is at rest, so
+    /// that an announcement would cost a round trip and spare nothing.
+    pub(super) fn may_push(&self, to: Option<AccountId>) -> bool {
+        let is_theirs = to.is_some() && to == self.contact;
+        let at_rest = self.pushed.is_none() && self.have.is_empty() && self.answered && self.wants.is_idle();
+        is_theirs && at_rest && !self.slow
+    }
+
+    /// `id` is sent unasked.
+    pub(super) fn push(&mut self, id: ShortId, now: Time) {
+        self.pushed = Some((id, now));
+        self.check.get_or_insert(now + CHECK);
+    }
+
+    /// Announces what was sent unasked and was not kept in time.
+    pub(super) fn give_up_push(&mut self, now: Time) {
+        let stuck = self.pushed.take_if(|(_, since)| now.since(*since) >= PUSH_PATIENCE);
+        self.have.extend(stuck.map(|(id, _)| id));
+    }
+
+    /// When the next batch leaves; `None` where nothing waits. At once, unless the neighbour still owes
+    /// an answer to the last announcement or is sending what was asked for: then more is about to come
+    /// that can go along.
+    pub(super) fn flush_at(&self, batch: Duration) -> Option<Time> {
+        let waiting = self.have.len() + self.kept.len() + self.receipts.len();
+        let at_rest = self.wants.is_idle() && (self.have.is_empty() || self.answered);
+        match self.flushed {
+            _ if waiting == 0 => None,
+            Some(flushed) if waiting < FULL_BATCH && !at_rest => Some(flushed + batch),
+            _ => Some(Time(0)),
+        }
+    }
+}

@@ -117,7 +117,9 @@ impl State {
     pub(super) fn check(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
         let Some(live) = self.links.get_mut(&link) else { return };
         let overdue = live.wants.overdue(now.mono);
-        live.check = (!live.wants.is_idle()).then_some(now.mono + CHECK);
+        live.give_up_push(now.mono);
+        let waits = live.pushed.is_some() || !live.wants.is_idle();
+        live.check = waits.then_some(now.mono + CHECK);
         for id in &overdue {
             self.ask_elsewhere(*id, link);
         }

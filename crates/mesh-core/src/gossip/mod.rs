@@ -103,6 +103,8 @@ pub enum Standing {
         own: bool,
         /// Whether it has so few hops left that a better copy is asked for.
         few_hops: bool,
+        /// For whom, of what was written here for one account.
+        to: Option<AccountId>,
     },
 }
 
@@ -252,7 +254,7 @@ impl State {
         }
     }
 
-    /// An envelope of `len` bytes came. `false` where the link was not asked for it: it is dropped.
+    /// An envelope of `len` bytes came. `false` where a stranger's link was not asked for it: it is dropped.
     pub fn arrived(&mut self, now: Now, link: LinkId, id: ShortId, len: usize) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
         live.answered = true;
@@ -263,7 +265,7 @@ impl State {
         if let Some(waited) = waited {
             self.wanted.came(waited);
         }
-        waited.is_some()
+        waited.is_some() || live.contact.is_some()
     }
 
     /// What came is held now, or has reached its end here: it is announced to the others, and its bringer
@@ -274,11 +276,17 @@ impl State {
             bringer.kept.push(id);
             bringer.sync.progress = true;
         }
-        if matches!(bag.standing(id), Standing::Held { hops: 1.., .. }) {
+        if let Standing::Held { hops: 1.., to, .. } = bag.standing(id) {
             for (link, live) in &mut self.links {
                 // Who was asked for it too need not send it any more.
                 let asked = live.wants.cancel(id, now.mono);
-                if Some(*link) != from && (asked || !holders.contains(link)) {
+                if Some(*link) == from || (holders.contains(link) && !asked) {
+                    continue;
+                }
+                if live.may_push(to) {
+                    live.push(id, now.mono);
+                    self.actions.push_back(Action::Serve(*link, id));
+                } else {
                     live.have.push(id);
                 }
             }
@@ -439,6 +447,7 @@ impl State {
     fn on_kept(&mut self, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
         if let Some(live) = self.links.get_mut(&link) {
             live.offers.kept(ids.len());
+            live.pushed.take_if(|(id, _)| ids.contains(id));
         }
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));
         self.actions.extend(held.map(|id| Action::Copy(link, id)));

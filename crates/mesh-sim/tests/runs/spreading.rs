@@ -2,7 +2,7 @@
 
 use super::{options, small};
 use mesh_sim::runner::{TraceOptions, run, trace_run};
-use mesh_sim::scenario::{Scenario, built_in, built_in_file};
+use mesh_sim::scenario::{AttackKind, Scenario, built_in, built_in_file};
 use mesh_sim::stats::quantile;
 use mesh_sim::{Creation, Outcome, Recording, Span, trace};
 
@@ -44,24 +44,39 @@ fn a_call_on_the_air_is_said_again_by_one_in_four() {
     assert!(each > 0.0 && each <= 0.25, "{each} transmissions per node");
 }
 
+/// What honest people notice of the attackers, who are at least one in ten: the same contacts and messages, with
+/// them attacking and with them behaving.
+fn compare(name: &str, attacked: &Scenario) {
+    assert!(attacked.attackers() * 10 >= attacked.nodes, "{name}: {} attack", attacked.attackers());
+    let mut peaceful = attacked.clone();
+    peaceful.attack.iter_mut().for_each(|attack| attack.from = Span { ms: u64::MAX / 4 });
+    let runs = |scenario: &Scenario| {
+        let runs: Vec<_> = (1..4).map(|seed| run_of(scenario, seed)).collect();
+        let delivered: u64 = runs.iter().map(|(outcome, _)| outcome.delivered).sum();
+        (delivered, delays(&runs.into_iter().map(|(_, recording)| recording).collect::<Vec<_>>()))
+    };
+    let ((there, slow), (here, quick)) = (runs(attacked), runs(&peaceful));
+    let (slow, quick) = (quantile(&slow, 0.95).unwrap(), quantile(&quick, 0.95).unwrap());
+    println!("{name}: {there} of {here} delivered, 95 % within {slow:.0} s instead of {quick:.0} s");
+    assert!(there as f64 >= 0.9 * here as f64, "{name}: {there} of {here}");
+    assert!(slow <= 2.0 * quick, "{name}: {slow} s instead of {quick} s");
+}
+
 #[test]
-fn one_attacker_in_ten_costs_honest_people_little() {
-    for name in ["flood_attack", "sybil_attack"] {
-        let attacked = small(name);
-        assert!(attacked.attackers() * 10 >= attacked.nodes, "{name}: {} attack", attacked.attackers());
-        let mut peaceful = attacked.clone();
-        peaceful.attack.iter_mut().for_each(|attack| attack.from = Span { ms: u64::MAX / 4 });
-        let runs = |scenario: &Scenario| {
-            let runs: Vec<_> = (1..4).map(|seed| run_of(scenario, seed)).collect();
-            let delivered: u64 = runs.iter().map(|(outcome, _)| outcome.delivered).sum();
-            (delivered, delays(&runs.into_iter().map(|(_, recording)| recording).collect::<Vec<_>>()))
-        };
-        let ((there, slow), (here, quick)) = (runs(&attacked), runs(&peaceful));
-        let (slow, quick) = (quantile(&slow, 0.95).unwrap(), quantile(&quick, 0.95).unwrap());
-        println!("{name}: {there} of {here} delivered, 95 % within {slow:.0} s instead of {quick:.0} s");
-        assert!(there as f64 >= 0.9 * here as f64, "{name}: {there} of {here}");
-        assert!(slow <= 2.0 * quick, "{name}: {slow} s instead of {quick} s");
-    }
+fn attack_45_one_flooder_in_ten_costs_honest_people_little() {
+    compare("flood", &small("flood_attack"));
+}
+
+#[test]
+fn attack_46_one_sybil_in_ten_costs_honest_people_little() {
+    compare("sybil", &small("sybil_attack"));
+}
+
+#[test]
+fn attack_54_one_black_hole_in_ten_with_made_up_receipts_costs_honest_people_little() {
+    let mut scenario = small("flood_attack");
+    scenario.attack.iter_mut().for_each(|attack| attack.kind = AttackKind::BlackHole);
+    compare("black holes", &scenario);
 }
 
 #[test]

@@ -12,8 +12,10 @@ use crate::wire::frame::{Frame, Set};
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-/// A message of a comparison of so many bytes means a large difference: some hundred names.
-const LARGE_DIFFERENCE: usize = 2_048;
+/// Messages of a comparison with so many bytes ...
+const LONG: usize = 2_048;
+/// ... mean a large difference where there are so many of them: some hundred names.
+const MANY_LONG: u8 = 3;
 /// Names at a time.
 pub(super) const AT_A_TIME: usize = 64;
 /// More are named when the neighbour waits for no more than so many.
@@ -30,8 +32,8 @@ const MAX_LACKED: usize = 65_536;
 /// What was and will be named to one neighbour.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
-    /// The difference turned out to be large.
-    large: bool,
+    /// Long messages of comparisons.
+    long: u8,
     /// The comparison begins to tell what the neighbour lacks.
     known: bool,
     lacked: BTreeSet<ShortId>,
@@ -45,8 +47,9 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    pub(super) fn is_large(&mut self) {
-        self.large = true;
+    /// A long message of a comparison came.
+    fn came_long(&mut self) {
+        self.long = self.long.saturating_add(1);
     }
 
     /// The neighbour lacks these.
@@ -76,7 +79,8 @@ impl Offers {
     }
 
     fn goes_on(&self) -> bool {
-        let by_guess = self.large && !self.known && self.idle < MAX_IDLE && self.named.len() < MAX_NAMED;
+        let is_large = self.long >= MANY_LONG;
+        let by_guess = is_large && !self.known && self.idle < MAX_IDLE && self.named.len() < MAX_NAMED;
         self.waits <= LOW && (by_guess || !self.lacked.is_empty())
     }
 
@@ -110,13 +114,13 @@ impl Offers {
 }
 
 impl State {
-    /// A long message of the comparison means a large difference.
+    /// Long messages of the comparison mean a large difference; on fast links it is over soon all the same.
     pub(super) fn look_at_size(&mut self, link: LinkId, set: Set, len: usize) {
         if set == Set::Sealed
-            && len >= LARGE_DIFFERENCE
-            && let Some(live) = self.links.get_mut(&link)
+            && len >= LONG
+            && let Some(live) = self.links.get_mut(&link).filter(|live| live.slow)
         {
-            live.offers.is_large();
+            live.offers.came_long();
         }
     }
 
@@ -139,14 +143,15 @@ mod tests {
 
     fn large() -> Offers {
         let mut offers = Offers::default();
-        offers.is_large();
+        (0..MANY_LONG).for_each(|_| offers.came_long());
         offers
     }
 
     #[test]
     fn nothing_is_named_where_the_difference_is_small() {
-        assert!(!Offers::default().is_due(Time(0)));
-        assert!(large().is_due(Time(0)));
+        let mut offers = Offers::default();
+        (1..MANY_LONG).for_each(|_| offers.came_long());
+        assert!(!offers.is_due(Time(0)) && large().is_due(Time(0)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// A pipe slower than this is slow, in bytes per second.
 const SLOW: u32 = 200_000;
 /// The largest message of a reconciliation on a slow and on a fast link, in bytes.
-const SMALL_MESSAGE: u64 = 8 * 1024;
+const SMALL_MESSAGE: u64 = 4 * 1024;
 const LARGE_MESSAGE: u64 = 60_000;
 /// A copy that is asked for because the own one has few hops left must bring more than those.
 pub(super) const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
@@ -31,6 +31,7 @@ pub(super) const FULL_BATCH: usize = 32;
 pub(super) struct Link {
     pub(super) role: Role,
     pub(super) contact: Option<AccountId>,
+    pub(super) slow: bool,
     pub(super) message_limit: u64,
     pub(super) sync: Sync,
     pub(super) wants: LinkWants,
@@ -70,6 +71,7 @@ impl Link {
         Self {
             role,
             contact,
+            slow,
             message_limit,
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),

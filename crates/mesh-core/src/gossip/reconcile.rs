@@ -134,7 +134,7 @@ impl State {
         }
         match set {
             Set::Receipts => self.exchange_receipts(now, link, &have, &need),
-            Set::Public | Set::Sealed => self.exchange_names(now, link, &have, &need, bag),
+            Set::Public | Set::Sealed => self.exchange_names(now, link, set, &have, &need, bag),
         }
     }
 
@@ -142,14 +142,20 @@ impl State {
         &mut self,
         now: Now,
         link: LinkId,
+        set: Set,
         have: &[[u8; 32]],
         need: &[[u8; 32]],
         bag: &dyn Bag,
     ) {
         let offered = have.iter().map(short).filter(|id| may_go(bag.standing(*id)));
         let offered: Vec<ShortId> = offered.collect();
-        for ids in offered.chunks(MAX_NAMES) {
-            self.send(link, Frame::Have(ids.to_vec()));
+        match self.links.get_mut(&link).filter(|live| live.slow && set == Set::Sealed) {
+            Some(live) => live.offers.lacks(offered),
+            None => {
+                for ids in offered.chunks(MAX_NAMES) {
+                    self.send(link, Frame::Have(ids.to_vec()));
+                }
+            }
         }
         self.want(now, link, need.iter().map(short), false, bag);
     }

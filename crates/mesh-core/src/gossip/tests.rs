@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const SECOND: u64 = 1000;
 
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     held: BTreeSet<[u8; 32]>,
     version: u64,
     gathered: std::cell::Cell<u32>,
@@ -17,7 +17,7 @@ struct Names {
 }
 
 impl Names {
-    fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
+    pub(super) fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
         Self { held: numbers.into_iter().map(name).collect(), ..Self::default() }
     }
 }

@@ -39,7 +39,6 @@ pub(super) struct Link {
     pub(super) raises: BTreeSet<ShortId>,
     /// What was sent unasked, since when, until the neighbour keeps it.
     pub(super) pushed: Option<(ShortId, Time)>,
-    slow: bool,
     pub(super) intake: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
     pub(super) public_in: Bucket,
@@ -78,7 +77,6 @@ impl Link {
             offers: Offers::default(),
             raises: BTreeSet::new(),
             pushed: None,
-            slow,
             intake: contact.is_none().then(|| Bucket::new(intake, now)),
             receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
             public_in: Bucket::new(config.public, now),

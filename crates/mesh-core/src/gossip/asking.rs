@@ -6,6 +6,9 @@ use crate::id::{LinkId, ShortId};
 use crate::time::Now;
 use crate::wire::frame::{Frame, MAX_NAMES};
 
+/// Names in one question on a slow link: more would stand before everything else for too long.
+const MAX_SLOW_NAMES: usize = 128;
+
 impl State {
     pub(super) fn on_have(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
         let mut few = Vec::new();
@@ -75,8 +78,9 @@ impl State {
         if paused || !(live.wants.has_room() || live.wants.is_free()) {
             return;
         }
+        let most = if live.slow { MAX_SLOW_NAMES } else { MAX_NAMES };
         let mut ids = Vec::new();
-        while ids.len() < MAX_NAMES
+        while ids.len() < most
             && let Some(id) = live.wants.next()
         {
             if bag.standing(id) != Standing::Unknown {

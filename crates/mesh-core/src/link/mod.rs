@@ -81,8 +81,8 @@ pub enum Received {
     Nothing,
     /// The hello: the link is ready.
     Ready,
-    /// The neighbour proved to be another contact than was known before.
-    Recognised(AccountId),
+    /// The neighbour proved to be another contact than was known before, or none any more.
+    Recognised(Option<AccountId>),
     /// A frame of a ready link.
     Frame(Frame),
 }
@@ -199,14 +199,14 @@ impl State {
         }
     }
 
-    /// The recognition secrets changed: every ready link is told, and looked at again. Returns who was
-    /// recognised by what they had sent before.
+    /// The recognition secrets changed: every ready link is told, and looked at again. Returns who is recognised
+    /// now, or not any more, by what they had sent before.
     pub fn set_secrets(
         &mut self,
         now: Now,
         secrets: Vec<(AccountId, Secret)>,
         out: &mut Outbox,
-    ) -> Vec<(LinkId, AccountId)> {
+    ) -> Vec<(LinkId, Option<AccountId>)> {
         if self.secrets == secrets {
             return Vec::new();
         }
@@ -533,15 +533,15 @@ impl Link {
         out.send(link, Lane::Control, frame.to_bytes());
     }
 
-    /// Looks at their tokens; `Some` where that names somebody new.
-    fn recognise(&mut self, secrets: &[(AccountId, Secret)]) -> Option<AccountId> {
+    /// Looks at their tokens; `Some` where that names another than before, or nobody any more.
+    fn recognise(&mut self, secrets: &[(AccountId, Secret)]) -> Option<Option<AccountId>> {
         let their = self.their.as_ref()?;
         let sender = match self.role {
             Role::Dialer => Role::Listener,
             Role::Listener => Role::Dialer,
         };
-        let contact = recognition::recognise(secrets, &their.tokens, sender, &self.binding, &their.nonce)?;
-        (self.contact.replace(contact) != Some(contact)).then_some(contact)
+        let contact = recognition::recognise(secrets, &their.tokens, sender, &self.binding, &their.nonce);
+        (core::mem::replace(&mut self.contact, contact) != contact).then_some(contact)
     }
 
     /// Both ends' nonces, the dialer's first: the same at both ends.

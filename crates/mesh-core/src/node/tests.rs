@@ -239,6 +239,35 @@ fn a_stranger_who_has_a_link_becomes_a_request_and_is_accepted() {
     assert_eq!(village.texts(0, 1), ["yes!"]);
 }
 
+/// Whom the links of `at` proved to be there.
+fn recognised(village: &Village, at: usize) -> Vec<Option<AccountId>> {
+    village.nodes[at].0.peers(village.now).into_iter().map(|peer| peer.contact).collect()
+}
+
+#[test]
+fn a_request_is_a_stranger_on_links_until_it_is_accepted_and_again_once_it_is_blocked() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    let link = village.nodes[1].0.identity().link;
+    village.command(0, Command::Add { link, petname: None }).unwrap();
+    village.send(0, 1, "do you remember me?");
+    village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    let asha = village.account(0);
+    assert_eq!(village.nodes[1].0.contacts()[0].state, ContactState::Request);
+    assert_eq!((recognised(&village, 0), recognised(&village, 1)), (vec![None], vec![None]));
+    village.command(1, Command::Accept { account: asha }).unwrap();
+    village.send(1, 0, "yes!");
+    village.pass(Duration::from_secs(30));
+    assert_eq!(recognised(&village, 0), [Some(village.account(1))]);
+    assert_eq!(recognised(&village, 1), [Some(asha)]);
+    village.command(1, Command::Block { account: asha }).unwrap();
+    village.pass(Duration::from_secs(1));
+    assert_eq!((recognised(&village, 0), recognised(&village, 1)), (vec![None], vec![None]));
+    village.send(0, 1, "why?");
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.links.len(), 1, "who is no contact any more does no wrong by writing");
+}
+
 #[test]
 fn everything_survives_a_restart_at_any_step() {
     let mut village = Village::new(&["Asha", "Bela"]);

@@ -127,6 +127,8 @@ struct Link {
     rtt: Option<Duration>,
     faults: u32,
     faults_since: Time,
+    /// A younger link that shows the same instance: it goes once this one answers.
+    rival: Option<LinkId>,
 }
 
 #[derive(Debug)]
@@ -237,7 +239,7 @@ impl State {
         live.heard = now.mono;
         live.owed = None;
         if live.their.is_none() {
-            return self.greet(now, link, bytes, out);
+            return self.greet(now, link, bytes, root, out);
         }
         match Frame::from_bytes(bytes) {
             Ok(frame) => self.dispatch(now, link, frame, root, out),
@@ -393,7 +395,14 @@ impl State {
     }
 
     /// The first frame: a hello of a common version, or nothing.
-    fn greet(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Outbox) -> Received {
+    fn greet(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        bytes: &[u8],
+        root: impl FnOnce() -> Root,
+        out: &mut Outbox,
+    ) -> Received {
         let Some((min, max)) = Frame::hello_versions(bytes) else {
             self.counters.unauth_frames += 1;
             return self.fault(now, link, "a frame before the hello", 3, out);
@@ -415,8 +424,7 @@ impl State {
             live.their = Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
             live.recognise(secrets);
         }
-        if let Some(other) = self.twin(link) {
-            let loser = self.loser(now, link, other);
+        if let Some(loser) = self.twin(link).and_then(|twin| self.loser(now, link, twin, root, out)) {
             self.close(loser, CloseReason::Duplicate, out);
             if loser == link {
                 return Received::Nothing;
@@ -454,13 +462,16 @@ impl State {
             }
             Frame::Beat { ask: false, .. } => {
                 live.rtt = live.asked.take().map(|asked| now.mono.since(asked)).or(live.rtt);
+                if let Some(rival) = live.rival.take().filter(|rival| self.links.contains_key(rival)) {
+                    self.close(rival, CloseReason::Duplicate, out);
+                }
             }
             _ => {}
         }
         Received::Frame(frame)
     }
 
-    /// Another ready link to the same neighbour over the same medium.
+    /// Another ready link over the same medium that shows the same instance.
     fn twin(&self, link: LinkId) -> Option<LinkId> {
         let new = self.links.get(&link)?;
         let instance = new.their.as_ref()?.instance;
@@ -471,16 +482,37 @@ impl State {
         self.links.iter().find(|(id, live)| **id != link && same(live)).map(|(id, _)| *id)
     }
 
-    /// Which of two links to one neighbour goes: an old one that fell silent, else the one that both ends
-    /// agree on by their nonces.
-    fn loser(&self, now: Now, new: LinkId, old: LinkId) -> LinkId {
-        let (Some(new_link), Some(old_link)) = (self.links.get(&new), self.links.get(&old)) else {
-            return new;
-        };
-        if now.mono.since(old_link.heard) > self.config.ask_after || new_link.nonces() < old_link.nonces() {
-            return old;
+    /// Which of two links that show one instance goes. An instance is no proof, as it is told to every neighbour: a
+    /// link that proved to be a contact's yields to no other, and one that stands already only where it does not
+    /// answer any more, which is asked here. Of two that began together that one goes on which both ends agree.
+    fn loser(
+        &mut self,
+        now: Now,
+        new: LinkId,
+        old: LinkId,
+        root: impl FnOnce() -> Root,
+        out: &mut Outbox,
+    ) -> Option<LinkId> {
+        let new_link = self.links.get(&new)?;
+        let (contact, nonces) = (new_link.contact, new_link.nonces());
+        let old_link = self.links.get_mut(&old)?;
+        match (old_link.contact, contact) {
+            (Some(before), Some(contact)) if before != contact => return None,
+            (Some(_), None) => return Some(new),
+            (None, Some(_)) => return Some(old),
+            _ => {}
         }
-        new
+        let together = now.mono.since(old_link.since) < self.config.silent_after;
+        if together && now.mono.since(old_link.heard) <= self.config.ask_after {
+            return Some(if nonces < old_link.nonces() { old } else { new });
+        }
+        if old_link.rival.is_some() {
+            return Some(new);
+        }
+        old_link.rival = Some(new);
+        old_link.asked = Some(now.mono);
+        old_link.transmit(now.mono, old, &Frame::Beat { ask: true, root: root() }, out);
+        None
     }
 
     fn tick_link(&mut self, now: Now, link: LinkId, root: &impl Fn() -> Root, out: &mut Outbox) {
@@ -525,6 +557,7 @@ impl Link {
             rtt: None,
             faults: 0,
             faults_since: now,
+            rival: None,
         }
     }
 

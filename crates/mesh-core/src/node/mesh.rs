@@ -385,6 +385,14 @@ impl Mesh {
         self.settle(now, out);
     }
 
+    /// An arrived public thing was superseded before it came: it is nobody's fault, and nobody is asked for it again
+    /// for as long as it could live.
+    pub fn superseded(&mut self, now: Now, link: LinkId, id: EnvelopeId, span: Duration, out: &mut Outbox) {
+        self.carry.supersede(now, id, span, out);
+        self.gossip.declined(now, id.short(), link, &View { carry: &self.carry, now });
+        self.settle(now, out);
+    }
+
     /// Takes a thing out of the bag (its message ended otherwise, it was superseded); it does not come back.
     pub fn withdraw(&mut self, now: Now, id: EnvelopeId, out: &mut Outbox) {
         self.carry.withdraw(now, id, out);

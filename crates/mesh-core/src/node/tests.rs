@@ -1,9 +1,14 @@
 use super::*;
 use crate::border::{Command, Profile, Reply, Role};
-use crate::id::{CommandId, LinkId};
+use crate::crypto::Beacon;
+use crate::crypto::beacon::BeaconKey;
+use crate::id::{CommandId, LinkId, ShortId};
 use crate::store::Memory;
 use crate::time::Wall;
 use crate::view::{ContactState, MessageState};
+use crate::wire::Frame;
+use crate::wire::beacon::BeaconContent;
+use crate::wire::frame::Hello;
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -340,6 +345,74 @@ fn a_beacon_reaches_everybody_and_is_taken_back() {
     village.command(0, Command::BeaconCancel { id: view.id }).unwrap();
     village.pass(Duration::from_secs(1));
     assert!(village.nodes[2].0.beacons(village.now)[0].cancelled);
+}
+
+/// A stranger's link to `at` that this test speaks for, greeted.
+fn stranger(village: &mut Village, at: usize, link: LinkId) {
+    let number = u8::try_from(link.0).unwrap();
+    let (binding, profile) = ([number; 32], Profile::LAN);
+    village.input(at, Input::LinkUp { link, role: Role::Listener, binding, profile });
+    let tokens = vec![[number; 8]; crate::wire::frame::TOKENS];
+    let (instance, nonce) = ([number; 16], [number; 16]);
+    says(village, at, link, &Frame::Hello(Hello { min: 1, max: 1, capabilities: 0, instance, nonce, tokens }));
+}
+
+/// Takes in a frame; the names that are asked for then.
+fn says(village: &mut Village, at: usize, link: LinkId, frame: &Frame) -> Vec<ShortId> {
+    village.nodes[at].0.handle(village.now, Input::Frame { link, bytes: &frame.to_bytes() });
+    asked(village, at)
+}
+
+/// The names that `at` asks its neighbours for.
+fn asked(village: &mut Village, at: usize) -> Vec<ShortId> {
+    let mut asked = vec![];
+    while let Some(output) = village.nodes[at].0.poll_output() {
+        if let Output::Send { frame, .. } = output
+            && let Ok(Frame::Want { ids, .. }) = Frame::from_bytes(&frame)
+        {
+            asked.extend(ids);
+        }
+    }
+    asked
+}
+
+/// A call of one event with this number.
+fn call(key: &BeaconKey, seq: u16) -> Beacon {
+    let content = BeaconContent {
+        what: crate::BeaconKind::Sos as u8,
+        seq,
+        minute: 0,
+        lifetime: Lifetime::HalfDay,
+        position: None,
+        accuracy: 0,
+        battery: 255,
+        people: 0,
+        hint: [0; 8],
+        text: String::new(),
+    };
+    key.sign(&content, 12).unwrap()
+}
+
+#[test]
+fn what_was_superseded_before_it_came_is_asked_of_nobody_again() {
+    let mut village = Village::new(&["Asha"]);
+    let key = BeaconKey::generate(&mut Rng::new([1; 32]));
+    stranger(&mut village, 0, LinkId(1));
+    says(&mut village, 0, LinkId(1), &Frame::Public(call(&key, u16::MAX).to_bytes()));
+    let old: Vec<Beacon> = (1..40).map(|seq| call(&key, seq)).collect();
+    let names: Vec<ShortId> = old.iter().map(|beacon| beacon.id().short()).collect();
+    assert_eq!(says(&mut village, 0, LinkId(1), &Frame::Have(names.clone())), names);
+    for beacon in &old {
+        says(&mut village, 0, LinkId(1), &Frame::Public(beacon.to_bytes()));
+    }
+    stranger(&mut village, 0, LinkId(2));
+    assert_eq!(says(&mut village, 0, LinkId(2), &Frame::Have(names)), []);
+    for _ in 0..30 {
+        // Nobody is asked later either, as somebody would be who has what another was asked for.
+        village.now.mono = village.now.mono + Duration::from_secs(1);
+        village.nodes[0].0.handle(village.now, Input::Tick);
+        assert_eq!(asked(&mut village, 0), []);
+    }
 }
 
 #[test]

@@ -315,7 +315,7 @@ pub enum Event {
     },
     /// A beacon was heard, changed or was cancelled.
     Beacon(BeaconView),
-    /// A neighbour's hello was understood.
+    /// A neighbour's hello was understood, or it is known as another than before.
     PeerUp {
         /// Over which link.
         link: LinkId,

@@ -390,6 +390,13 @@ impl State {
         self.tombstones.end(id.short(), Ended { reopens: 0, until }, out);
     }
 
+    /// A thing that is not held and was superseded before it came, which would have lived for `span`: it is not
+    /// taken again.
+    pub fn supersede(&mut self, now: Now, id: EnvelopeId, span: Duration, out: &mut Outbox) {
+        let until = now.mono.0 + 2 * millis(span);
+        self.tombstones.end(id.short(), Ended { reopens: 0, until }, out);
+    }
+
     /// Lets go of an item whose body storage does not have (any longer); it may come again. Whether it was
     /// held and is not over.
     pub fn forget_bodiless(&mut self, now: Now, id: EnvelopeId, out: &mut Outbox) -> bool {

@@ -218,13 +218,12 @@ impl State {
         self.pump_all(now, bag);
     }
 
-    /// The neighbour proved to be a contact.
-    pub fn recognised(&mut self, link: LinkId, contact: AccountId) {
+    /// The neighbour proved to be a contact, or is none any more.
+    pub fn recognised(&mut self, now: Now, link: LinkId, contact: Option<AccountId>) {
         if let Some(live) = self.links.get_mut(&link) {
-            live.contact = Some(contact);
-            (live.intake, live.receipts_in) = (None, None);
+            live.recognised(&self.config, now.mono, contact);
         }
-        self.turns.recognised(link);
+        self.turns.recognised(link, contact.is_some());
     }
 
     /// The turns of what `via` brought, or of what was written here.

@@ -61,14 +61,14 @@ impl Link {
         profile: Profile,
     ) -> Self {
         let slow = profile.metered || profile.typical_rate < SLOW;
-        let (intake, window, message_limit) = if slow {
-            (config.slow_intake, config.slow_window, SMALL_MESSAGE)
+        let (window, message_limit) = if slow {
+            (config.slow_window, SMALL_MESSAGE)
         } else {
-            (config.fast_intake, config.fast_window, LARGE_MESSAGE)
+            (config.fast_window, LARGE_MESSAGE)
         };
         // Five tokens begin a run, and one comes back per second.
         let begins = Rate { burst: 5 * config.begins_per_5_s, per_second: config.begins_per_5_s };
-        Self {
+        let mut link = Self {
             role,
             contact,
             slow,
@@ -78,8 +78,8 @@ impl Link {
             offers: Offers::default(),
             raises: BTreeMap::new(),
             pushed: None,
-            intake: contact.is_none().then(|| Bucket::new(intake, now)),
-            receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
+            intake: None,
+            receipts_in: None,
             public_in: Bucket::new(config.public, now),
             have: Vec::new(),
             kept: Vec::new(),
@@ -87,7 +87,17 @@ impl Link {
             flushed: None,
             answered: true,
             check: None,
-        }
+        };
+        link.recognised(config, now, contact);
+        link
+    }
+
+    /// Who is at the other end: a contact has no budgets, and who is none any more has a stranger's.
+    pub(super) fn recognised(&mut self, config: &Config, now: Time, contact: Option<AccountId>) {
+        let intake = if self.slow { config.slow_intake } else { config.fast_intake };
+        self.contact = contact;
+        self.intake = contact.is_none().then(|| Bucket::new(intake, now));
+        self.receipts_in = contact.is_none().then(|| Bucket::new(config.receipts, now));
     }
 
     /// Whether a copy of `id` with more hops is to be asked for: once, and of so many names at most.

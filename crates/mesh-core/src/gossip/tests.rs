@@ -327,7 +327,7 @@ fn mail() -> (State, Names) {
     let contact = AccountId([7; 20]);
     let bag = Names { to: Some(contact), ..Names::of(0..3) };
     let mut state = state(2, &bag);
-    state.recognised(LinkId(1), contact);
+    state.recognised(at(0), LinkId(1), Some(contact));
     (state, bag)
 }
 

@@ -66,9 +66,9 @@ impl Turns {
         }
     }
 
-    pub(super) fn recognised(&mut self, link: LinkId) {
+    pub(super) fn recognised(&mut self, link: LinkId, contact: bool) {
         if let Some(session) = self.sessions.get_mut(&link) {
-            session.contact = true;
+            session.contact = contact;
         }
     }
 

@@ -86,8 +86,8 @@ pub enum Received {
     Nothing,
     /// The hello: the link is ready.
     Ready,
-    /// The neighbour proved to be another contact than was known before.
-    Recognised(AccountId),
+    /// The neighbour proved to be another contact than was known before, or none any more.
+    Recognised(Option<AccountId>),
     /// A frame of a ready link.
     Frame(Frame),
 }
@@ -132,6 +132,8 @@ struct Link {
     rtt: Option<Duration>,
     faults: u32,
     faults_since: Time,
+    /// A younger link that shows the same instance: it goes once this one answers.
+    rival: Option<LinkId>,
 }
 
 #[derive(Debug)]
@@ -204,14 +206,14 @@ impl State {
         }
     }
 
-    /// The recognition secrets changed: every ready link is told, and looked at again. Returns who was
-    /// recognised by what they had sent before.
+    /// The recognition secrets changed: every ready link is told, and looked at again. Returns who is recognised
+    /// now, or not any more, by what they had sent before.
     pub fn set_secrets(
         &mut self,
         now: Now,
         secrets: Vec<(AccountId, Secret)>,
         out: &mut Outbox,
-    ) -> Vec<(LinkId, AccountId)> {
+    ) -> Vec<(LinkId, Option<AccountId>)> {
         if self.secrets == secrets {
             return Vec::new();
         }
@@ -242,7 +244,7 @@ impl State {
         live.heard = now.mono;
         live.owed = None;
         if live.their.is_none() {
-            return self.greet(now, link, bytes, out);
+            return self.greet(now, link, bytes, root, out);
         }
         match Frame::from_bytes(bytes) {
             Ok(frame) => self.dispatch(now, link, frame, root, out),
@@ -398,7 +400,14 @@ impl State {
     }
 
     /// The first frame: a hello of a common version, or nothing.
-    fn greet(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Outbox) -> Received {
+    fn greet(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        bytes: &[u8],
+        root: impl FnOnce() -> Root,
+        out: &mut Outbox,
+    ) -> Received {
         let Some((min, max)) = Frame::hello_versions(bytes) else {
             self.counters.unauth_frames += 1;
             return self.fault(now, link, "a frame before the hello", 3, out);
@@ -420,8 +429,7 @@ impl State {
             live.their = Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
             live.recognise(secrets);
         }
-        if let Some(other) = self.twin(link) {
-            let loser = self.loser(now, link, other);
+        if let Some(loser) = self.twin(link).and_then(|twin| self.loser(now, link, twin, root, out)) {
             self.close(loser, CloseReason::Duplicate, out);
             if loser == link {
                 return Received::Nothing;
@@ -459,13 +467,16 @@ impl State {
             }
             Frame::Beat { ask: false, .. } => {
                 live.rtt = live.asked.take().map(|asked| now.mono.since(asked)).or(live.rtt);
+                if let Some(rival) = live.rival.take().filter(|rival| self.links.contains_key(rival)) {
+                    self.close(rival, CloseReason::Duplicate, out);
+                }
             }
             _ => {}
         }
         Received::Frame(frame)
     }
 
-    /// Another ready link to the same neighbour over the same medium.
+    /// Another ready link over the same medium that shows the same instance.
     fn twin(&self, link: LinkId) -> Option<LinkId> {
         let new = self.links.get(&link)?;
         let instance = new.their.as_ref()?.instance;
@@ -476,16 +487,37 @@ impl State {
         self.links.iter().find(|(id, live)| **id != link && same(live)).map(|(id, _)| *id)
     }
 
-    /// Which of two links to one neighbour goes: an old one that fell silent, else the one that both ends
-    /// agree on by their nonces.
-    fn loser(&self, now: Now, new: LinkId, old: LinkId) -> LinkId {
-        let (Some(new_link), Some(old_link)) = (self.links.get(&new), self.links.get(&old)) else {
-            return new;
-        };
-        if now.mono.since(old_link.heard) > self.config.ask_after || new_link.nonces() < old_link.nonces() {
-            return old;
+    /// Which of two links that show one instance goes. An instance is no proof, as it is told to every neighbour: a
+    /// link that proved to be a contact's yields to no other, and one that stands already only where it does not
+    /// answer any more, which is asked here. Of two that began together that one goes on which both ends agree.
+    fn loser(
+        &mut self,
+        now: Now,
+        new: LinkId,
+        old: LinkId,
+        root: impl FnOnce() -> Root,
+        out: &mut Outbox,
+    ) -> Option<LinkId> {
+        let new_link = self.links.get(&new)?;
+        let (contact, nonces) = (new_link.contact, new_link.nonces());
+        let old_link = self.links.get_mut(&old)?;
+        match (old_link.contact, contact) {
+            (Some(before), Some(contact)) if before != contact => return None,
+            (Some(_), None) => return Some(new),
+            (None, Some(_)) => return Some(old),
+            _ => {}
         }
-        new
+        let together = now.mono.since(old_link.since) < self.config.silent_after;
+        if together && now.mono.since(old_link.heard) <= self.config.ask_after {
+            return Some(if nonces < old_link.nonces() { old } else { new });
+        }
+        if old_link.rival.is_some() {
+            return Some(new);
+        }
+        old_link.rival = Some(new);
+        old_link.asked = Some(now.mono);
+        old_link.transmit(now.mono, old, &Frame::Beat { ask: true, root: root() }, out);
+        None
     }
 
     fn tick_link(&mut self, now: Now, link: LinkId, root: &impl Fn() -> Root, out: &mut Outbox) {
@@ -530,6 +562,7 @@ impl Link {
             rtt: None,
             faults: 0,
             faults_since: now,
+            rival: None,
         }
     }
 
@@ -538,15 +571,15 @@ impl Link {
         out.send(link, Lane::Control, frame.to_bytes());
     }
 
-    /// Looks at their tokens; `Some` where that names somebody new.
-    fn recognise(&mut self, secrets: &[(AccountId, Secret)]) -> Option<AccountId> {
+    /// Looks at their tokens; `Some` where that names another than before, or nobody any more.
+    fn recognise(&mut self, secrets: &[(AccountId, Secret)]) -> Option<Option<AccountId>> {
         let their = self.their.as_ref()?;
         let sender = match self.role {
             Role::Dialer => Role::Listener,
             Role::Listener => Role::Dialer,
         };
-        let contact = recognition::recognise(secrets, &their.tokens, sender, &self.binding, &their.nonce)?;
-        (self.contact.replace(contact) != Some(contact)).then_some(contact)
+        let contact = recognition::recognise(secrets, &their.tokens, sender, &self.binding, &their.nonce);
+        (core::mem::replace(&mut self.contact, contact) != contact).then_some(contact)
     }
 
     /// Both ends' nonces, the dialer's first: the same at both ends.

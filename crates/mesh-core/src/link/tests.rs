@@ -239,12 +239,57 @@ fn a_second_link_to_the_same_neighbour_is_closed() {
     assert_eq!(state.links.len(), 1);
 }
 
+/// A second link that shows the instance of [`ready`]'s neighbour comes up after half a minute of silence.
+fn second(state: &mut State, out: &mut Outbox) -> Received {
+    state.up(at(30_000), LinkId(2), Role::Listener, [2; 32], Profile::LAN, out);
+    state.receive(at(30_000), LinkId(2), &hello(1, 1, 9), || ROOT, out)
+}
+
 #[test]
-fn a_new_link_replaces_one_that_fell_silent() {
+fn a_new_link_replaces_one_that_does_not_answer_any_more() {
     let (mut state, mut out) = ready(Config::default());
-    state.up(at(30_000), LinkId(2), Role::Dialer, [2; 32], Profile::LAN, &mut out);
-    assert_eq!(state.receive(at(30_000), LinkId(2), &hello(1, 1, 9), || ROOT, &mut out), Received::Ready);
-    assert_eq!(state.poll(), Some(Event::Closed(LINK)));
+    assert_eq!(second(&mut state, &mut out), Received::Ready);
+    assert_eq!(state.ready_count(), 2);
+    state.tick(at(36_000), || ROOT, &mut out);
+    assert!(closed(&mut state).contains(&LINK.0));
+}
+
+#[test]
+fn a_stranger_that_shows_the_instance_of_a_quiet_neighbour_closes_no_link() {
+    let (mut state, mut out) = ready(Config::default());
+    second(&mut state, &mut out);
+    let asked = Frame::Beat { ask: true, root: ROOT };
+    assert!(frames(&mut out).contains(&asked), "the neighbour that stands is asked");
+    // A further one does not wait beside it.
+    state.up(at(30_000), LinkId(3), Role::Listener, [2; 32], Profile::LAN, &mut out);
+    assert_eq!(state.receive(at(30_000), LinkId(3), &hello(1, 1, 9), || ROOT, &mut out), Received::Nothing);
+    let answer = Frame::Beat { ask: false, root: ROOT }.to_bytes();
+    state.receive(at(30_040), LINK, &answer, || ROOT, &mut out);
+    assert_eq!(closed(&mut state), [3, 2]);
+    assert_eq!((state.ready_count(), state.role(LINK)), (1, Some(Role::Dialer)));
+}
+
+#[test]
+fn a_stranger_that_shows_a_contacts_instance_closes_no_link_and_keeps_none_away() {
+    for contact_first in [true, false] {
+        let (mut state, mut out) = (state(Config::default()), Outbox::default());
+        state.set_secrets(at(0), vec![friend(201)], &mut out);
+        for link in [1, 2] {
+            let is_contact = contact_first == (link == 1);
+            let secret = if is_contact { [201; 32] } else { SECRET };
+            // The nonce of the stranger is the lowest there is.
+            let nonce = if is_contact { [8; 16] } else { [0; 16] };
+            let (id, binding) = (LinkId(link), [9; 32]);
+            let time = at(link * 100_000);
+            state.up(time, id, Role::Listener, binding, Profile::LAN, &mut out);
+            let own = [(AccountId([99; 20]), secret)];
+            let tokens = recognition::tokens(&own, Role::Dialer, &binding, &nonce, &mut Rng::new([1; 32]));
+            let hello = Hello { min: 1, max: 1, capabilities: 0, instance: [9; 16], nonce, tokens };
+            state.receive(time, id, &Frame::Hello(hello).to_bytes(), || ROOT, &mut out);
+        }
+        assert_eq!(state.contacts().count(), 1, "contact first: {contact_first}");
+        assert_eq!(closed(&mut state), [if contact_first { 2 } else { 1 }]);
+    }
 }
 
 #[test]

@@ -264,8 +264,13 @@ impl Node {
 
     /// Takes in a beacon that a neighbour brought: verified before it is shown or passed on.
     pub(super) fn take_beacon(&mut self, now: Now, beacon: Beacon, bytes: &[u8], origin: Origin) {
-        let Ok(replaces) = self.beacons.replaced(&beacon) else { return };
         let span = beacon.content().lifetime.span();
+        let Ok(replaces) = self.beacons.replaced(&beacon) else {
+            if let Origin::Link { link, .. } = origin {
+                self.mesh.superseded(now, link, beacon.id(), span, &mut self.outbox);
+            }
+            return;
+        };
         if self.mesh.keep_public(now, bytes, span, origin, replaces, &mut self.outbox).is_err() {
             return;
         }

@@ -34,7 +34,11 @@ impl Node {
                 self.sessions.forget(now, account, out);
                 Ok(Reply::Done)
             }
-            Command::Block { account } => self.chat.block(account, out).map(|()| Reply::Contact(account)),
+            Command::Block { account } => {
+                self.chat.block(account, out)?;
+                self.share_secrets(now);
+                Ok(Reply::Contact(account))
+            }
             Command::Verify { account } => self.chat.verify(account, out).map(|()| Reply::Contact(account)),
             Command::Send { to, text, message } => self.send(now, to, &text, message),
             Command::MarkRead { from, messages } => {
@@ -60,12 +64,14 @@ impl Node {
             Err(error) => return Err(unreadable(&error)),
         }
         let held = self.chat.add(now, account, key, petname, &mut self.outbox)?;
+        self.share_secrets(now);
         self.release(now, account, &held)?;
         Ok(Reply::Contact(account))
     }
 
     fn accept(&mut self, now: Now, account: AccountId) -> Result<Reply, Refusal> {
         let held = self.chat.accept(now, account, &mut self.outbox)?;
+        self.share_secrets(now);
         self.release(now, account, &held)?;
         Ok(Reply::Contact(account))
     }

@@ -61,12 +61,12 @@ pub enum MeshEvent {
         /// Who, where both ends proved to know each other.
         contact: Option<AccountId>,
     },
-    /// A neighbour on a live link proved to be this contact after the hello.
+    /// A neighbour on a live link proved to be this contact after the hello, or none any more.
     Recognised {
         /// Over which link.
         link: LinkId,
         /// Who.
-        contact: AccountId,
+        contact: Option<AccountId>,
     },
     /// A link ended.
     Down {
@@ -205,7 +205,7 @@ impl Mesh {
         match self.link.receive(now, link, bytes, || gossip::root(&view), out) {
             Received::Nothing => {}
             Received::Ready => self.on_ready(now, link),
-            Received::Recognised(contact) => self.on_recognised(link, contact),
+            Received::Recognised(contact) => self.on_recognised(now, link, contact),
             Received::Frame(Frame::Envelope(bytes)) => self.on_envelope(now, link, &bytes, out),
             Received::Frame(Frame::Public(bytes)) => self.on_public(now, link, bytes, out),
             Received::Frame(frame) => self.gossip.frame(now, link, frame, &view),
@@ -308,7 +308,7 @@ impl Mesh {
     /// are looked at anew.
     pub fn set_secrets(&mut self, now: Now, secrets: Vec<(AccountId, Secret)>, out: &mut Outbox) {
         for (link, contact) in self.link.set_secrets(now, secrets, out) {
-            self.on_recognised(link, contact);
+            self.on_recognised(now, link, contact);
         }
     }
 
@@ -382,6 +382,14 @@ impl Mesh {
     pub fn discard(&mut self, now: Now, link: LinkId, id: EnvelopeId, what: &'static str, out: &mut Outbox) {
         self.gossip.declined(now, id.short(), link, &View { carry: &self.carry, now });
         self.link.fault(now, link, what, 3, out);
+        self.settle(now, out);
+    }
+
+    /// An arrived public thing was superseded before it came: it is nobody's fault, and nobody is asked for it again
+    /// for as long as it could live.
+    pub fn superseded(&mut self, now: Now, link: LinkId, id: EnvelopeId, span: Duration, out: &mut Outbox) {
+        self.carry.supersede(now, id, span, out);
+        self.gossip.declined(now, id.short(), link, &View { carry: &self.carry, now });
         self.settle(now, out);
     }
 
@@ -478,8 +486,8 @@ impl Mesh {
         self.events.push_back(MeshEvent::Up { link, contact });
     }
 
-    fn on_recognised(&mut self, link: LinkId, contact: AccountId) {
-        self.gossip.recognised(link, contact);
+    fn on_recognised(&mut self, now: Now, link: LinkId, contact: Option<AccountId>) {
+        self.gossip.recognised(now, link, contact);
         self.events.push_back(MeshEvent::Recognised { link, contact });
     }
 

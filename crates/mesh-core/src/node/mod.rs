@@ -436,9 +436,10 @@ impl Node {
         Some((self.clock.shell(life), who))
     }
 
-    /// Tells the links whom to recognise.
+    /// Tells the links whom to recognise: whoever may learn that we are here. Who wrote once proves nothing by it
+    /// before the person accepts, and nobody does any more who is blocked.
     fn share_secrets(&mut self, now: Now) {
-        let secrets = self.sessions.recognition();
+        let secrets = self.sessions.recognition(|account| self.chat.may_learn(account));
         self.mesh.set_secrets(now, secrets, &mut self.outbox);
     }
 
@@ -590,7 +591,7 @@ impl Node {
                 self.sessions.set_neighbours(now, self.mesh.neighbours());
             }
             MeshEvent::Recognised { link, contact } => {
-                out.notify(Event::PeerUp { link, contact: Some(contact) });
+                out.notify(Event::PeerUp { link, contact });
                 self.sessions.set_neighbours(now, self.mesh.neighbours());
             }
             MeshEvent::Down { link } => {

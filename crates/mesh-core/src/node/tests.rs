@@ -1,9 +1,14 @@
 use super::*;
 use crate::border::{Command, Profile, Reply, Role};
-use crate::id::{CommandId, LinkId};
+use crate::crypto::Beacon;
+use crate::crypto::beacon::BeaconKey;
+use crate::id::{CommandId, LinkId, ShortId};
 use crate::store::Memory;
 use crate::time::Wall;
 use crate::view::{ContactState, MessageState};
+use crate::wire::Frame;
+use crate::wire::beacon::BeaconContent;
+use crate::wire::frame::Hello;
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -239,6 +244,35 @@ fn a_stranger_who_has_a_link_becomes_a_request_and_is_accepted() {
     assert_eq!(village.texts(0, 1), ["yes!"]);
 }
 
+/// Whom the links of `at` proved to be there.
+fn recognised(village: &Village, at: usize) -> Vec<Option<AccountId>> {
+    village.nodes[at].0.peers(village.now).into_iter().map(|peer| peer.contact).collect()
+}
+
+#[test]
+fn a_request_is_a_stranger_on_links_until_it_is_accepted_and_again_once_it_is_blocked() {
+    let mut village = Village::new(&["Asha", "Bela"]);
+    let link = village.nodes[1].0.identity().link;
+    village.command(0, Command::Add { link, petname: None }).unwrap();
+    village.send(0, 1, "do you remember me?");
+    village.join(0, 1);
+    village.pass(Duration::from_secs(30));
+    let asha = village.account(0);
+    assert_eq!(village.nodes[1].0.contacts()[0].state, ContactState::Request);
+    assert_eq!((recognised(&village, 0), recognised(&village, 1)), (vec![None], vec![None]));
+    village.command(1, Command::Accept { account: asha }).unwrap();
+    village.send(1, 0, "yes!");
+    village.pass(Duration::from_secs(30));
+    assert_eq!(recognised(&village, 0), [Some(village.account(1))]);
+    assert_eq!(recognised(&village, 1), [Some(asha)]);
+    village.command(1, Command::Block { account: asha }).unwrap();
+    village.pass(Duration::from_secs(1));
+    assert_eq!((recognised(&village, 0), recognised(&village, 1)), (vec![None], vec![None]));
+    village.send(0, 1, "why?");
+    village.pass(Duration::from_secs(30));
+    assert_eq!(village.links.len(), 1, "who is no contact any more does no wrong by writing");
+}
+
 #[test]
 fn everything_survives_a_restart_at_any_step() {
     let mut village = Village::new(&["Asha", "Bela"]);
@@ -311,6 +345,74 @@ fn a_beacon_reaches_everybody_and_is_taken_back() {
     village.command(0, Command::BeaconCancel { id: view.id }).unwrap();
     village.pass(Duration::from_secs(1));
     assert!(village.nodes[2].0.beacons(village.now)[0].cancelled);
+}
+
+/// A stranger's link to `at` that this test speaks for, greeted.
+fn stranger(village: &mut Village, at: usize, link: LinkId) {
+    let number = u8::try_from(link.0).unwrap();
+    let (binding, profile) = ([number; 32], Profile::LAN);
+    village.input(at, Input::LinkUp { link, role: Role::Listener, binding, profile });
+    let tokens = vec![[number; 8]; crate::wire::frame::TOKENS];
+    let (instance, nonce) = ([number; 16], [number; 16]);
+    says(village, at, link, &Frame::Hello(Hello { min: 1, max: 1, capabilities: 0, instance, nonce, tokens }));
+}
+
+/// Takes in a frame; the names that are asked for then.
+fn says(village: &mut Village, at: usize, link: LinkId, frame: &Frame) -> Vec<ShortId> {
+    village.nodes[at].0.handle(village.now, Input::Frame { link, bytes: &frame.to_bytes() });
+    asked(village, at)
+}
+
+/// The names that `at` asks its neighbours for.
+fn asked(village: &mut Village, at: usize) -> Vec<ShortId> {
+    let mut asked = vec![];
+    while let Some(output) = village.nodes[at].0.poll_output() {
+        if let Output::Send { frame, .. } = output
+            && let Ok(Frame::Want { ids, .. }) = Frame::from_bytes(&frame)
+        {
+            asked.extend(ids);
+        }
+    }
+    asked
+}
+
+/// A call of one event with this number.
+fn call(key: &BeaconKey, seq: u16) -> Beacon {
+    let content = BeaconContent {
+        what: crate::BeaconKind::Sos as u8,
+        seq,
+        minute: 0,
+        lifetime: Lifetime::HalfDay,
+        position: None,
+        accuracy: 0,
+        battery: 255,
+        people: 0,
+        hint: [0; 8],
+        text: String::new(),
+    };
+    key.sign(&content, 12).unwrap()
+}
+
+#[test]
+fn what_was_superseded_before_it_came_is_asked_of_nobody_again() {
+    let mut village = Village::new(&["Asha"]);
+    let key = BeaconKey::generate(&mut Rng::new([1; 32]));
+    stranger(&mut village, 0, LinkId(1));
+    says(&mut village, 0, LinkId(1), &Frame::Public(call(&key, u16::MAX).to_bytes()));
+    let old: Vec<Beacon> = (1..40).map(|seq| call(&key, seq)).collect();
+    let names: Vec<ShortId> = old.iter().map(|beacon| beacon.id().short()).collect();
+    assert_eq!(says(&mut village, 0, LinkId(1), &Frame::Have(names.clone())), names);
+    for beacon in &old {
+        says(&mut village, 0, LinkId(1), &Frame::Public(beacon.to_bytes()));
+    }
+    stranger(&mut village, 0, LinkId(2));
+    assert_eq!(says(&mut village, 0, LinkId(2), &Frame::Have(names)), []);
+    for _ in 0..30 {
+        // Nobody is asked later either, as somebody would be who has what another was asked for.
+        village.now.mono = village.now.mono + Duration::from_secs(1);
+        village.nodes[0].0.handle(village.now, Input::Tick);
+        assert_eq!(asked(&mut village, 0), []);
+    }
 }
 
 #[test]

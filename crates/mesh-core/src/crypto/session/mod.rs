@@ -333,11 +333,11 @@ impl Sessions {
         self.conversations.iter().filter(|(_, c)| owed(c)).map(|(account, _)| *account).collect()
     }
 
-    /// What proves each pair to each other on a link, most recently heard first, at most
-    /// [`MAX_RECOGNITION`]. An account may appear with more than one secret.
+    /// What proves each pair to each other on a link, of those accounts that `may` know it: most recently heard
+    /// first, at most [`MAX_RECOGNITION`]. An account may appear with more than one secret.
     #[must_use]
-    pub fn recognition(&self) -> Vec<(AccountId, [u8; 32])> {
-        let mut peers: Vec<&Peer> = self.peers.values().collect();
+    pub fn recognition(&self, may: impl Fn(AccountId) -> bool) -> Vec<(AccountId, [u8; 32])> {
+        let mut peers: Vec<&Peer> = self.peers.values().filter(|peer| may(peer.account)).collect();
         peers.sort_by_key(|peer| core::cmp::Reverse(peer.heard_s));
         let secrets = peers
             .into_iter()

@@ -231,7 +231,7 @@ impl Peer {
             match event {
                 MeshEvent::Arrived { link, id, arrival } => self.ingest(now, link, id, arrival),
                 MeshEvent::Up { contact, .. } => self.contacts.push(contact),
-                MeshEvent::Recognised { contact, .. } => self.contacts.push(Some(contact)),
+                MeshEvent::Recognised { contact, .. } => self.contacts.push(contact),
                 MeshEvent::Carried { link, id } => {
                     self.carried.insert((link, id));
                 }

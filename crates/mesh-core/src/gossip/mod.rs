@@ -317,9 +317,10 @@ impl State {
     pub fn accepted_public(&mut self, now: Now, id: ShortId, from: Option<LinkId>, bag: &dyn Bag) {
         let holders = self.wanted.release(id);
         let crowded = self.links.len() > PUSHED_LINKS;
+        let goes_on = may_go(bag.standing(id));
         for (link, live) in &mut self.links {
             let asked = live.wants.cancel(id, now.mono);
-            if Some(*link) == from || (holders.contains(link) && !asked) {
+            if !goes_on || Some(*link) == from || (holders.contains(link) && !asked) {
                 continue;
             }
             if crowded {

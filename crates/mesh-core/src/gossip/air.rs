@@ -23,10 +23,14 @@ const MAX_WAITING: usize = 256;
 /// What is heard by air and has to be verified: so many at once, so many per second.
 const INTAKE: Rate = Rate { burst: 64, per_second: 4 };
 
+/// What others wrote and is said on: so much at once, so much per second.
+const OTHERS: Rate = Rate { burst: 64, per_second: 4 };
+
 #[derive(Debug)]
 struct Waiting {
     due: Time,
     heard: u8,
+    own: bool,
 }
 
 /// What is said on the air.
@@ -36,11 +40,13 @@ pub(super) struct Air {
     around: Option<u16>,
     waiting: BTreeMap<ShortId, Waiting>,
     intake: Bucket,
+    others: Bucket,
 }
 
 impl Default for Air {
     fn default() -> Self {
-        Self { around: None, waiting: BTreeMap::new(), intake: Bucket::new(INTAKE, Time(0)) }
+        let [intake, others] = [INTAKE, OTHERS].map(|rate| Bucket::new(rate, Time(0)));
+        Self { around: None, waiting: BTreeMap::new(), intake, others }
     }
 }
 
@@ -58,7 +64,7 @@ impl Air {
         let (from, to) = WAIT_MS;
         let wait = if own { 0 } else { from + rng.below(to - from + 1) };
         let due = now + Duration::from_millis(wait);
-        self.waiting.entry(id).or_insert_with(|| Waiting { due, heard: u8::from(heard) });
+        self.waiting.entry(id).or_insert_with(|| Waiting { due, heard: u8::from(heard), own });
     }
 
     /// It was heard again. Whether it is known to wait.
@@ -73,15 +79,16 @@ impl Air {
         self.intake.take(1, now)
     }
 
-    /// What is to be said now.
+    /// What is to be said now. What others wrote beyond the most goes over links alone.
     pub(super) fn due(&mut self, now: Time) -> Vec<ShortId> {
         let sparse = self.around.is_some_and(|around| around < SPARSE);
-        let mut said = Vec::new();
+        let (mut said, others) = (Vec::new(), &mut self.others);
         self.waiting.retain(|id, waiting| {
             if waiting.due > now {
                 return true;
             }
-            if sparse || waiting.heard < ENOUGH {
+            let needed = sparse || waiting.heard < ENOUGH;
+            if needed && (waiting.own || others.take(1, now)) {
                 said.push(*id);
             }
             false
@@ -127,6 +134,21 @@ mod tests {
         air.plan(Time(0), ID, true, false, &mut rng);
         assert_eq!(air.due(Time(0)), [ID]);
         assert_eq!(air.due(Time(1_000)), []);
+    }
+
+    #[test]
+    fn what_others_wrote_is_said_at_a_bounded_rate_and_own_calls_always() {
+        let (mut air, mut rng) = (Air::default(), Rng::new([1; 32]));
+        air.around(50);
+        let mut said = 0;
+        for n in 0..2_000u128 {
+            let now = Time(n as u64 * 10);
+            air.plan(now, ShortId(n.to_le_bytes()), false, false, &mut rng);
+            said += air.due(now).len() as u64;
+        }
+        assert!((OTHERS.burst..=OTHERS.burst + 20 * OTHERS.per_second).contains(&said), "{said}");
+        air.plan(Time(20_000), ID, true, false, &mut rng);
+        assert!(air.due(Time(20_000)).contains(&ID));
     }
 
     #[test]

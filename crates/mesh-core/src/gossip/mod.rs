@@ -86,6 +86,9 @@ impl Default for Config {
 /// With more links than this a public thing is announced and not pushed: each of the others may have it already.
 const PUSHED_LINKS: usize = 3;
 
+/// A public thing that was asked for counts like so many bytes: it has to be verified, and goes on to everybody.
+const PUBLIC_COST: u64 = 4 * 1024;
+
 /// What of a name is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -305,11 +308,17 @@ impl State {
         self.flush(now);
     }
 
-    /// A public thing came. `false` where the link brings too many: it is dropped, and asked for again when
-    /// the sets are compared.
+    /// A public thing came. `false` where the link brings too many unasked: it is dropped, and asked for when the
+    /// sets are compared. One that was asked for counts with what a stranger is asked for: it is asked for less.
     pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
-        live.wants.arrived(id, now.mono).is_some() || live.public_in.take(1, now.mono)
+        if live.wants.arrived(id, now.mono).is_none() {
+            return live.public_in.take(1, now.mono);
+        }
+        if let Some(intake) = &mut live.intake {
+            intake.owe(PUBLIC_COST, now.mono);
+        }
+        true
     }
 
     /// A public thing is held now: where neighbours are few they get it unasked; in a crowd, where each would get

@@ -376,3 +376,29 @@ fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_cro
         assert_eq!(served_and_announced(&mut state), (vec![], vec![short_name(1); hear]));
     }
 }
+
+#[test]
+fn a_stranger_is_asked_for_no_more_public_things_than_its_budget_has() {
+    let bag = Names::default();
+    let mut state = state(4, &bag);
+    let mut taken = 0;
+    for step in 0..100 {
+        let now = at(step * SECOND / 10);
+        let names = (step * 300..(step + 1) * 300).map(short_name).collect();
+        state.frame(now, LinkId(1), Frame::Have(names), &bag);
+        let mut asked: VecDeque<ShortId> = VecDeque::new();
+        loop {
+            for (_, frame) in sent(&mut state) {
+                if let Frame::Want { ids, .. } = frame {
+                    asked.extend(ids);
+                }
+            }
+            let Some(id) = asked.pop_front() else { break };
+            assert!(state.arrived_public(now, LinkId(1), id));
+            state.accepted_public(now, id, Some(LinkId(1)), &bag);
+            taken += 1;
+        }
+    }
+    // 4 MiB at once and 1 MiB per second, 4 KiB each, and what was under way when the budget ended.
+    assert!((3_000..1_024 + 10 * 256 + 512).contains(&taken), "{taken}");
+}

@@ -362,9 +362,14 @@ impl State {
         self.air.again(id);
     }
 
-    /// Whether something that was said to everybody may be taken in now.
-    pub fn may_take_from_air(&mut self, now: Now) -> bool {
-        self.air.may_take(now.mono)
+    /// Whether something new that was said to everybody may be verified now.
+    pub fn may_take_from_air(&mut self, now: Now, id: ShortId) -> bool {
+        self.air.may_take(now.mono, id)
+    }
+
+    /// Something that was said to everybody is forged: it is not verified again.
+    pub fn forged(&mut self, id: ShortId) {
+        self.air.forged(id);
     }
 
     /// What came is not held: it is not asked of this link again, but of others.

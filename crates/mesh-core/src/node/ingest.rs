@@ -61,7 +61,8 @@ impl Node {
             let age = Duration::from_secs(envelope.age_s.into());
             // A refusal (no room) is the bag's decision; the neighbour learns it by not being told "kept".
             if let Ok(id) = self.mesh.keep(now, envelope, origin, &mut self.outbox) {
-                self.forecast.seen(now.mono, id, age);
+                let is_held = |id| self.mesh.held_since(id).is_some();
+                self.forecast.seen(now.mono, id, age, Some(link), &is_held);
             }
         }
         Ok(())

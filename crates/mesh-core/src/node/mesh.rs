@@ -82,6 +82,8 @@ pub enum MeshEvent {
     },
     /// A valid receipt of something that is or was ours, or of anything else that was carried.
     Receipted {
+        /// Over which link it came.
+        link: LinkId,
         /// What was published.
         ack: Ack,
         /// The envelopes that it ended in the bag.
@@ -650,7 +652,7 @@ impl Mesh {
     fn on_receipt(&mut self, now: Now, link: LinkId, ack: Ack, out: &mut Outbox) {
         if let carry::Receipt::New { ended } = self.carry.receipt(now, ack, None, true, out) {
             self.gossip.proved(now, ack, link);
-            self.events.push_back(MeshEvent::Receipted { ack, ended });
+            self.events.push_back(MeshEvent::Receipted { link, ack, ended });
         }
     }
 

@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 
 /// So many lines have a say at a time: one's own and those of the latest links.
 const MAX_LINES: usize = 64;
-/// One's own line gives so many at each turn of the others.
-const OWN_AT_A_TURN: usize = 4;
 /// Things that are looked at, at most: the rest goes on in no order.
 const MAX_LOOKED: usize = 4_096;
 /// One's own line: above all others.
@@ -45,23 +43,21 @@ impl Lines {
         let mut lines: Vec<_> = self
             .latest()
             .into_iter()
-            .map(|line| (line, self.0.range((line, 0, 0)..=(line, u64::MAX, Slot::MAX))))
+            .map(|line| self.0.range((line, 0, 0)..=(line, u64::MAX, Slot::MAX)))
             .collect();
         let (mut names, mut looked) = (Vec::new(), 0);
         while names.len() < most && looked < MAX_LOOKED && !lines.is_empty() {
-            lines.retain_mut(|(line, things)| {
-                let mut turn = if *line == OWN { OWN_AT_A_TURN } else { 1 };
-                while turn > 0 {
+            lines.retain_mut(|things| {
+                loop {
                     let Some((_, _, slot)) = things.next().filter(|_| looked < MAX_LOOKED) else {
                         return false;
                     };
                     looked += 1;
                     if let Some(name) = name(*slot) {
                         names.push(name);
-                        turn -= 1;
+                        return true;
                     }
                 }
-                true
             });
         }
         names.truncate(most);
@@ -101,15 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn each_line_gives_one_at_a_turn_and_ones_own_gives_four() {
+    fn each_line_gives_one_at_a_turn_and_ones_own_gives_no_more() {
         let mut lines = Lines::default();
         for slot in 0..10 {
             lines.add(7, 100 + u64::from(slot), slot);
         }
         lines.add(8, 500, 50);
         (60..66).for_each(|slot| lines.add(number(true, None), u64::from(slot), slot));
-        let first = lines.foremost(9, named);
-        assert_eq!(slots(&first), [60, 61, 62, 63, 50, 0, 64, 65, 1]);
+        let first = lines.foremost(7, named);
+        assert_eq!(slots(&first), [60, 50, 0, 61, 1, 62, 2]);
         let all = lines.foremost(99, named);
         assert_eq!(all.len(), 17);
         lines.remove(8, 500, 50);

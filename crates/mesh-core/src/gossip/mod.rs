@@ -61,7 +61,7 @@ pub struct Config {
     pub public: Rate,
     /// Envelopes that are asked for at a time on a fast link. Default 256.
     pub fast_window: usize,
-    /// The same on a slow one: the sender chooses the order among them. Default 128.
+    /// The same on a slow one: the sender chooses the order among them. Default 1,024.
     pub slow_window: usize,
 }
 
@@ -78,7 +78,7 @@ impl Default for Config {
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
             fast_window: 256,
-            slow_window: 128,
+            slow_window: 1_024,
         }
     }
 }
@@ -205,7 +205,7 @@ impl State {
             self.send_digest(link, bag);
         }
         let few = bag.short_of_hops(MAX_RAISES);
-        self.ask_for_hops(now, link, few);
+        self.ask_for_hops(link, few);
         let said = self.receipts.link_up(link);
         self.say(said);
     }
@@ -246,9 +246,9 @@ impl State {
                 self.on_reconcile(now, link, set, run, from_dialer, &message, bag);
             }
             Frame::Have(ids) => self.on_have(now, link, ids, bag),
-            Frame::Want { least, ids } => self.on_want(link, least, ids, bag),
+            Frame::Want { least, ids } => self.on_want(now, link, least, ids, bag),
             Frame::Kept(ids) => {
-                self.on_kept(link, ids, bag);
+                self.on_kept(now, link, ids, bag);
                 self.offer(now, link, bag);
             }
             Frame::Receipts(acks) => self.on_receipts(now, link, acks),
@@ -267,7 +267,7 @@ impl State {
         if let Some(waited) = waited {
             self.wanted.came(waited);
         }
-        waited.is_some() || live.contact.is_some()
+        waited.is_some() || live.raised(id) || live.contact.is_some()
     }
 
     /// What came is held now, or has reached its end here: it is announced to the others, and its bringer
@@ -458,9 +458,9 @@ impl State {
         }
     }
 
-    fn on_kept(&mut self, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
+    fn on_kept(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
         if let Some(live) = self.links.get_mut(&link) {
-            live.offers.kept(ids.len());
+            ids.iter().for_each(|id| live.offers.has(*id, now.mono));
             live.pushed.take_if(|(id, _)| ids.contains(id));
         }
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));

@@ -9,7 +9,7 @@ use crate::border::{Profile, Role};
 use crate::id::{AccountId, Ack, ShortId};
 use crate::time::Time;
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A pipe slower than this is slow, in bytes per second.
 const SLOW: u32 = 200_000;
@@ -36,7 +36,8 @@ pub(super) struct Link {
     pub(super) sync: Sync,
     pub(super) wants: LinkWants,
     pub(super) offers: Offers,
-    pub(super) raises: BTreeSet<ShortId>,
+    /// Copies with more hops that were asked for, and whether they may still come.
+    pub(super) raises: BTreeMap<ShortId, bool>,
     /// What was sent unasked, since when, until the neighbour keeps it.
     pub(super) pushed: Option<(ShortId, Time)>,
     pub(super) intake: Option<Bucket>,
@@ -75,7 +76,7 @@ impl Link {
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
             offers: Offers::default(),
-            raises: BTreeSet::new(),
+            raises: BTreeMap::new(),
             pushed: None,
             intake: None,
             receipts_in: None,
@@ -97,6 +98,19 @@ impl Link {
         self.contact = contact;
         self.intake = contact.is_none().then(|| Bucket::new(intake, now));
         self.receipts_in = contact.is_none().then(|| Bucket::new(config.receipts, now));
+    }
+
+    /// Whether a copy of `id` with more hops is to be asked for: once, and of so many names at most.
+    pub(super) fn raise(&mut self, id: ShortId) -> bool {
+        self.raises.len() < MAX_RAISES && !self.raises.contains_key(&id) && {
+            self.raises.insert(id, true);
+            true
+        }
+    }
+
+    /// Something came: whether it is the first answer to that.
+    pub(super) fn raised(&mut self, id: ShortId) -> bool {
+        self.raises.get_mut(&id).is_some_and(core::mem::take)
     }
 
     /// When something is looked at next.

@@ -12,8 +12,10 @@ use crate::wire::frame::{Frame, Set};
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-/// A message of a comparison of so many bytes means a large difference: some hundred names.
-const LARGE_DIFFERENCE: usize = 2_048;
+/// Messages of a comparison with so many bytes ...
+const LONG: usize = 2_048;
+/// ... mean a large difference where there are so many of them: some hundred names.
+const MANY_LONG: u8 = 3;
 /// Names at a time.
 pub(super) const AT_A_TIME: usize = 64;
 /// More are named when the neighbour waits for no more than so many.
@@ -23,65 +25,86 @@ const EVERY: Duration = Duration::from_millis(250);
 /// After so many that the neighbour wanted nothing of, what is not known to be lacking is named no more.
 const MAX_IDLE: u8 = 4;
 /// Names that are not known to be lacking, in all.
-const MAX_NAMED: usize = 8_192;
+const MAX_NAMED: usize = 4_096;
 /// Names that the neighbour is known to lack and that wait to be named; the next comparison finds the rest.
-const MAX_LACKED: usize = 65_536;
+const MAX_LACKED: usize = 4_096;
+/// Names that the neighbour wants and did not confirm.
+const MAX_WAITING: usize = 4_096;
+/// After so long without a word about any of them they are waited for no more: they fell out of a queue, or were refused.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was and will be named to one neighbour.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
-    /// The difference turned out to be large.
-    large: bool,
+    /// Long messages of comparisons.
+    long: u8,
     /// The comparison begins to tell what the neighbour lacks.
     known: bool,
     lacked: BTreeSet<ShortId>,
     named: BTreeSet<ShortId>,
     last: Option<Time>,
     /// What the neighbour wants and did not confirm.
-    waits: usize,
+    waiting: BTreeSet<ShortId>,
+    /// When it last wanted or confirmed any of that.
+    heard: Time,
     /// Whether it wanted anything since the last time.
     useful: bool,
     idle: u8,
 }
 
 impl Offers {
-    pub(super) fn is_large(&mut self) {
-        self.large = true;
+    /// A long message of a comparison came.
+    fn came_long(&mut self) {
+        self.long = self.long.saturating_add(1);
     }
 
     /// The neighbour lacks these.
     pub(super) fn lacks(&mut self, names: impl IntoIterator<Item = ShortId>) {
-        self.known = true;
         let room = MAX_LACKED.saturating_sub(self.lacked.len());
         self.lacked.extend(names.into_iter().take(room));
+        // The first answers tell of no difference yet: until one does, guesses are better than nothing.
+        self.known |= !self.lacked.is_empty();
     }
 
-    /// The neighbour has it.
-    pub(super) fn has(&mut self, id: ShortId) {
+    /// The neighbour has it, from here or from elsewhere.
+    pub(super) fn has(&mut self, id: ShortId, now: Time) {
         self.lacked.remove(&id);
+        if self.waiting.remove(&id) {
+            self.heard = now;
+        }
     }
 
-    pub(super) fn wanted(&mut self, names: usize) {
-        self.waits += names;
+    /// The neighbour wants these, and they are on their way.
+    pub(super) fn wanted(&mut self, ids: &[ShortId], now: Time) {
+        let room = MAX_WAITING.saturating_sub(self.waiting.len());
+        self.waiting.extend(ids.iter().take(room));
+        self.heard = now;
         self.useful = true;
-    }
-
-    pub(super) fn kept(&mut self, names: usize) {
-        self.waits = self.waits.saturating_sub(names);
     }
 
     /// Whether more shall be named now; asked when something was wanted, confirmed or found.
     fn is_due(&self, now: Time) -> bool {
-        self.goes_on() && self.last.is_none_or(|last| now.since(last) >= EVERY)
+        self.next_at().is_some_and(|at| at <= now)
     }
 
-    fn goes_on(&self) -> bool {
-        let by_guess = self.large && !self.known && self.idle < MAX_IDLE && self.named.len() < MAX_NAMED;
-        self.waits <= LOW && (by_guess || !self.lacked.is_empty())
+    /// When more shall be named: at once the first time.
+    fn next_at(&self) -> Option<Time> {
+        let paced = self.last.map_or(Time(0), |last| last + EVERY);
+        let busy = self.waiting.len() > LOW;
+        self.has_more().then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced })
+    }
+
+    fn has_more(&self) -> bool {
+        let is_large = self.long >= MANY_LONG;
+        let by_guess = is_large && !self.known && self.idle < MAX_IDLE && self.named.len() < MAX_NAMED;
+        by_guess || !self.lacked.is_empty()
     }
 
     /// What is to be named now.
     fn take(&mut self, now: Time, bag: &dyn Bag) -> Vec<ShortId> {
+        if self.waiting.len() > LOW {
+            self.waiting.clear();
+        }
         let (known, lacked, named) = (self.known, &self.lacked, &self.named);
         let skip = |id: ShortId| if known { !lacked.contains(&id) } else { named.contains(&id) };
         let mut names = bag.foremost(AT_A_TIME, &skip);
@@ -100,23 +123,25 @@ impl Offers {
             self.idle = MAX_IDLE;
         }
         (self.last, self.useful) = (Some(now), false);
+        // Which of them came first tells who wrote them.
+        names.sort_unstable();
         names
     }
 
     /// When there may be more to name.
     pub(super) fn next(&self) -> Option<Time> {
-        self.last.filter(|_| self.goes_on()).map(|last| last + EVERY)
+        self.last.and_then(|_| self.next_at())
     }
 }
 
 impl State {
-    /// A long message of the comparison means a large difference.
+    /// Long messages of the comparison mean a large difference; on fast links it is over soon all the same.
     pub(super) fn look_at_size(&mut self, link: LinkId, set: Set, len: usize) {
         if set == Set::Sealed
-            && len >= LARGE_DIFFERENCE
-            && let Some(live) = self.links.get_mut(&link)
+            && len >= LONG
+            && let Some(live) = self.links.get_mut(&link).filter(|live| live.slow)
         {
-            live.offers.is_large();
+            live.offers.came_long();
         }
     }
 
@@ -139,25 +164,60 @@ mod tests {
 
     fn large() -> Offers {
         let mut offers = Offers::default();
-        offers.is_large();
+        (0..MANY_LONG).for_each(|_| offers.came_long());
         offers
     }
 
     #[test]
     fn nothing_is_named_where_the_difference_is_small() {
-        assert!(!Offers::default().is_due(Time(0)));
-        assert!(large().is_due(Time(0)));
+        let mut offers = Offers::default();
+        (1..MANY_LONG).for_each(|_| offers.came_long());
+        assert!(!offers.is_due(Time(0)) && large().is_due(Time(0)));
     }
 
     #[test]
     fn more_is_named_when_the_neighbour_has_time_for_it() {
         let (bag, mut offers) = (Names::of(0..1_000), large());
         let first = offers.take(Time(0), &bag);
-        offers.wanted(64);
-        assert!(!offers.is_due(Time(1_000)) && offers.next().is_none());
-        offers.kept(50);
+        offers.wanted(&first, Time(10));
+        assert!(!offers.is_due(Time(1_000)));
+        first[..50].iter().for_each(|id| offers.has(*id, Time(20)));
         assert!(offers.is_due(Time(1_000)) && !offers.is_due(Time(100)));
         assert!(offers.take(Time(1_000), &bag).iter().all(|id| !first.contains(id)));
+    }
+
+    #[test]
+    fn what_is_never_confirmed_is_waited_for_15_seconds() {
+        let (bag, mut offers) = (Names::of(0..1_000), large());
+        let first = offers.take(Time(0), &bag);
+        offers.wanted(&first, Time(10));
+        assert_eq!(offers.next(), Some(Time(15_010)));
+        assert!(!offers.take(Time(15_010), &bag).is_empty());
+        assert_eq!(offers.next(), Some(Time(15_260)), "nothing of the old is waited for");
+    }
+
+    #[test]
+    fn what_the_neighbour_wants_is_remembered_up_to_the_most() {
+        let mut offers = large();
+        let ids: Vec<ShortId> = (0..2 * MAX_WAITING as u128).map(|n| ShortId(n.to_le_bytes())).collect();
+        offers.wanted(&ids, Time(0));
+        assert_eq!(offers.waiting.len(), MAX_WAITING);
+    }
+
+    #[test]
+    fn the_order_in_which_things_are_named_tells_nothing() {
+        let (bag, mut offers) = (Names::of(0..1_000), large());
+        let guessed = offers.take(Time(0), &bag);
+        assert!(guessed.is_sorted());
+        offers.lacks(bag.foremost(100, &|_| false));
+        assert!(offers.take(Time(1_000), &bag).is_sorted());
+    }
+
+    #[test]
+    fn an_answer_without_differences_ends_no_guesses() {
+        let (bag, mut offers) = (Names::of(0..1_000), large());
+        offers.lacks([]);
+        assert_eq!(offers.take(Time(0), &bag).len(), AT_A_TIME);
     }
 
     #[test]
@@ -168,8 +228,7 @@ mod tests {
         let mut offers = large();
         for n in 0..=(MAX_NAMED / AT_A_TIME) as u64 {
             offers.take(Time(n * 1_000), &bag);
-            offers.wanted(1);
-            offers.kept(1);
+            offers.wanted(&[], Time(n * 1_000));
         }
         assert!(!offers.is_due(Time(9_000_000)));
     }
@@ -179,7 +238,7 @@ mod tests {
         let (bag, mut offers) = (Names::of(0..1_000), large());
         let lacked = bag.foremost(100, &|_| false);
         offers.lacks(lacked.clone());
-        offers.has(lacked[0]);
+        offers.has(lacked[0], Time(0));
         let mut named = Vec::new();
         for n in 0..5 {
             if offers.is_due(Time(n * 1_000)) {

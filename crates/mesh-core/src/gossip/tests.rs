@@ -305,11 +305,11 @@ fn copies_with_more_hops_are_asked_for_up_to_the_most_and_new_names_beside_them(
             .sum::<usize>();
     }
     assert_eq!(raised, MAX_RAISES);
-    for (id, bytes) in (0..).map(short_name).zip([300; MAX_RAISES]) {
-        state.arrived(at(11), LinkId(1), id, bytes);
-    }
+    // None of them is answered, and what is new is asked for all the same.
     state.frame(at(12), LinkId(1), Frame::Have(vec![short_name(5_000)]), &bag);
     assert_eq!(sent(&mut state), [(1, want(vec![short_name(5_000)]))]);
+    assert!(state.arrived(at(13), LinkId(1), short_name(0), 300), "a better copy");
+    assert!(!state.arrived(at(14), LinkId(1), short_name(0), 300), "once");
 }
 
 /// What was served to link 1 and what was announced to it.

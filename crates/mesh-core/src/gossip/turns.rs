@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 /// Links whose time is remembered; beyond that what the oldest brought counts as older than this run.
 const MAX_SESSIONS: usize = 4_096;
-/// Seconds that every link is given beyond its own: a meeting has only just begun when it brings the most.
+/// So many of a link's seconds count twice: a meeting has only just begun when it brings the most. No more than twice,
+/// so that whoever comes back under a new name every second has the turns of two.
 const HEAD_START: u32 = 15;
 /// Seconds that count at most.
 const MOST: u32 = 3_600;
@@ -79,7 +80,8 @@ impl Turns {
         let known = via.and_then(|link| Some((link, self.sessions.get(&link)?)));
         let Some((link, session)) = known else { return Turn { source: OLD, weight: UNKNOWN } };
         let stood = session.until.unwrap_or(now).since(session.since).as_secs();
-        let seconds = u32::try_from(stood).unwrap_or(MOST).min(MOST) + HEAD_START;
+        let seconds = u32::try_from(stood).unwrap_or(MOST).clamp(1, MOST);
+        let seconds = seconds + seconds.min(HEAD_START);
         Turn { source: link.0, weight: if session.contact { CONTACT * seconds } else { seconds } }
     }
 }
@@ -100,6 +102,20 @@ mod tests {
         let one = turns.of(Some(LinkId(1)), false, now).weight;
         let ten: u32 = (2..12).map(|n| turns.of(Some(LinkId(n)), false, now).weight).sum();
         assert!(f64::from(ten) < 1.3 * f64::from(one), "{ten} and {one}");
+    }
+
+    #[test]
+    fn attack_46_a_new_name_every_second_has_the_turns_of_two() {
+        let mut turns = Turns::default();
+        turns.up(LinkId(1), Time(0), false);
+        for n in 2..602 {
+            turns.up(LinkId(n), Time(n * 1_000), false);
+            turns.down(LinkId(n), Time((n + 1) * 1_000));
+        }
+        let now = Time(600_000);
+        let one = turns.of(Some(LinkId(1)), false, now).weight;
+        let names: u32 = (2..602).map(|n| turns.of(Some(LinkId(n)), false, now).weight).sum();
+        assert!(names <= 2 * one, "{names} and {one}");
     }
 
     #[test]

@@ -41,9 +41,10 @@ pub struct Config {
     /// Links beside these that have not greeted yet; a further one takes the place of the slowest. Default 32.
     pub greeting: usize,
     /// A neighbour is asked for a sign of life when nothing answered what was sent for this long.
-    /// Default 2 s.
+    /// Default 2 s; four times that on links below 200 kB/s.
     pub ask_after: Duration,
-    /// A link is closed when nothing answered for this long; also when no hello came. Default 6 s.
+    /// A link is closed when nothing answered for this long; also when no hello came. Default 6 s; four times
+    /// that on links below 200 kB/s.
     pub silent_after: Duration,
     /// An idle link beats this often. Default 60 s.
     pub beat_every: Duration,
@@ -69,6 +70,10 @@ impl Default for Config {
     }
 }
 
+/// Links below so many bytes per second are slow ...
+const SLOW: u32 = 200_000;
+/// ... and are waited for so many times as long.
+const SLOW_PATIENCE: u32 = 4;
 /// How long a fault weighs.
 const FAULT_DECAY: Duration = Duration::from_secs(10);
 /// The listener beats this much later than the dialer, whose beat then serves both.
@@ -518,7 +523,7 @@ impl State {
     fn tick_link(&mut self, now: Now, link: LinkId, root: &impl Fn() -> Root, out: &mut Outbox) {
         let Some(live) = self.links.get_mut(&link) else { return };
         let waited = live.owed.map(|owed| now.mono.since(owed));
-        if waited.is_some_and(|waited| waited >= self.config.silent_after) {
+        if waited.is_some_and(|waited| waited >= self.config.silent_after * live.patience()) {
             return self.close(link, CloseReason::Silent, out);
         }
         let ask = live.ask_at(&self.config).is_some_and(|at| at <= now.mono);
@@ -593,14 +598,20 @@ impl Link {
         }
     }
 
+    /// How many times as long is waited for a sign of life: on a slow link what is said stands in line behind much
+    /// else, at both ends, and its radio tells by itself when the neighbour is gone.
+    fn patience(&self) -> u32 {
+        if self.profile.typical_rate < SLOW { SLOW_PATIENCE } else { 1 }
+    }
+
     /// When to ask for a sign of life: after what was sent, and again after having asked.
     fn ask_at(&self, config: &Config) -> Option<Time> {
         let owed = self.owed?;
-        Some(self.asked.map_or(owed, |asked| asked.max(owed)) + config.ask_after)
+        Some(self.asked.map_or(owed, |asked| asked.max(owed)) + config.ask_after * self.patience())
     }
 
     fn wakeup(&self, config: &Config) -> Time {
-        let silent = self.owed.map_or(Time::MAX, |owed| owed + config.silent_after);
+        let silent = self.owed.map_or(Time::MAX, |owed| owed + config.silent_after * self.patience());
         if self.their.is_none() {
             return silent;
         }

@@ -53,6 +53,8 @@ pub(super) struct Queue {
     turns: BTreeMap<u64, Turns>,
     /// The sources with something in line, by their next turn.
     next: BTreeSet<(u64, u64)>,
+    /// The same by how much they have in line.
+    lengths: BTreeSet<(usize, u64)>,
     /// The virtual time of the turn at work.
     now: u64,
     places: BTreeMap<ShortId, Place>,
@@ -101,9 +103,12 @@ impl Queue {
             return;
         }
         let Some(turns) = self.turns.get_mut(&place.source) else { return };
+        self.lengths.remove(&(turns.order.len(), place.source));
         turns.order.remove(&(place.order, id));
         if turns.order.is_empty() {
             self.next.remove(&(turns.due, place.source));
+        } else {
+            self.lengths.insert((turns.order.len(), place.source));
         }
     }
 
@@ -126,7 +131,9 @@ impl Queue {
             self.next.insert((turns.due, place.source));
         }
         turns.weight = place.weight.max(1);
+        self.lengths.remove(&(turns.order.len(), place.source));
         turns.order.insert((place.order, id));
+        self.lengths.insert((turns.order.len(), place.source));
     }
 
     /// Whose turn it is, and with what; the turn is used up.
@@ -143,8 +150,7 @@ impl Queue {
 
     /// What goes where there are too many: the last of the longest line.
     fn last(&self) -> Option<ShortId> {
-        let lines = self.next.iter().filter_map(|(_, source)| self.turns.get(source));
-        let longest = lines.max_by_key(|turns| turns.order.len());
+        let longest = self.lengths.last().and_then(|(_, source)| self.turns.get(source));
         let carried = longest.and_then(|turns| turns.order.last()).map(|(_, id)| *id);
         carried.or_else(|| self.first.last().map(|(_, _, id)| *id))
     }

@@ -1,6 +1,6 @@
 //! Beacons that are shown: one line per event, the highest number wins (PROTOCOL.md section 10).
 
-use super::{Node, first_hops};
+use super::Node;
 use crate::border::{BeaconKind, Event, Refusal, Reply};
 use crate::carry::Origin;
 use crate::crypto::beacon::{Beacon, BeaconKey, contact_hint};
@@ -27,6 +27,8 @@ const REPEAT_BEFORE_END: Duration = Duration::from_secs(6 * 3_600);
 const MAX_REPEATS: u16 = 56;
 /// Where saying it again failed, it is tried again after this long.
 const REPEAT_LATER: Duration = Duration::from_secs(600);
+/// A beacon begins with 60 to 63 hops, at random so that they do not tell where it was first said.
+const FIRST_HOPS: (u8, u8) = (60, 4);
 /// An unknown battery, see [`BeaconContent::battery`].
 const UNKNOWN_BATTERY: u8 = 255;
 
@@ -243,7 +245,8 @@ impl Node {
     }
 
     fn publish(&mut self, now: Now, key: &BeaconKey, content: &BeaconContent) -> Result<BeaconView, Refusal> {
-        let hops = first_hops(&mut self.rng);
+        let [random] = self.rng.bytes();
+        let hops = FIRST_HOPS.0 + random % FIRST_HOPS.1;
         let refused = |error: BeaconError| Refusal::Beacon { reason: error.to_string() };
         let beacon = key.sign(content, hops).map_err(refused)?;
         let replaces = self.beacons.replaced(&beacon).unwrap_or(None);

@@ -9,7 +9,7 @@
 //! covers all before it. At most 200 bytes. Verification is `crypto::beacon`'s: a [`RawBeacon`] has the
 //! layout of a beacon and proves nothing.
 
-use super::envelope::{Lifetime, MAX_HOPS, MUTABLE_LEN, PUBLIC_BIT, split_mutable, with_mutable};
+use super::envelope::{Lifetime, MAX_PUBLIC_HOPS, MUTABLE_LEN, PUBLIC_BIT, split_mutable, with_mutable};
 use crate::border::BeaconKind;
 use crate::id::EnvelopeId;
 
@@ -104,7 +104,7 @@ impl BeaconContent {
 pub struct RawBeacon {
     immutable: Vec<u8>,
     content: BeaconContent,
-    /// How many more links it may cross; 0 to [`MAX_HOPS`].
+    /// How many more links it may cross; 0 to [`MAX_PUBLIC_HOPS`].
     pub hops_left: u8,
     /// Accumulated time on its way, in seconds.
     pub age_s: u32,
@@ -118,7 +118,7 @@ impl core::fmt::Debug for RawBeacon {
 }
 
 impl RawBeacon {
-    /// Reads a beacon from the air. Hops above [`MAX_HOPS`] are lowered to it.
+    /// Reads a beacon from the air. Hops above [`MAX_PUBLIC_HOPS`] are lowered to it.
     ///
     /// # Errors
     /// Where the bytes have not the layout of version 1.
@@ -137,7 +137,7 @@ impl RawBeacon {
     /// As [`RawBeacon::from_bytes`].
     pub fn from_parts(immutable: Vec<u8>, hops_left: u8, age_s: u32) -> Result<Self, BeaconError> {
         let content = parse(&immutable)?;
-        Ok(Self { immutable, content, hops_left: hops_left.min(MAX_HOPS), age_s })
+        Ok(Self { immutable, content, hops_left: hops_left.min(MAX_PUBLIC_HOPS), age_s })
     }
 
     /// The bytes for the air.

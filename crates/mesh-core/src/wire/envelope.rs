@@ -25,6 +25,8 @@ pub const MUTABLE_LEN: usize = 5;
 pub const MAX_LEN: usize = HEADER_LEN + 16_384 + MUTABLE_LEN;
 /// The largest hop count that a relay keeps; higher ones are lowered to it.
 pub const MAX_HOPS: u8 = 16;
+/// The same of public things: a call for help crosses a crowd of thousands, which is some forty hops wide.
+pub const MAX_PUBLIC_HOPS: u8 = 64;
 
 /// The size of a body: all bodies of a class are equally long (PROTOCOL.md section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -276,10 +278,13 @@ impl Envelope {
     }
 }
 
-/// What came from the air, taken apart: immutable bytes, hops lowered to [`MAX_HOPS`], age in seconds.
+/// What came from the air, taken apart: immutable bytes, hops lowered to [`MAX_HOPS`] or [`MAX_PUBLIC_HOPS`], age in
+/// seconds.
 pub(crate) fn split_mutable(bytes: &[u8]) -> Option<(&[u8], u8, u32)> {
     let (immutable, &[hops, age @ ..]) = bytes.split_last_chunk::<MUTABLE_LEN>()?;
-    Some((immutable, hops.min(MAX_HOPS), u32::from_le_bytes(age)))
+    let is_public = immutable.first().is_some_and(|version| version & PUBLIC_BIT != 0);
+    let most = if is_public { MAX_PUBLIC_HOPS } else { MAX_HOPS };
+    Some((immutable, hops.min(most), u32::from_le_bytes(age)))
 }
 
 /// The bytes for the air.

@@ -16,12 +16,14 @@ pub struct Rate {
 pub(super) struct Bucket {
     rate: Rate,
     level: u64,
+    /// What was taken beyond what was there: it is paid back before the level rises.
+    debt: u64,
     at: Time,
 }
 
 impl Bucket {
     pub(super) fn new(rate: Rate, now: Time) -> Self {
-        Self { rate, level: rate.burst.saturating_mul(1000), at: now }
+        Self { rate, level: rate.burst.saturating_mul(1000), debt: 0, at: now }
     }
 
     /// Takes `amount` where it is there.
@@ -41,6 +43,15 @@ impl Bucket {
         self.level = self.level.saturating_sub(amount.saturating_mul(1000));
     }
 
+    /// Takes `amount` for what has happened already; what is missing, up to the burst, is owed.
+    pub(super) fn owe(&mut self, amount: u64, now: Time) {
+        self.fill(now);
+        let amount = amount.saturating_mul(1000);
+        let missing = amount.saturating_sub(self.level);
+        self.level = self.level.saturating_sub(amount);
+        self.debt = self.debt.saturating_add(missing).min(self.rate.burst.saturating_mul(1000));
+    }
+
     pub(super) fn is_empty(&mut self, now: Time) -> bool {
         self.fill(now);
         self.level == 0
@@ -50,6 +61,9 @@ impl Bucket {
         let passed = now.0.saturating_sub(self.at.0);
         self.at = now;
         let gained = passed.saturating_mul(self.rate.per_second);
+        let paid = gained.min(self.debt);
+        self.debt -= paid;
+        let gained = gained - paid;
         self.level = self.level.saturating_add(gained).min(self.rate.burst.saturating_mul(1000));
     }
 }
@@ -74,5 +88,14 @@ mod tests {
         bucket.charge(100, Time(0));
         assert!(bucket.is_empty(Time(0)));
         assert!(!bucket.is_empty(Time(1)));
+    }
+
+    #[test]
+    fn what_is_owed_is_paid_back_first_and_is_never_more_than_the_burst() {
+        let mut bucket = Bucket::new(Rate { burst: 10, per_second: 1 }, Time(0));
+        bucket.owe(12, Time(0));
+        assert!(bucket.is_empty(Time(2_000)) && !bucket.is_empty(Time(2_001)));
+        bucket.owe(1_000, Time(2_001));
+        assert!(bucket.is_empty(Time(12_001)) && !bucket.is_empty(Time(12_100)));
     }
 }

@@ -86,6 +86,9 @@ impl Default for Config {
 /// With more links than this a public thing is announced and not pushed: each of the others may have it already.
 const PUSHED_LINKS: usize = 3;
 
+/// A public thing that was asked for counts like so many bytes: it has to be verified, and goes on to everybody.
+const PUBLIC_COST: u64 = 4 * 1024;
+
 /// What of a name is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -305,11 +308,17 @@ impl State {
         self.flush(now);
     }
 
-    /// A public thing came. `false` where the link brings too many: it is dropped, and asked for again when
-    /// the sets are compared.
+    /// A public thing came. `false` where the link brings too many unasked: it is dropped, and asked for when the
+    /// sets are compared. One that was asked for counts with what a stranger is asked for: it is asked for less.
     pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
-        live.wants.arrived(id, now.mono).is_some() || live.public_in.take(1, now.mono)
+        if live.wants.arrived(id, now.mono).is_none() {
+            return live.public_in.take(1, now.mono);
+        }
+        if let Some(intake) = &mut live.intake {
+            intake.owe(PUBLIC_COST, now.mono);
+        }
+        true
     }
 
     /// A public thing is held now: where neighbours are few they get it unasked; in a crowd, where each would get
@@ -317,9 +326,10 @@ impl State {
     pub fn accepted_public(&mut self, now: Now, id: ShortId, from: Option<LinkId>, bag: &dyn Bag) {
         let holders = self.wanted.release(id);
         let crowded = self.links.len() > PUSHED_LINKS;
+        let goes_on = may_go(bag.standing(id));
         for (link, live) in &mut self.links {
             let asked = live.wants.cancel(id, now.mono);
-            if Some(*link) == from || (holders.contains(link) && !asked) {
+            if !goes_on || Some(*link) == from || (holders.contains(link) && !asked) {
                 continue;
             }
             if crowded {
@@ -352,9 +362,14 @@ impl State {
         self.air.again(id);
     }
 
-    /// Whether something that was said to everybody may be taken in now.
-    pub fn may_take_from_air(&mut self, now: Now) -> bool {
-        self.air.may_take(now.mono)
+    /// Whether something new that was said to everybody may be verified now.
+    pub fn may_take_from_air(&mut self, now: Now, id: ShortId) -> bool {
+        self.air.may_take(now.mono, id)
+    }
+
+    /// Something that was said to everybody is forged: it is not verified again.
+    pub fn forged(&mut self, id: ShortId) {
+        self.air.forged(id);
     }
 
     /// What came is not held: it is not asked of this link again, but of others.

@@ -14,6 +14,8 @@ pub(super) struct Names {
     gathered: std::cell::Cell<u32>,
     few_hops: bool,
     to: Option<AccountId>,
+    /// Held things may cross no further link.
+    no_hops: bool,
 }
 
 impl Names {
@@ -47,7 +49,8 @@ impl Bag for Names {
         low[..16].copy_from_slice(&id.0);
         match self.held.range(low..).next() {
             Some(name) if name[..16] == id.0 => {
-                Standing::Held { hops: 9, own: self.to.is_some(), few_hops: self.few_hops, to: self.to }
+                let hops = if self.no_hops { 0 } else { 9 };
+                Standing::Held { hops, own: self.to.is_some(), few_hops: self.few_hops, to: self.to }
             }
             _ => Standing::Unknown,
         }
@@ -362,4 +365,40 @@ fn what_nobody_asked_for_is_taken_from_a_contact_alone() {
     let (mut state, _) = mail();
     assert!(state.arrived(at(0), LinkId(1), short_name(9), 300));
     assert!(!state.arrived(at(0), LinkId(2), short_name(9), 300));
+}
+
+#[test]
+fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_crowd() {
+    for (no_hops, hear) in [(true, 0), (false, 4)] {
+        let bag = Names { no_hops, ..Names::of([1]) };
+        let mut state = state(5, &bag);
+        state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &bag);
+        assert_eq!(served_and_announced(&mut state), (vec![], vec![short_name(1); hear]));
+    }
+}
+
+#[test]
+fn a_stranger_is_asked_for_no_more_public_things_than_its_budget_has() {
+    let bag = Names::default();
+    let mut state = state(4, &bag);
+    let mut taken = 0;
+    for step in 0..100 {
+        let now = at(step * SECOND / 10);
+        let names = (step * 300..(step + 1) * 300).map(short_name).collect();
+        state.frame(now, LinkId(1), Frame::Have(names), &bag);
+        let mut asked: VecDeque<ShortId> = VecDeque::new();
+        loop {
+            for (_, frame) in sent(&mut state) {
+                if let Frame::Want { ids, .. } = frame {
+                    asked.extend(ids);
+                }
+            }
+            let Some(id) = asked.pop_front() else { break };
+            assert!(state.arrived_public(now, LinkId(1), id));
+            state.accepted_public(now, id, Some(LinkId(1)), &bag);
+            taken += 1;
+        }
+    }
+    // 4 MiB at once and 1 MiB per second, 4 KiB each, and what was under way when the budget ended.
+    assert!((3_000..1_024 + 10 * 256 + 512).contains(&taken), "{taken}");
 }

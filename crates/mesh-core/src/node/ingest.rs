@@ -11,6 +11,7 @@ use crate::id::{AccountId, Ack, EnvelopeId, LinkId};
 use crate::store::ReadError;
 use crate::time::{Now, Time};
 use crate::wire::Envelope;
+use crate::wire::beacon::RawBeacon;
 use core::time::Duration;
 
 /// First contacts that wait for the budget of trials; what is beyond comes again with its next sealing.
@@ -60,7 +61,8 @@ impl Node {
             let age = Duration::from_secs(envelope.age_s.into());
             // A refusal (no room) is the bag's decision; the neighbour learns it by not being told "kept".
             if let Ok(id) = self.mesh.keep(now, envelope, origin, &mut self.outbox) {
-                self.forecast.seen(now.mono, id, age);
+                let is_held = |id| self.mesh.held_since(id).is_some();
+                self.forecast.seen(now.mono, id, age, Some(link), &is_held);
             }
         }
         Ok(())
@@ -169,10 +171,11 @@ impl Node {
 
     /// Somebody said a public thing to everybody in reach. Who it was nobody knows, so nobody is blamed.
     pub(super) fn on_overheard(&mut self, now: Now, bytes: &[u8]) {
-        if self.mesh.overheard(now, bytes)
-            && let Ok(beacon) = Beacon::from_bytes(bytes)
-        {
-            self.take_beacon(now, beacon, bytes, Origin::Air);
+        let Ok(raw) = RawBeacon::from_bytes(bytes) else { return };
+        let Some(id) = self.mesh.overheard(now, bytes, &mut self.outbox) else { return };
+        match Beacon::verify(raw) {
+            Ok(beacon) => self.take_beacon(now, beacon, bytes, Origin::Air),
+            Err(_) => self.mesh.forged(id),
         }
     }
 

@@ -82,6 +82,8 @@ pub enum MeshEvent {
     },
     /// A valid receipt of something that is or was ours, or of anything else that was carried.
     Receipted {
+        /// Over which link it came.
+        link: LinkId,
         /// What was published.
         ack: Ack,
         /// The envelopes that it ended in the bag.
@@ -218,13 +220,28 @@ impl Mesh {
         self.gossip.around(nodes);
     }
 
-    /// [`Input::Overheard`](crate::Input::Overheard): whether it is new, and may be verified and kept with
-    /// [`Mesh::keep_public`].
-    pub fn overheard(&mut self, now: Now, bytes: &[u8]) -> bool {
+    /// [`Input::Overheard`](crate::Input::Overheard): its name where it is new and may be verified now. Answer with
+    /// [`Mesh::keep_public`] or [`Mesh::forged`].
+    pub fn overheard(&mut self, now: Now, bytes: &[u8], out: &mut Outbox) -> Option<EnvelopeId> {
         let parcel = Parcel::public(bytes, Lifetime::Fortnight.span());
-        let Some(parcel) = parcel.filter(|_| bytes.len() <= MAX_BROADCAST) else { return false };
-        self.gossip.overheard(parcel.id.short());
-        self.carry.check(now, &parcel) == Ok(Kept::New) && self.gossip.may_take_from_air(now)
+        let parcel = parcel.filter(|_| bytes.len() <= MAX_BROADCAST)?;
+        let id = parcel.id;
+        match self.carry.check(now, &parcel) {
+            Ok(Kept::New) => return self.gossip.may_take_from_air(now, id.short()).then_some(id),
+            // What is held was verified, and a copy under its name says the same.
+            Ok(Kept::Raised) => {
+                self.gossip.overheard(id.short());
+                self.raise_public(now, parcel, Origin::Air, out);
+            }
+            Err(Refused::Known) => self.gossip.overheard(id.short()),
+            Err(_) => {}
+        }
+        None
+    }
+
+    /// What was overheard under this name is forged.
+    pub fn forged(&mut self, id: EnvelopeId) {
+        self.gossip.forged(id.short());
     }
 
     /// [`Input::Tick`](crate::Input::Tick).
@@ -530,10 +547,26 @@ impl Mesh {
                 let (id, arrival) = (parcel.id, Arrival::Public(bytes));
                 self.events.push_back(MeshEvent::Arrived { link, id, arrival });
             }
-            Ok(Kept::Raised) | Err(Refused::Known) => self.gossip.known(now, parcel.id.short(), link),
+            Ok(Kept::Raised) => {
+                let origin = Origin::Link { link, contact: self.is_contact(link) };
+                self.gossip.known(now, parcel.id.short(), link);
+                self.raise_public(now, parcel, origin, out);
+            }
+            Err(Refused::Known) => self.gossip.known(now, parcel.id.short(), link),
             Err(_) => {
                 self.gossip.declined(now, parcel.id.short(), link, &View { carry: &self.carry, now });
             }
+        }
+    }
+
+    /// More hops of a public thing that is held. It goes on once more where it hardly could before.
+    fn raise_public(&mut self, now: Now, parcel: Parcel, origin: Origin, out: &mut Outbox) {
+        let few = |item: carry::Item| item.hops <= carry::FEW_HOPS;
+        // What is raised is held already, and nothing refuses it.
+        if self.carry.item(parcel.id.short()).is_some_and(few) {
+            let _ = self.keep_parcel(now, parcel, origin, out);
+        } else {
+            let _ = self.carry.keep(now, parcel, origin, out);
         }
     }
 
@@ -619,7 +652,7 @@ impl Mesh {
     fn on_receipt(&mut self, now: Now, link: LinkId, ack: Ack, out: &mut Outbox) {
         if let carry::Receipt::New { ended } = self.carry.receipt(now, ack, None, true, out) {
             self.gossip.proved(now, ack, link);
-            self.events.push_back(MeshEvent::Receipted { ack, ended });
+            self.events.push_back(MeshEvent::Receipted { link, ack, ended });
         }
     }
 

@@ -373,7 +373,8 @@ impl Node {
         let out = &mut self.outbox;
         let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
-        self.forecast.seen(now.mono, envelope, Duration::ZERO);
+        let is_held = |id| self.mesh.held_since(id).is_some();
+        self.forecast.seen(now.mono, envelope, Duration::ZERO, None, &is_held);
         let expires = now.mono + lifetime.span();
         let place = sealed.place;
         self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0, place }, out);
@@ -600,8 +601,8 @@ impl Node {
             }
             MeshEvent::Lost { id } => self.chat.resend(now, &[id]),
             MeshEvent::Carried { link, id } => self.chat.kept(now, id, link, out),
-            MeshEvent::Receipted { ack, ended } => {
-                ended.iter().for_each(|id| self.forecast.receipted(now.mono, *id));
+            MeshEvent::Receipted { link, ack, ended } => {
+                ended.iter().for_each(|id| self.forecast.receipted(now.mono, *id, link));
                 let commit = commitment(ack);
                 self.sessions.receipted(now, commit, out);
                 self.chat.acked(now, commit, out);

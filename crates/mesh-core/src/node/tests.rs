@@ -416,6 +416,28 @@ fn what_was_superseded_before_it_came_is_asked_of_nobody_again() {
 }
 
 #[test]
+fn attack_43_a_call_that_came_without_hops_goes_on_when_a_better_copy_comes_by_air_or_link() {
+    for by_air in [true, false] {
+        let mut village = Village::new(&["Asha", "Bela"]);
+        village.join(0, 1);
+        stranger(&mut village, 0, LinkId(9));
+        let beacon = call(&BeaconKey::generate(&mut Rng::new([1; 32])), 1);
+        let mut spent = beacon.clone();
+        spent.set_mutable(0, 0);
+        for bytes in [spent.to_bytes(), beacon.to_bytes()] {
+            assert!(village.nodes[1].0.beacons(village.now).is_empty());
+            if by_air {
+                village.input(0, Input::Overheard { medium: crate::Medium::Ble, bytes: &bytes });
+            } else {
+                village.input(0, Input::Frame { link: LinkId(9), bytes: &Frame::Public(bytes).to_bytes() });
+            }
+            village.settle();
+        }
+        assert_eq!(village.nodes[1].0.beacons(village.now).len(), 1, "by air: {by_air}");
+    }
+}
+
+#[test]
 fn own_beacons_beyond_the_most_are_refused_until_one_is_taken_back() {
     let mut village = Village::new(&["Asha"]);
     let beacon = || Command::Beacon { kind: crate::BeaconKind::Sos, text: "roof".into(), position: None };

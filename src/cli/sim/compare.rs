@@ -46,7 +46,8 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         Some(scenario) => {
             let scenario = absolute(scenario);
             let course = Course { scenario, small: args.small, seeds: args.seeds, build: args.build };
-            let both = move || Ok((commits::outcomes(&args.a, &course)?, commits::outcomes(&args.b, &course)?));
+            let both =
+                move || Ok((commits::outcomes(&args.a, &course)?, commits::outcomes(&args.b, &course)?));
             away(both).await?
         }
     };

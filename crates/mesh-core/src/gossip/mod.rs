@@ -9,6 +9,8 @@
 
 mod asking;
 mod bucket;
+#[cfg(test)]
+mod contact_tests;
 mod neighbour;
 mod receipts;
 mod reconcile;

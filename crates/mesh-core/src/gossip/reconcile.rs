@@ -375,7 +375,8 @@ impl State {
     }
 }
 
-fn brief(bag: &dyn Bag, set: Set) -> Brief {
+/// What digests show of a set.
+pub(super) fn brief(bag: &dyn Bag, set: Set) -> Brief {
     let [a, b, c, d, ..] = bag.root(set);
     [a, b, c, d]
 }

@@ -152,3 +152,55 @@ pub(super) fn is_small(set: Set, names: u32) -> bool {
     let bytes = (names as usize).saturating_mul(Name::len(set));
     bytes <= Part::len(set, FIRST) - Part::len(set, 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ShortId;
+
+    fn names(numbers: core::ops::Range<u64>) -> impl Iterator<Item = Name> {
+        let short = |n: u64| ShortId(*blake3::hash(&n.to_le_bytes()).as_bytes().first_chunk().unwrap());
+        numbers.map(move |n| short(n).into())
+    }
+
+    fn reading(ours: core::ops::Range<u64>, theirs: core::ops::Range<u64>) -> (Reading, Sketch) {
+        let own = Arc::new(Sketch::of(1, MOST, names(ours)));
+        let far = Sketch::of(1, MOST, names(theirs));
+        (Reading::begin(&far.part(Set::Sealed, 1, false, 0..0), own, None), far)
+    }
+
+    #[test]
+    fn the_first_part_tells_about_how_many_differences_there_are() {
+        for (ours, theirs) in [(100, 100), (500, 500), (0, 3_000), (3_000, 0), (2_000, 500)] {
+            let (mut reading, far) = reading(0..1_000 + ours, (100_000 - theirs)..100_000);
+            assert!(matches!(reading.take(0, &far.cells()[..FIRST], MOST), Step::More { .. }));
+            let (guess, truth) = (reading.differences() as u64, 1_000 + ours + theirs);
+            assert!((truth / 2..truth * 2).contains(&guess), "{guess} instead of {truth}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_awaited_and_then_read() {
+        let (mut reading, far) = reading(0..300, 100..400);
+        let Step::More { first, end } = reading.take(0, &far.cells()[..FIRST], MOST) else {
+            panic!("too few")
+        };
+        assert_eq!(first, FIRST);
+        assert!((250..700).contains(&end), "{end} cells for 200 differences");
+        assert_eq!(reading.take(first, &far.cells()[first..first + 10], MOST), Step::Wait);
+        assert!(matches!(reading.take(first, &far.cells()[first..end], MOST), Step::Stuck(_)), "a gap");
+    }
+
+    #[test]
+    fn a_sketch_that_would_be_longer_than_the_most_is_given_up() {
+        let (mut reading, far) = reading(0..3_000, 10_000..13_000);
+        assert!(matches!(reading.take(0, &far.cells()[..FIRST], MOST_SLOW), Step::Stuck(_)));
+    }
+
+    #[test]
+    fn few_names_are_no_longer_than_the_first_part() {
+        assert!(is_small(Set::Sealed, 35) && !is_small(Set::Sealed, 36));
+        assert!(is_small(Set::Receipts, 30) && !is_small(Set::Receipts, 31));
+        assert!(!is_small(Set::Sealed, u32::MAX));
+    }
+}

@@ -374,3 +374,135 @@ fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn name(n: u64) -> Name {
+        ShortId(*blake3::hash(&n.to_le_bytes()).as_bytes().first_chunk().unwrap()).into()
+    }
+
+    fn names(numbers: Range<u64>) -> impl Iterator<Item = Name> {
+        numbers.map(name)
+    }
+
+    /// What the cells of two sets tell of their difference.
+    fn told(here: &Sketch, there: &Sketch) -> Option<[BTreeSet<Name>; 2]> {
+        let (found, all) = peel(here.subtract_from(0, there.cells()).unwrap(), here.epoch());
+        let of = |side| found.iter().filter(|found| found.1 == side).map(|found| found.0).collect();
+        all.then(|| [of(Side::Here), of(Side::There)])
+    }
+
+    #[test]
+    fn golden_cells() {
+        // Computed by a second implementation.
+        let hex = |part: &Part| data_encoding::HEXLOWER.encode(&part.to_bytes());
+        let names = [[1, 2, 3, 4, 5, 6, 7, 8], [9; 8]].map(|name| ShortId(name).into());
+        let sketch = Sketch::of(20_000, 40, names);
+        let stand = sketch.cells().iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+        let stand: Vec<(usize, u8)> = stand.map(|(at, cell)| (at, cell.count())).collect();
+        assert_eq!(stand, [(0, 2), (1, 1), (5, 1), (6, 1), (9, 1), (23, 1), (25, 1), (26, 1)]);
+        let cells =
+            "080b0a0d0c0f0e01a63a020909090909090909fe5d0100000000000000000000000000000000000000000000";
+        assert_eq!(hex(&sketch.part(Set::Sealed, 7, false, 0..4)), format!("020007204e020000000000{cells}"));
+        let receipt = Sketch::of(20_000, 2, [Ack([7; 16]).into()]).part(Set::Receipts, 7, true, 0..1);
+        assert_eq!(hex(&receipt), "010207204e010000000000070707070707070707070707070707072abc01");
+    }
+
+    #[test]
+    fn places_become_rare_as_one_half_of_the_inverse() {
+        let mut stands = [0u32; 200];
+        for name in names(0..20_000) {
+            Salted::new(name, 1).places().take_while(|at| *at < 200).for_each(|at| stands[at] += 1);
+        }
+        assert_eq!(stands[0], 20_000);
+        for at in [1, 2, 10, 50, 199] {
+            let expected = 20_000.0 / (1.0 + at as f64 / 2.0);
+            let off = (f64::from(stands[at]) - expected).abs();
+            assert!(off < 5.0 * expected.sqrt(), "cell {at}: {} instead of {expected}", stands[at]);
+        }
+    }
+
+    #[test]
+    fn twenty_six_cells_tell_ten_differences_nearly_always() {
+        let all = |round: u64| {
+            let at = round * 1_000;
+            told(&Sketch::of(5, 26, names(at..at + 5)), &Sketch::of(5, 26, names(at + 5..at + 10))).is_some()
+        };
+        let told = (0..1_000).filter(|round| all(*round)).count();
+        assert!(told >= 945, "{told} of 1,000");
+    }
+
+    #[test]
+    fn fifteen_hundred_cells_tell_a_thousand_differences() {
+        for round in 0..20 {
+            let at = round * 10_000;
+            let (here, there) = (names(at..at + 500), names(at + 500..at + 1_000));
+            assert!(told(&Sketch::of(5, 1_500, here), &Sketch::of(5, 1_500, there)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_name_stands_elsewhere_under_another_salt() {
+        let [a, b] = [1, 2].map(|epoch| Sketch::of(epoch, 500, names(0..1)));
+        assert_ne!(a.cells(), b.cells());
+    }
+
+    #[test]
+    fn a_part_cut_short_is_none() {
+        let bytes = Sketch::of(5, 3, names(0..9)).part(Set::Sealed, 1, true, 0..3).to_bytes();
+        for cut in 0..bytes.len() {
+            let whole = cut >= PART_HEADER && (cut - PART_HEADER).is_multiple_of(11);
+            assert_eq!(Part::read(&bytes[..cut]).is_some(), whole);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn enough_cells_tell_any_difference(
+            common in proptest::collection::btree_set(any::<u64>(), 0..100),
+            here in proptest::collection::btree_set(any::<u64>(), 0..30),
+            there in proptest::collection::btree_set(any::<u64>(), 0..30),
+            epoch in any::<u16>(),
+        ) {
+            let of = |own: &BTreeSet<u64>| common.union(own).map(|n| name(*n)).collect::<BTreeSet<Name>>();
+            let (here, there) = (of(&here), of(&there));
+            let sketches = [&here, &there].map(|set| Sketch::of(epoch, 400, set.iter().copied()));
+            let only = |a: &BTreeSet<Name>, b: &BTreeSet<Name>| a.difference(b).copied().collect::<BTreeSet<Name>>();
+            prop_assert_eq!(told(&sketches[0], &sketches[1]), Some([only(&here, &there), only(&there, &here)]));
+        }
+
+        #[test]
+        fn any_cells_are_peeled_within_bounds(
+            cells in proptest::collection::vec((any::<[u8; 16]>(), any::<u16>(), any::<u8>()), 0..200), epoch in any::<u16>()
+        ) {
+            let cells = cells.into_iter().map(|(name, checks, count)| Cell { names: Name(name), checks, count });
+            let cells: Vec<Cell> = cells.collect();
+            prop_assert!(peel(cells.clone(), epoch).0.len() <= cells.len());
+        }
+
+        #[test]
+        fn attack_48_a_name_that_comes_back_again_and_again_ends_the_peeling(
+            n in any::<u64>(), len in 1usize..300, times in 2u8..9
+        ) {
+            // The same name alone in cells where it does not stand beside those where it does.
+            let mut cells = Sketch::of(3, len, names(n..n.saturating_add(1))).cells().to_vec();
+            for cell in cells.iter_mut().step_by(usize::from(times)) {
+                *cell = Cell { names: name(n), checks: Salted::new(name(n), 3).check, count: times };
+            }
+            prop_assert!(peel(cells, 3).0.len() <= len);
+        }
+
+        #[test]
+        fn parts_come_back(
+            bytes in proptest::collection::vec(any::<u8>(), 0..400)
+        ) {
+            if let Some(part) = Part::read(&bytes) {
+                prop_assert_eq!(Part::read(&part.to_bytes()), Some(part));
+            }
+        }
+    }
+}

@@ -4,8 +4,9 @@ use super::reconcile::brief;
 use super::sketch::{FIRST, GIFTS, MAX_MORE, MOST, STRIKES};
 use super::tests::{Names, at, drain, name, sent, short_name, state};
 use super::*;
+use crate::rng::Rng;
 use crate::wire::sketch::{Content, Part};
-use proptest::prelude::*;
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use std::collections::BTreeSet;
 
 /// What a meeting came to.

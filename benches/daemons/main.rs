@@ -33,7 +33,8 @@ fn main() -> Result<()> {
     }
     let scale = if std::env::args().any(|arg| arg == "quick") { 10 } else { 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run(scale))
+    // On the runtime's own threads, where a daemon's front ends live.
+    runtime.block_on(async { tokio::spawn(run(scale)).await? })
 }
 
 async fn run(scale: usize) -> Result<()> {

@@ -11,7 +11,7 @@ use starling::transport::LinkIds;
 use starling::transport::lan::{Lan, LanConfig, LanHandle};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc};
@@ -96,38 +96,47 @@ pub(crate) fn main(dir: &Path) -> Result<()> {
     let neighbours = std::env::var(NEIGHBOURS).unwrap_or_default();
     let neighbours: Vec<SocketAddr> =
         neighbours.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    runtime.block_on(async {
-        let mut local = Local::start(dir, &neighbours).await?;
-        println!("{} {}", local.address, local.link().await?);
-        let (lines_tx, mut lines) = mpsc::channel(16);
-        std::thread::spawn(move || {
-            for line in std::io::stdin().lines().map_while(Result::ok) {
-                if lines_tx.blocking_send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        loop {
-            tokio::select! {
-                line = lines.recv() => {
-                    let Some(link) = line else { return Ok(()) };
-                    local.command(Command::Add { link, petname: None }).await?;
-                }
-                notice = local.events.recv() => tell(notice)?,
-            }
-        }
-    })
+    let dir = dir.to_owned();
+    runtime.block_on(async { tokio::spawn(serve(dir, neighbours)).await? })
 }
 
-fn tell(notice: Result<Notice, broadcast::error::RecvError>) -> Result<()> {
-    if let Event::Message(view) = &*notice?.event
-        && view.from.is_some()
-    {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", view.id.to_text())?;
-        out.flush()?;
+async fn serve(dir: PathBuf, neighbours: Vec<SocketAddr>) -> Result<()> {
+    let mut local = Local::start(&dir, &neighbours).await?;
+    println!("{} {}", local.address, local.link().await?);
+    let (lines_tx, mut lines) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if lines_tx.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    loop {
+        tokio::select! {
+            line = lines.recv() => {
+                let Some(link) = line else { return Ok(()) };
+                local.command(Command::Add { link, petname: None }).await?;
+            }
+            notice = local.events.recv() => tell(notice?, &mut local.events)?,
+        }
     }
-    Ok(())
+}
+
+/// Tells what arrived, in one write for all that arrived together.
+fn tell(first: Notice, events: &mut broadcast::Receiver<Notice>) -> Result<()> {
+    let (mut lines, mut notice) = (String::new(), Some(first));
+    while let Some(Notice { event, .. }) = notice {
+        if let Event::Message(view) = &*event
+            && view.from.is_some()
+        {
+            lines.push_str(&view.id.to_text());
+            lines.push('\n');
+        }
+        notice = events.try_recv().ok();
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(lines.as_bytes())?;
+    Ok(out.flush()?)
 }
 
 /// A daemon in a process of its own.

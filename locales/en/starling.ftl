@@ -170,6 +170,8 @@ state-delivered = delivered
 state-read = read
 state-expired = expired
 info = { $id }  { $state }, lives { $left } more
+forecast = About { $percent } % of messages arrive within { $within }, as far as this device can tell.
+forecast-unknown = How long it may take is not known yet: this device has met too few others.
 info-hops = { $hops ->
     [one] over one link
    *[other] over { $hops } links

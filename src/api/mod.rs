@@ -48,6 +48,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/identity", get(people::identity).put(people::set_profile))
         .route("/v1/contacts", get(people::contacts).post(people::add))
         .route("/v1/contacts/{who}", get(people::contact).put(people::rename))
+        .route("/v1/contacts/{who}/forecast", get(people::forecast))
         .route("/v1/contacts/{who}/{decision}", post(people::decide))
         .route("/v1/invites", get(people::invites).post(people::invite_new))
         .route("/v1/invites/{number}", delete(people::invite_revoke))
@@ -194,6 +195,7 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         people::set_profile,
         people::contacts,
         people::contact,
+        people::forecast,
         people::add,
         people::rename,
         people::decide,

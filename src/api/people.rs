@@ -3,8 +3,8 @@
 use super::error::ApiError;
 use super::extract::{Body, Number, Who};
 use super::types::{
-    AddRequest, Added, Contact, ContactDetail, ErrorBody, Identity, Invite, InviteRequest, ProfileRequest,
-    RenameRequest,
+    AddRequest, Added, Contact, ContactDetail, ErrorBody, ForecastDetail, Identity, Invite, InviteRequest,
+    ProfileRequest, RenameRequest,
 };
 use crate::handle::Handle;
 use crate::t;
@@ -48,6 +48,17 @@ pub(super) async fn contact(
 ) -> Result<Json<ContactDetail>, ApiError> {
     let account = handle.resolve(&who).await??;
     Ok(Json(ContactDetail::from(&view(&handle, account).await?)))
+}
+
+/// How long a message to somebody takes that is written now, learnt from this node's own meetings.
+#[utoipa::path(get, path = "/v1/contacts/{who}/forecast", tag = "people", params(("who" = String, Path)),
+    responses((status = 200, body = ForecastDetail), (status = 404, body = ErrorBody)))]
+pub(super) async fn forecast(
+    State(handle): State<Handle>,
+    Path(who): Path<String>,
+) -> Result<Json<ForecastDetail>, ApiError> {
+    let account = handle.resolve(&who).await??;
+    Ok(Json(handle.read(move |node, now| node.forecast(now, Some(account))).await?.into()))
 }
 
 /// Adds a person by link or QR text, and sends a first contact.

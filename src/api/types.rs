@@ -1,7 +1,8 @@
 //! The JSON values of the local API and of `--json` (PROTOCOL.md section 12). Their keys are stable.
 
 use mesh_core::view::{
-    BeaconView, ContactView, IdentityView, InfoView, InviteView, MessageView, PeerView, StatusView,
+    BeaconView, ContactView, ForecastView, IdentityView, InfoView, InviteView, MessageView, PeerView,
+    StatusView,
 };
 use mesh_core::{AccountId, BeaconKind, Medium, Node, Wall};
 use serde::{Deserialize, Serialize};
@@ -181,6 +182,48 @@ pub struct Info {
     pub hops: Option<u8>,
     /// Seconds that it still lives.
     pub expires_in_s: u64,
+    /// How long it may take; absent where that is not known yet, and of messages that have come to their end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
+}
+
+/// How long a message may take: so many in a hundred are delivered within this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Forecast {
+    /// 0 to 100.
+    pub percent: u8,
+    /// Seconds.
+    pub within_s: u64,
+}
+
+impl Forecast {
+    /// One sentence of all that is known.
+    #[must_use]
+    pub fn of(view: &ForecastView) -> Option<Self> {
+        let (within_s, per_mille) = view.about()?;
+        Some(Self { percent: u8::try_from((per_mille + 5) / 10).unwrap_or(100), within_s })
+    }
+}
+
+/// What is known of how long messages to somebody take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForecastDetail {
+    /// In one sentence; `null` while it is not known yet.
+    pub about: Option<Forecast>,
+    /// Step by step; empty while it is not known yet.
+    pub steps: Vec<Forecast>,
+}
+
+impl From<Option<ForecastView>> for ForecastDetail {
+    fn from(view: Option<ForecastView>) -> Self {
+        let percent = |per_mille: u16| u8::try_from((per_mille + 5) / 10).unwrap_or(100);
+        let step = |(within_s, per_mille): &(u64, u16)| Forecast {
+            percent: percent(*per_mille),
+            within_s: *within_s,
+        };
+        let steps = view.iter().flat_map(|view| &view.steps).map(step).collect();
+        Self { about: view.as_ref().and_then(Forecast::of), steps }
+    }
 }
 
 impl From<&InfoView> for Info {
@@ -191,6 +234,7 @@ impl From<&InfoView> for Info {
             carriers: view.carriers,
             hops: view.hops,
             expires_in_s: view.expires_in.as_secs(),
+            forecast: view.forecast.as_ref().and_then(Forecast::of),
         }
     }
 }
@@ -506,7 +550,14 @@ mod tests {
         let identity = Identity { account: String::new(), name: String::new(), link: String::new() };
         assert_eq!(keys(&identity), ["account", "link", "name"]);
         assert_eq!(keys(&Contact::from(&asha())), ["account", "name", "petname", "state", "tag"]);
-        let info = Info { id: String::new(), state: String::new(), carriers: 0, hops: None, expires_in_s: 0 };
+        let info = Info {
+            id: String::new(),
+            state: String::new(),
+            carriers: 0,
+            hops: None,
+            expires_in_s: 0,
+            forecast: None,
+        };
         assert_eq!(keys(&info), ["carriers", "expires_in_s", "hops", "id", "state"]);
         assert_eq!(keys(&Status::from(StatusView::default())), ["carried", "links", "name", "outbox"]);
         let uptime = Duration::from_secs(5);

@@ -25,6 +25,7 @@ fn describe(detail: &InfoDetail) -> String {
     let info = &detail.info;
     let left = super::messages::span(info.expires_in_s);
     let mut lines = vec![t!("info", id = info.id.as_str(), state = state_words(info), left = left)];
+    lines.extend(forecast_words(info));
     if let Some(hops) = info.hops {
         lines.push(t!("info-hops", hops = hops));
     }
@@ -33,6 +34,18 @@ fn describe(detail: &InfoDetail) -> String {
         lines.push(format!("  {:<24}  {:<10}  {at}", clean_line(&recipient.name), recipient.state));
     }
     lines.join("\n")
+}
+
+/// How long it may take, as people say it; nothing of messages that have come to their end.
+pub(super) fn forecast_words(info: &Info) -> Option<String> {
+    match &info.forecast {
+        Some(forecast) => {
+            let within = super::messages::span(forecast.within_s);
+            Some(t!("forecast", percent = forecast.percent, within = within))
+        }
+        None if matches!(info.state.as_str(), "waiting" | "handed_on") => Some(t!("forecast-unknown")),
+        None => None,
+    }
 }
 
 /// The state as people say it.

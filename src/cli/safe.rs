@@ -4,7 +4,8 @@ use super::App;
 
 /// Tell the people nearby that you are safe.
 ///
-/// It is public, like `starling sos`; write your name if they shall know who you are.
+/// It is public, like `starling sos`, and lives for 12 hours; write your name if others than your contacts shall know
+/// who you are.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What else to say, at most 72 bytes.

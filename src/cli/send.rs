@@ -112,6 +112,11 @@ fn rank(state: &str) -> usize {
 }
 
 fn show(app: &App, info: &Info) -> anyhow::Result<()> {
+    if info.forecast.is_some()
+        && let Some(words) = info::forecast_words(info)
+    {
+        app.out.note(&words);
+    }
     app.out.value(info, || t!("sent", id = info.id.as_str(), state = info::state_words(info)))
 }
 

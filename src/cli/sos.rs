@@ -10,8 +10,9 @@ const MAX_BEACON: usize = 72;
 
 /// Call for help from the people nearby. This reaches no emergency service.
 ///
-/// The call is public and signed with a key of its own: everybody near reads it, and nothing in it names
-/// you unless you write it. It is passed on until it is cancelled or a few hours old.
+/// The call is public and signed with a key of its own: everybody near reads it. Your contacts see that it may be
+/// yours; nobody else does unless you write your name. It lives for 12 hours, and while this node runs it is said
+/// again until you take it back, for at most 14 days.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What is needed and where, at most 72 bytes.

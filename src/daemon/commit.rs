@@ -117,7 +117,7 @@ impl Committer {
                 }
                 Output::Notify(seq, event) => told.push((seq, event)),
                 // No radio here advertises; writes were staged before.
-                Output::Advertise { .. } | Output::Store(_) => {}
+                Output::Advertise { .. } | Output::Broadcast { .. } | Output::Store(_) => {}
             }
         }
         self.send(Lane::Control, control);

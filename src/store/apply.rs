@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long a group may wait for others before it is applied.
 const LINGER: Duration = Duration::from_millis(250);
+/// With a group that waited for so long go those that waited for this long: one awakening for many groups.
+const COMPANY: Duration = Duration::from_millis(125);
 /// A backlog of this many bytes is applied without lingering.
 const HURRY: usize = 4 << 20;
 /// Operations applied between two looks at what has been superseded.
@@ -168,6 +170,18 @@ struct Applied {
     seq: u64,
     /// When the first of what is not durable in sled was applied.
     dirty: Option<Instant>,
+    /// When a group had lingered for its time last: those that have [`COMPANY`] then go along.
+    awoke: Instant,
+}
+
+impl Applied {
+    /// Whether a group that was committed at `since` still waits for others.
+    fn lingers(&mut self, since: Instant, now: Instant) -> bool {
+        if now >= since + LINGER {
+            self.awoke = now;
+        }
+        self.awoke < since + COMPANY
+    }
 }
 
 /// The thread's life. Every journal record up to `seq` is applied, maybe not durably. Whatever ends it
@@ -179,9 +193,10 @@ pub(super) fn run(inner: &Inner, seq: u64) {
 }
 
 fn live(inner: &Inner, seq: u64) {
-    let mut applied = Applied { seq, dirty: inner.engine.is_dirty().then(Instant::now) };
+    let now = Instant::now();
+    let mut applied = Applied { seq, dirty: inner.engine.is_dirty().then_some(now), awoke: now };
     loop {
-        let result = match next(inner, applied.dirty) {
+        let result = match next(inner, &mut applied) {
             Next::Stop => return,
             Next::Do(work) => carry_out(inner, &work, &mut applied),
             Next::Chores => inner.do_chores(applied.seq),
@@ -196,7 +211,7 @@ fn live(inner: &Inner, seq: u64) {
 }
 
 /// Waits for work that lingered long enough, or for a chore.
-fn next(inner: &Inner, dirty: Option<Instant>) -> Next {
+fn next(inner: &Inner, applied: &mut Applied) -> Next {
     let backlog = &inner.backlog;
     let mut state = backlog.state();
     loop {
@@ -204,12 +219,14 @@ fn next(inner: &Inner, dirty: Option<Instant>) -> Next {
         if state.stop {
             return Next::Stop;
         }
-        if dirty.is_some_and(|since| state.work.is_empty() || now >= since + SYNC_EVERY) {
+        if applied.dirty.is_some_and(|since| state.work.is_empty() || now >= since + SYNC_EVERY) {
             return Next::Sync;
         }
         let hurry = state.urgent || state.bytes >= HURRY || state.retiring.is_some();
         let due = match state.work.front() {
-            Some(Work::Group { since, .. }) if !hurry && now < *since + LINGER => Some(*since + LINGER),
+            Some(Work::Group { since, .. }) if !hurry && applied.lingers(*since, now) => {
+                Some(*since + LINGER)
+            }
             Some(work) => return Next::Do(work.clone()),
             None => inner.chore_due(),
         };

@@ -182,6 +182,32 @@ async fn ping_under_bulk(station: &mut Station, up: Up, long: Duration) -> Vec<D
 }
 
 #[test]
+fn one_machine_gets_its_share_of_links_however_many_names_it_takes() {
+    const PORT: u16 = 7001;
+    const SHARE: usize = 8;
+    let Some(cable) = Cable::lay() else { return };
+    let address = SocketAddr::from(([10, 77, 0, 2], PORT));
+    let crowd = cable.at(0, move || async move {
+        let config = LanConfig { peers: vec![address.into()], mdns: false, ..on_network() };
+        let crowd: Vec<Station> = (0..2 * SHARE).map(|_| Station::start(config.clone())).collect();
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        drop(crowd);
+    });
+    let counted = cable.at(1, move || async move {
+        let config = LanConfig { listen: vec![address], mdns: false, ..on_network() };
+        let mut station = Station::start(config);
+        let (start, mut most) = (Instant::now(), 0);
+        while start.elapsed() < Duration::from_secs(5) {
+            station.event_within(Duration::from_millis(100)).await;
+            most = most.max(station.handle.link_count());
+        }
+        most
+    });
+    crowd.join().unwrap();
+    assert_eq!(counted.join().unwrap(), SHARE);
+}
+
+#[test]
 fn after_a_cut_the_neighbours_link_again_as_soon_as_the_network_is_back() {
     let Some(cable) = Cable::lay() else { return };
     let (tell, told) = std::sync::mpsc::channel();

@@ -40,7 +40,11 @@ impl Person {
             match effect {
                 Output::Send { link: CABLE, frame, .. } => self.frames.push(frame),
                 Output::Notify(_, event) => self.tell(&event),
-                Output::Send { .. } | Output::Close { .. } | Output::Advertise { .. } | Output::Store(_) => {}
+                Output::Send { .. }
+                | Output::Close { .. }
+                | Output::Advertise { .. }
+                | Output::Broadcast { .. }
+                | Output::Store(_) => {}
             }
         }
     }

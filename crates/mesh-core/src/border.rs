@@ -24,6 +24,21 @@ pub enum Input<'a> {
         /// Signal strength in dBm where the radio tells.
         rssi: Option<i8>,
     },
+    /// A radio of this device can say a public thing to everybody in reach, and hears so many nodes around. Told at
+    /// the start and when the number changed; a radio that cannot is never told of.
+    Around {
+        /// Which radio.
+        medium: Medium,
+        /// Nodes whose advertisements it hears.
+        nodes: u16,
+    },
+    /// Somebody in reach said a public thing to everybody ([`Output::Broadcast`]).
+    Overheard {
+        /// By which radio.
+        medium: Medium,
+        /// Remote bytes: nothing about them is known.
+        bytes: &'a [u8],
+    },
     /// A pipe to a neighbour stands; it is authenticated and encrypted, and says nothing about who that is.
     LinkUp {
         /// Chosen by the transport, never reused in a run.
@@ -80,6 +95,11 @@ pub enum Output {
         /// At most 6 bytes.
         payload: Vec<u8>,
     },
+    /// Say a public thing to everybody in reach, once, by every radio that can ([`Input::Around`]).
+    Broadcast {
+        /// At most [`MAX_BROADCAST`] bytes.
+        bytes: Vec<u8>,
+    },
     /// Close a link.
     Close {
         /// Which.
@@ -90,6 +110,10 @@ pub enum Output {
     /// Tell the front ends.
     Notify(Seq, Event),
 }
+
+/// The most bytes that are said to everybody at once: a beacon (PROTOCOL.md section 10). Extended advertisements of
+/// Bluetooth carry 245.
+pub const MAX_BROADCAST: usize = 200;
 
 /// A radio or network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

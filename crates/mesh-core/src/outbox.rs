@@ -37,6 +37,11 @@ impl Outbox {
         self.queue.push_back(Output::Send { link, lane, frame });
     }
 
+    /// Says a public thing to everybody in reach.
+    pub fn broadcast(&mut self, bytes: Vec<u8>) {
+        self.queue.push_back(Output::Broadcast { bytes });
+    }
+
     /// Closes `link`.
     pub fn close(&mut self, link: LinkId, why: CloseReason) {
         self.queue.push_back(Output::Close { link, why });

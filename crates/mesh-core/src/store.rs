@@ -138,6 +138,13 @@ impl Memory {
         Self { records: Arc::new(Mutex::new(self.records().clone())) }
     }
 
+    /// Parts from its clones, where there are any: from now on it alone sees what is applied to it.
+    pub fn part(&mut self) {
+        if Arc::get_mut(&mut self.records).is_none() {
+            *self = self.snapshot();
+        }
+    }
+
     /// The number of records in `table`.
     #[must_use]
     pub fn count(&self, table: Table) -> usize {
@@ -171,5 +178,23 @@ impl Read for Memory {
             visit(&key, &value);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_that_parted_from_its_clones_shares_nothing_with_them() {
+        let mut memory = Memory::default();
+        memory.apply([StoreOp::put(Table::Meta, *b"a", *b"1")]);
+        let clone = memory.clone();
+        memory.part();
+        memory.apply([StoreOp::put(Table::Meta, *b"b", *b"2")]);
+        assert_eq!((memory.count(Table::Meta), clone.count(Table::Meta)), (2, 1));
+        drop(clone);
+        memory.part();
+        assert_eq!(memory.count(Table::Meta), 2);
     }
 }

@@ -201,6 +201,28 @@ pub struct InfoView {
     pub expires_in: Duration,
     /// Each recipient.
     pub recipients: Vec<RecipientView>,
+    /// How long a message to the recipient takes that is written now; `None` while too little is known, and of
+    /// messages that have come to their end.
+    pub forecast: Option<ForecastView>,
+}
+
+/// How long a message to somebody may take, as far as this node can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForecastView {
+    /// Seconds after it is written, ascending, and how many in a thousand messages are delivered by then.
+    pub steps: Vec<(u64, u16)>,
+}
+
+impl ForecastView {
+    /// Of so many in a thousand one says that they will be delivered.
+    const LIKELY: u16 = 800;
+
+    /// One sentence of it: the first step by which four of five are delivered, else the last within a day.
+    #[must_use]
+    pub fn about(&self) -> Option<(u64, u16)> {
+        let likely = self.steps.iter().find(|(_, per_mille)| *per_mille >= Self::LIKELY);
+        likely.or_else(|| self.steps.iter().rfind(|(seconds, _)| *seconds <= 86_400)).copied()
+    }
 }
 
 /// One recipient of a message.

@@ -16,6 +16,8 @@ pub struct Counters {
     pub payload_bytes: u64,
     /// Envelopes and public things transmitted.
     pub copies: u64,
+    /// Things that were said to everybody in reach.
+    pub broadcasts: u64,
     /// The bytes of frames, without overhead and repetitions, by their type (PROTOCOL.md section 4.1); the last
     /// takes what has no number here.
     pub by_type: [u64; 16],

@@ -133,7 +133,7 @@ pub use energy::Power;
 pub use mobility::{Movement, TraceReplay, contacts};
 pub use observe::{Loss, Observer, Passage};
 pub use oracle::{Creation, Crossing, Draw, Foresight, Oracle};
-pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Sample, Scene, Violation};
+pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Reliability, Sample, Scene, Violation};
 pub use pipe::{Pipe, Raw};
 pub use protocol::{Act, Protocol, Starling};
 pub use radio::{Faults, Radio};

@@ -115,6 +115,20 @@ pub struct Recording {
     pub scenes: Vec<Scene>,
     /// How long contacts lasted, in seconds, sorted.
     pub contact_seconds: Vec<f32>,
+    /// Whether forecasts came true, by classes of likelihood.
+    #[serde(default)]
+    pub reliability: Vec<Reliability>,
+}
+
+/// Forecasts of about the same likelihood.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reliability {
+    /// The likelihood that was told, on average.
+    pub forecast: f64,
+    /// The share that came true.
+    pub came_true: f64,
+    /// How many there were.
+    pub count: u64,
 }
 
 /// One message to one person.

@@ -33,6 +33,8 @@ pub struct Radio {
     pub people_per_node: f64,
     /// An advertisement is sent this often, in milliseconds; 0: neighbours know of each other at once.
     pub advert_every_ms: u32,
+    /// Whether an advertisement can carry a public thing to everybody in reach. Who uses it listens all the time.
+    pub broadcasts: bool,
     /// How long one advertisement is on the air, in microseconds. BLE: 300.
     pub advert_air_us: u32,
     /// The scanner listens for this long, in milliseconds. Android's low power mode: 500.
@@ -102,6 +104,7 @@ impl Radio {
             packed_per_m2: 4.0,
             people_per_node: 1.0,
             advert_every_ms: 250,
+            broadcasts: false,
             advert_air_us: 300,
             scan_ms: 500,
             scan_every_ms: 5_000,

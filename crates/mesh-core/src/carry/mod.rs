@@ -7,6 +7,7 @@
 //! Ages count in the monotonic time of the node's life, which goes on over restarts; the wall clock is not
 //! read.
 
+mod lines;
 mod parcel;
 mod passed;
 mod record;
@@ -17,6 +18,7 @@ mod sum;
 mod tests;
 mod tombstones;
 
+pub use lines::latest_first;
 pub use parcel::{Kind, Parcel};
 
 use crate::id::{AccountId, Ack, AckCommit, EnvelopeId, LinkId, ShortId, Tag};
@@ -26,6 +28,7 @@ use crate::time::{Now, Time};
 use crate::wire::envelope::MAX_LEN;
 use crate::wire::{Envelope, Lifetime, codec};
 use core::time::Duration;
+use lines::Lines;
 use parcel::Cache;
 use passed::Passed;
 use record::{Ended, Proof, Record};
@@ -90,6 +93,8 @@ pub enum Origin {
         /// The one account that it is for, where there is one: served first to that neighbour.
         to: Option<AccountId>,
     },
+    /// Overheard by a radio, from whoever is in reach.
+    Air,
     /// Brought by a neighbour.
     Link {
         /// Which.
@@ -182,6 +187,14 @@ pub struct Load {
     pub tombstones: usize,
 }
 
+impl Held {
+    /// The line that it stands in until it goes on.
+    fn line(&self) -> u64 {
+        let own = self.source.rank == Rank::Own;
+        lines::number(own, self.via)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Held {
     id: EnvelopeId,
@@ -211,6 +224,7 @@ pub struct State {
     public_by_end: BTreeSet<(Age, Slot)>,
     addressees: BTreeMap<Slot, AccountId>,
     few_hops: BTreeSet<Slot>,
+    lines: Lines,
     shares: Shares,
     sums: [Sum; 2],
     tombstones: Tombstones,
@@ -239,6 +253,7 @@ impl State {
             public_by_end: BTreeSet::new(),
             addressees: BTreeMap::new(),
             few_hops: BTreeSet::new(),
+            lines: Lines::default(),
             shares: Shares::default(),
             sums: [Sum::default(), Sum::default()],
             tombstones: Tombstones::restore(bounds, read)?,
@@ -520,6 +535,17 @@ impl State {
         held.map(|held| held.id.short()).take(most).collect()
     }
 
+    /// Up to `most` sealed items that may go on, those that should go on first: by turns between the links that
+    /// brought them, one's own first, without those that `skip` names.
+    #[must_use]
+    pub fn foremost(&self, most: usize, skip: &dyn Fn(ShortId) -> bool) -> Vec<ShortId> {
+        let name = |slot: Slot| {
+            let held = self.held(slot).filter(|held| held.hops > 0)?;
+            Some(held.id.short()).filter(|id| !skip(*id))
+        };
+        self.lines.foremost(most, name)
+    }
+
     /// Whether an own envelope of any size has room: where not, sealing one would use keys up for nothing.
     #[must_use]
     pub fn has_own_room(&self) -> bool {
@@ -578,6 +604,7 @@ impl State {
         }
         match held.kind {
             Kind::Sealed => {
+                self.lines.add(held.line(), held.came, slot);
                 self.by_tag.insert((prefix(&held.tag.0), slot));
                 self.by_commit.insert((prefix(&held.commit.0), slot));
             }
@@ -614,6 +641,7 @@ impl State {
         self.by_tag.remove(&(prefix(&held.tag.0), slot));
         self.by_commit.remove(&(prefix(&held.commit.0), slot));
         self.public_by_end.remove(&(held.ends, slot));
+        self.lines.remove(held.line(), held.came, slot);
         self.addressees.remove(&slot);
         self.few_hops.remove(&slot);
         self.cache.remove(held.id);
@@ -715,6 +743,8 @@ fn held(id: EnvelopeId, record: &Record) -> Held {
 fn source(origin: Origin) -> Source {
     match origin {
         Origin::Own { .. } => Source { rank: Rank::Own, link: DEPARTED },
+        // All of it is one share.
+        Origin::Air => Source { rank: Rank::Other, link: DEPARTED },
         Origin::Link { link, contact: true } => Source { rank: Rank::Contact, link: link.0 },
         Origin::Link { link, contact: false } => Source { rank: Rank::Other, link: link.0 },
     }

@@ -158,6 +158,7 @@ impl Fate {
             hops: self.hops,
             expires_in: self.until.since(now.mono),
             recipients: vec![RecipientView { account: to, state, at: self.at }],
+            forecast: None,
         }
     }
 }

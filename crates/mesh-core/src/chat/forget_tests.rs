@@ -24,8 +24,9 @@ fn long(count: u64) -> Rig {
             parents: Vec::new(),
             text: format!("{order}"),
         };
-        let mark =
-            (order % 2 == 0).then(|| StoreOp::put(Table::Event, event_key(READ_MARK, account(2), id), []));
+        let mark = order
+            .is_multiple_of(2)
+            .then(|| StoreOp::put(Table::Event, event_key(READ_MARK, account(2), id), []));
         let text = StoreOp::put(Table::Event, event_key(TEXT, account(2), id), codec::encode(&stored));
         [Some(text), mark].into_iter().flatten()
     };
@@ -58,11 +59,11 @@ fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_cra
     let most = operations(&mut asha, |s, out| s.forget(account(2), out));
     assert!(most <= 3 * SLICE + 100, "{most} operations in one input");
     let mut left = asha.memory.count(Table::Event);
-    let mut inputs = 0;
+    let mut inputs: u64 = 0;
     while asha.state.next_wakeup().is_some_and(|due| due == Time(0)) {
         assert!(is_unseen(&asha), "nothing of it is listed or read");
         inputs += 1;
-        if inputs % 50 == 0 {
+        if inputs.is_multiple_of(50) {
             asha.restart();
         }
         let done = operations(&mut asha, State::tick);
@@ -82,6 +83,8 @@ fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_cra
 fn who_comes_again_while_being_forgotten_begins_anew() {
     let mut asha = long(3 * SLICE as u64);
     operations(&mut asha, |s, out| s.forget(account(2), out));
+    let note = asha.memory.load(Table::Meta, &[&b"forget"[..], &[2; 20]].concat()).unwrap();
+    assert_eq!(note.as_deref(), Some(&[251, 0xb9, 0x0b][..]), "3,001 texts had come");
     asha.befriend_well(2);
     asha.receive_text(2, "hello again");
     // The last of the old history comes once more: its author never got a receipt.

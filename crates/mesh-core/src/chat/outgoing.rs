@@ -495,6 +495,7 @@ impl Outgoing {
             hops: pending.hops,
             expires_in: (pending.created + CUSTODY).since(now.mono),
             recipients: vec![recipient],
+            forecast: None,
         })
     }
 

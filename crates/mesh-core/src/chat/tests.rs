@@ -532,6 +532,21 @@ fn a_strangers_texts_beyond_the_most_are_neither_kept_nor_receipted_and_come_aft
 }
 
 #[test]
+fn one_person_is_shown_as_in_the_list_of_all() {
+    let mut asha = Rig::new(1);
+    (2..=4).for_each(|n| asha.befriend(n));
+    asha.step(|s, _, _, out| s.rename(account(2), "Petname", out)).unwrap();
+    for n in [2, 3] {
+        asha.step(|s, _, _, out| s.contacts.profile(account(n), "Chen", "", [0; 32], out));
+    }
+    let all = asha.state.contacts();
+    assert!(all.iter().all(|view| asha.state.shown(view.account).as_deref() == Some(view.shown())));
+    let shown: BTreeSet<&str> = all.iter().map(|view| view.shown()).collect();
+    assert!(shown.is_superset(&BTreeSet::from(["Petname", "Chen", &crate::crypto::safety::tag(account(4))])));
+    assert_eq!(asha.state.shown(account(9)), None);
+}
+
+#[test]
 fn contacts_whose_names_can_be_taken_for_one_another_are_marked_and_others_are_not() {
     let mut asha = Rig::new(1);
     for (n, name) in [(2, "Bela"), (3, "bela"), (4, "Cora"), (5, "Вela")] {

@@ -1,7 +1,7 @@
 //! Announcing, asking and serving names (PROTOCOL.md section 9).
 
-use super::neighbour::{CHECK, FULL_BATCH, LEAST_HOPS, MAX_RAISES};
-use super::{Action, Bag, Standing, State};
+use super::neighbour::{CHECK, LEAST_HOPS, MAX_RAISES};
+use super::{Action, Bag, Standing, State, offers};
 use crate::id::{LinkId, ShortId};
 use crate::time::Now;
 use crate::wire::frame::{Frame, MAX_NAMES};
@@ -18,20 +18,19 @@ impl State {
             }
         }
         self.ask_for_hops(now, link, few);
-        // Many at once are what a comparison of sets found.
-        let fresh = ids.len() < FULL_BATCH;
+        // More at once are what a comparison of sets found.
+        let fresh = ids.len() <= offers::AT_A_TIME;
         self.want(now, link, ids.into_iter(), fresh, bag);
     }
 
     pub(super) fn on_want(&mut self, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
+        let held = |id: &ShortId| matches!(bag.standing(*id), Standing::Held { hops, .. } if hops > least);
+        let served: Vec<ShortId> = ids.into_iter().filter(held).collect();
         if let Some(live) = self.links.get_mut(&link) {
             live.sync.progress = true;
+            live.offers.wanted(served.len());
         }
-        for id in ids {
-            if matches!(bag.standing(id), Standing::Held { hops, .. } if hops > least) {
-                self.actions.push_back(Action::Serve(link, id));
-            }
-        }
+        self.actions.extend(served.into_iter().map(|id| Action::Serve(link, id)));
     }
 
     pub(super) fn want(
@@ -115,7 +114,9 @@ impl State {
     pub(super) fn check(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
         let Some(live) = self.links.get_mut(&link) else { return };
         let overdue = live.wants.overdue(now.mono);
-        live.check = (!live.wants.is_idle()).then_some(now.mono + CHECK);
+        live.give_up_push(now.mono);
+        let waits = live.pushed.is_some() || !live.wants.is_idle();
+        live.check = waits.then_some(now.mono + CHECK);
         for id in &overdue {
             self.ask_elsewhere(*id, link);
         }

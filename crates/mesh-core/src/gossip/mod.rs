@@ -7,11 +7,13 @@
 //!
 //! [`State`] knows no bodies: it reads names through [`Bag`] and says what to do as [`Action`]s.
 
+mod air;
 mod asking;
 mod bucket;
 #[cfg(test)]
 mod contact_tests;
 mod neighbour;
+mod offers;
 mod receipts;
 mod reconcile;
 mod sketch;
@@ -30,6 +32,7 @@ use crate::rng::Rng;
 use crate::time::{Now, Time};
 use crate::wire::frame::{Frame, Root, Set};
 use crate::wire::sketch::Sketch;
+use air::Air;
 use bucket::Bucket;
 use core::time::Duration;
 use neighbour::{Link, MAX_RAISES};
@@ -109,6 +112,8 @@ pub enum Standing {
         own: bool,
         /// Whether it has so few hops left that a better copy is asked for.
         few_hops: bool,
+        /// For whom, of what was written here for one account.
+        to: Option<AccountId>,
     },
 }
 
@@ -124,6 +129,8 @@ pub trait Bag {
     fn sketch(&self, set: Set) -> Option<Arc<Sketch>>;
     /// What of a name is known.
     fn standing(&self, id: ShortId) -> Standing;
+    /// Up to `most` held names that should go on first, without those that `skip` names.
+    fn foremost(&self, most: usize, skip: &dyn Fn(ShortId) -> bool) -> Vec<ShortId>;
     /// Up to `most` held names with few hops left.
     fn short_of_hops(&self, most: usize) -> Vec<ShortId>;
 }
@@ -157,6 +164,8 @@ pub enum Action {
     Serve(LinkId, ShortId),
     /// Take these receipts in; each that is new goes to [`State::proved`].
     Receipts(LinkId, Vec<Ack>),
+    /// Say a held public thing to everybody in reach.
+    Broadcast(ShortId),
     /// The receipt takes part in reconciliation from now on.
     Settle(AckCommit),
     /// The neighbour holds a copy.
@@ -177,6 +186,7 @@ pub struct State {
     work: Bucket,
     receipts: Receipts,
     turns: Turns,
+    air: Air,
     actions: VecDeque<Action>,
 }
 
@@ -193,6 +203,7 @@ impl State {
             snapshots: Snapshots::default(),
             receipts: Receipts::default(),
             turns: Turns::default(),
+            air: Air::default(),
             actions: VecDeque::new(),
         }
     }
@@ -258,16 +269,20 @@ impl State {
             }
             Frame::Have(ids) => self.on_have(now, link, ids, bag),
             Frame::Want { least, ids } => self.on_want(link, least, ids, bag),
-            Frame::Kept(ids) => self.on_kept(link, ids, bag),
+            Frame::Kept(ids) => {
+                self.on_kept(link, ids, bag);
+                self.offer(now, link, bag);
+            }
             Frame::Receipts(acks) => self.on_receipts(now, link, acks),
             Frame::Hello(_) | Frame::Tokens(_) | Frame::Envelope(_) | Frame::Public(_) | Frame::Agreed => {}
         }
     }
 
-    /// An envelope of `len` bytes came. `false` where the link was not asked for it: it is dropped.
+    /// An envelope of `len` bytes came. `false` where a stranger's link was not asked for it: it is dropped.
     pub fn arrived(&mut self, now: Now, link: LinkId, id: ShortId, len: usize) -> bool {
         let Some(live) = self.links.get_mut(&link) else { return false };
         live.answered = true;
+        let contact = live.contact.is_some();
         if let Some(intake) = &mut live.intake {
             intake.charge(len as u64, now.mono);
         }
@@ -275,7 +290,7 @@ impl State {
         if let Some(waited) = waited {
             self.wanted.came(waited);
         }
-        waited.is_some() || self.takes_gift(link)
+        waited.is_some() || contact || self.takes_gift(link)
     }
 
     /// Whether the link was told that what is lacking here may come unasked.
@@ -294,11 +309,17 @@ impl State {
             bringer.kept.push(id);
             bringer.sync.progress = true;
         }
-        if matches!(bag.standing(id), Standing::Held { hops: 1.., .. }) {
+        if let Standing::Held { hops: 1.., to, .. } = bag.standing(id) {
             for (link, live) in &mut self.links {
                 // Who was asked for it too need not send it any more.
                 let asked = live.wants.cancel(id, now.mono);
-                if Some(*link) != from && (asked || !holders.contains(link)) {
+                if Some(*link) == from || (holders.contains(link) && !asked) {
+                    continue;
+                }
+                if live.may_push(to) {
+                    live.push(id, now.mono);
+                    self.actions.push_back(Action::Serve(*link, id));
+                } else {
                     live.have.push(id);
                 }
             }
@@ -350,6 +371,26 @@ impl State {
         self.flush(now);
     }
 
+    /// A radio can say things to everybody, and hears so many nodes around.
+    pub fn around(&mut self, nodes: u16) {
+        self.air.around(nodes);
+    }
+
+    /// A public thing is held now: a radio that can says it to everybody in reach, where not enough others do.
+    pub fn say_to_all(&mut self, now: Now, id: ShortId, own: bool, heard: bool) {
+        self.air.plan(now.mono, id, own, heard, &mut self.rng);
+    }
+
+    /// Somebody in reach said this.
+    pub fn overheard(&mut self, id: ShortId) {
+        self.air.again(id);
+    }
+
+    /// Whether something that was said to everybody may be taken in now.
+    pub fn may_take_from_air(&mut self, now: Now) -> bool {
+        self.air.may_take(now.mono)
+    }
+
     /// What came is not held: it is not asked of this link again, but of others.
     pub fn declined(&mut self, now: Now, id: ShortId, link: LinkId, bag: &dyn Bag) {
         if let Some(live) = self.links.get_mut(&link) {
@@ -388,12 +429,17 @@ impl State {
         let due: Vec<LinkId> = self
             .links
             .iter()
-            .filter(|(_, live)| live.check.is_some_and(|at| at <= now.mono))
+            .filter(|(_, live)| live.wakeup().is_some_and(|at| at <= now.mono))
             .map(|(link, _)| *link)
             .collect();
         for link in due {
-            self.check(now, link, bag);
+            if self.links.get(&link).is_some_and(|live| live.check.is_some_and(|at| at <= now.mono)) {
+                self.check(now, link, bag);
+            }
+            self.offer(now, link, bag);
         }
+        let to_all = self.air.due(now.mono).into_iter().map(Action::Broadcast);
+        self.actions.extend(to_all);
         self.flush(now);
     }
 
@@ -401,8 +447,8 @@ impl State {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
         let links = self.links.values();
-        let links = links.flat_map(|link| [link.check, link.flush_at(self.config.batch)]).flatten();
-        links.chain(self.receipts.next_wakeup()).min()
+        let links = links.flat_map(|link| [link.wakeup(), link.flush_at(self.config.batch)]).flatten();
+        links.chain(self.receipts.next_wakeup()).chain(self.air.next_wakeup()).min()
     }
 
     /// What is to be done, until `None`.
@@ -434,6 +480,8 @@ impl State {
     fn on_kept(&mut self, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
         if let Some(live) = self.links.get_mut(&link) {
             live.sync.progress = true;
+            live.offers.kept(ids.len());
+            live.pushed.take_if(|(id, _)| ids.contains(id));
         }
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));
         self.actions.extend(held.map(|id| Action::Copy(link, id)));

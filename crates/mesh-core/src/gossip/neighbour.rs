@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::bucket::{Bucket, Rate};
+use super::offers::Offers;
 use super::sketch::{MOST, MOST_SLOW};
 use super::sync::Sync;
 use super::wants::LinkWants;
@@ -22,6 +23,8 @@ pub(super) const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
 pub(super) const MAX_RAISES: usize = 256;
 /// How often unanswered questions are looked at.
 pub(super) const CHECK: Duration = Duration::from_secs(1);
+/// What was sent unasked and not kept is announced like everything else after this long.
+const PUSH_PATIENCE: Duration = Duration::from_secs(5);
 /// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
 pub(super) const FULL_BATCH: usize = 32;
 
@@ -36,7 +39,11 @@ pub(super) struct Link {
     pub(super) gifts: usize,
     pub(super) sync: Sync,
     pub(super) wants: LinkWants,
+    pub(super) offers: Offers,
     pub(super) raises: BTreeSet<ShortId>,
+    /// What was sent unasked, since when, until the neighbour keeps it.
+    pub(super) pushed: Option<(ShortId, Time)>,
+    slow: bool,
     pub(super) intake: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
     pub(super) public_in: Bucket,
@@ -73,7 +80,10 @@ impl Link {
             gifts: 0,
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
+            offers: Offers::default(),
             raises: BTreeSet::new(),
+            pushed: None,
+            slow,
             intake: contact.is_none().then(|| Bucket::new(intake, now)),
             receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
             public_in: Bucket::new(config.public, now),
@@ -84,6 +94,31 @@ impl Link {
             answered: true,
             check: None,
         }
+    }
+
+    /// When something is looked at next.
+    pub(super) fn wakeup(&self) -> Option<Time> {
+        self.check.into_iter().chain(self.offers.next()).min()
+    }
+
+    /// Whether a thing for `to` is sent without asking: this neighbour alone wants it, and the link is at rest, so
+    /// that an announcement would cost a round trip and spare nothing.
+    pub(super) fn may_push(&self, to: Option<AccountId>) -> bool {
+        let is_theirs = to.is_some() && to == self.contact;
+        let at_rest = self.pushed.is_none() && self.have.is_empty() && self.answered && self.wants.is_idle();
+        is_theirs && at_rest && !self.slow
+    }
+
+    /// `id` is sent unasked.
+    pub(super) fn push(&mut self, id: ShortId, now: Time) {
+        self.pushed = Some((id, now));
+        self.check.get_or_insert(now + CHECK);
+    }
+
+    /// Announces what was sent unasked and was not kept in time.
+    pub(super) fn give_up_push(&mut self, now: Time) {
+        let stuck = self.pushed.take_if(|(_, since)| now.since(*since) >= PUSH_PATIENCE);
+        self.have.extend(stuck.map(|(id, _)| id));
     }
 
     /// When the next batch leaves; `None` where nothing waits. At once, unless the neighbour still owes

@@ -43,13 +43,13 @@ impl State {
         if differing.is_empty() {
             return self.send(link, Frame::Agreed);
         }
-        let shown = differing.into_iter().filter(|set| self.offer(now, link, *set, bag)).count();
+        let shown = differing.into_iter().filter(|set| self.show(now, link, *set, bag)).count();
         if shown == 0 {
             self.send_digest(link, bag);
         }
     }
 
-    fn offer(&mut self, now: Now, link: LinkId, set: Set, bag: &dyn Bag) -> bool {
+    fn show(&mut self, now: Now, link: LinkId, set: Set, bag: &dyn Bag) -> bool {
         let alone = self.links.len() == 1;
         let (Some(sketch), Some(live)) = (bag.sketch(set), self.links.get_mut(&link)) else { return false };
         let sync = &mut live.sync;
@@ -89,7 +89,7 @@ impl State {
         let (mut sketch, mut first) = (offer.sketch.clone(), first);
         if sensible && (first == 0 || end > sketch.cells().len()) {
             let Some(longer) = self.sketch_of(now, set, sketch.epoch(), end, bag) else {
-                return self.send_parts(now, link, set, run, &sketch, (0, 0));
+                return self.send_parts(now, link, set, run, &sketch, (0, 0), bag);
             };
             (sketch, first) = (longer, 0);
         }
@@ -98,9 +98,10 @@ impl State {
         {
             offer.sketch = sketch.clone();
         }
-        self.send_parts(now, link, set, run, &sketch, if sensible { (first, end) } else { (0, 0) });
+        self.send_parts(now, link, set, run, &sketch, if sensible { (first, end) } else { (0, 0) }, bag);
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the fields of one frame")]
     fn send_parts(
         &mut self,
         now: Now,
@@ -109,6 +110,7 @@ impl State {
         run: u8,
         sketch: &Sketch,
         (first, end): (usize, usize),
+        bag: &dyn Bag,
     ) {
         let Some(live) = self.links.get_mut(&link) else { return };
         let allowed = live.sync.answers.take(Part::len(set, end - first) as u64, now.mono);
@@ -118,6 +120,8 @@ impl State {
         let starts = (first..end.max(first + 1)).step_by(step);
         let parts = starts.map(|at| sketch.part(set, run, alone, at..end.min(at + step)));
         self.actions.extend(parts.map(|part| Action::Send(link, Frame::Sketch(part))));
+        self.look_at_size(link, set, Part::len(set, end.saturating_sub(first)));
+        self.offer(now, link, bag);
     }
 
     /// The set as it is now, in at least so many cells; `None` where too much was computed lately.
@@ -199,7 +203,10 @@ impl State {
         }
         match step {
             Step::Wait => {}
-            Step::More { first, end } => self.ask_more(link, part, first, end),
+            Step::More { first, end } => {
+                self.ask_more(link, part, first, end);
+                self.offer(now, link, bag);
+            }
             Step::Done(found) => {
                 self.strike(link, false);
                 self.exchange(now, link, part.set, alone, &found, bag);
@@ -217,6 +224,7 @@ impl State {
     }
 
     fn ask_more(&mut self, link: LinkId, part: &Part, first: usize, end: usize) {
+        self.look_at_size(link, part.set, Part::len(part.set, end - first));
         let cell = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
         let (set, run) = (part.set, part.run);
         self.send(link, Frame::More { set, run, first: cell(first), end: cell(end) });
@@ -285,11 +293,13 @@ impl State {
         message: &[u8],
         bag: &dyn Bag,
     ) {
+        self.look_at_size(link, set, message.len());
         match (self.links.get(&link).map(|live| live.role), from_dialer) {
             (Some(Role::Listener), true) => self.answer(now, link, set, run, message, bag),
             (Some(Role::Dialer), false) => self.advance(now, link, set, run, message, bag),
             _ => self.fault(link, "a reconciliation from the wrong end", 3),
         }
+        self.offer(now, link, bag);
     }
 
     pub(super) fn answer(

@@ -1,4 +1,4 @@
-//! Bringing two sets to agreement the slower way, which always succeeds (PROTOCOL.md section 9.3): negentropy 1 with
+//! Bringing two sets to agreement the slower way, which always succeeds (PROTOCOL.md section 9.2): negentropy 1 with
 //! all timestamps zero. And how often either way may be gone with one neighbour.
 
 use super::Bag;

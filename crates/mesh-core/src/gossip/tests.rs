@@ -17,6 +17,7 @@ pub(super) struct Names {
     pub(super) version: u64,
     gathered: std::cell::Cell<u32>,
     few_hops: bool,
+    to: Option<AccountId>,
 }
 
 impl Names {
@@ -66,7 +67,7 @@ impl Bag for Names {
         low[..8].copy_from_slice(&id.0);
         match self.held.range(low..).next() {
             Some(name) if name[..8] == id.0 => {
-                Standing::Held { hops: 9, own: false, few_hops: self.few_hops }
+                Standing::Held { hops: 9, own: self.to.is_some(), few_hops: self.few_hops, to: self.to }
             }
             _ => Standing::Unknown,
         }
@@ -74,6 +75,11 @@ impl Bag for Names {
 
     fn short_of_hops(&self, _: usize) -> Vec<ShortId> {
         Vec::new()
+    }
+
+    fn foremost(&self, most: usize, skip: &dyn Fn(ShortId) -> bool) -> Vec<ShortId> {
+        let names = self.held.iter().map(|name| EnvelopeId(*name).short());
+        names.filter(|id| !skip(*id)).take(most).collect()
     }
 }
 
@@ -282,4 +288,59 @@ fn copies_with_more_hops_are_asked_for_up_to_the_most_and_new_names_beside_them(
     }
     state.frame(at(12), LinkId(1), Frame::Have(vec![short_name(5_000)]), &bag);
     assert_eq!(sent(&mut state), [(1, want(vec![short_name(5_000)]))]);
+}
+
+/// What was served to link 1 and what was announced to it.
+fn served_and_announced(state: &mut State) -> (Vec<ShortId>, Vec<ShortId>) {
+    let (mut served, mut announced) = (Vec::new(), Vec::new());
+    while let Some(action) = state.poll() {
+        match action {
+            Action::Serve(LinkId(1), id) => served.push(id),
+            Action::Send(LinkId(1), Frame::Have(ids)) => announced.extend(ids),
+            _ => {}
+        }
+    }
+    (served, announced)
+}
+
+/// Three names of mail for the contact at link 1, and for nobody else.
+fn mail() -> (State, Names) {
+    let contact = AccountId([7; 20]);
+    let bag = Names { to: Some(contact), ..Names::of(0..3) };
+    let mut state = state(2, &bag);
+    state.recognised(LinkId(1), contact);
+    (state, bag)
+}
+
+#[test]
+fn mail_for_the_neighbour_is_sent_unasked_while_the_link_is_at_rest_and_announced_behind_it() {
+    let (mut state, bag) = mail();
+    state.accepted(at(0), short_name(0), None, &bag);
+    assert_eq!(served_and_announced(&mut state), (vec![short_name(0)], vec![]));
+    state.accepted(at(1), short_name(1), None, &bag);
+    assert_eq!(served_and_announced(&mut state), (vec![], vec![short_name(1)]));
+    state.frame(at(2), LinkId(1), Frame::Kept(vec![short_name(0)]), &bag);
+    state.accepted(at(3), short_name(2), None, &bag);
+    assert_eq!(served_and_announced(&mut state), (vec![short_name(2)], vec![]));
+}
+
+#[test]
+fn what_was_sent_unasked_and_is_not_kept_is_announced_after_5_seconds() {
+    let (mut state, bag) = mail();
+    state.accepted(at(0), short_name(0), None, &bag);
+    let mut announced = None;
+    while announced.is_none() {
+        let due = state.next_wakeup().expect("it waits for an answer");
+        state.tick(at(due.0), &bag);
+        announced = served_and_announced(&mut state).1.first().map(|id| (*id, due.0));
+    }
+    assert_eq!(announced, Some((short_name(0), 5_000)));
+    assert_eq!(state.next_wakeup(), None);
+}
+
+#[test]
+fn what_nobody_asked_for_is_taken_from_a_contact_alone() {
+    let (mut state, _) = mail();
+    assert!(state.arrived(at(0), LinkId(1), short_name(9), 300));
+    assert!(!state.arrived(at(0), LinkId(2), short_name(9), 300));
 }

@@ -112,6 +112,10 @@ impl Queue {
     }
 
     fn line_up(&mut self, place: Place, id: ShortId) {
+        if self.next.is_empty() {
+            // Nobody waits, so nobody's earlier turns matter; and virtual time would stand still.
+            self.turns.clear();
+        }
         if self.turns.len() > MAX_RESTING + self.next.len() {
             let now = self.now;
             self.turns.retain(|_, turns| !turns.order.is_empty() || turns.due > now);

@@ -57,8 +57,11 @@ impl Node {
         } else if let Some(link) = link {
             let contact = self.mesh.contact(link).is_some();
             let origin = Origin::Link { link, contact };
+            let age = Duration::from_secs(envelope.age_s.into());
             // A refusal (no room) is the bag's decision; the neighbour learns it by not being told "kept".
-            let _refused = self.mesh.keep(now, envelope, origin, &mut self.outbox);
+            if let Ok(id) = self.mesh.keep(now, envelope, origin, &mut self.outbox) {
+                self.forecast.seen(now.mono, id, age);
+            }
         }
         Ok(())
     }
@@ -162,6 +165,15 @@ impl Node {
             self.ingest_sealed(now, None, envelope)?;
         }
         Ok(())
+    }
+
+    /// Somebody said a public thing to everybody in reach. Who it was nobody knows, so nobody is blamed.
+    pub(super) fn on_overheard(&mut self, now: Now, bytes: &[u8]) {
+        if self.mesh.overheard(now, bytes)
+            && let Ok(beacon) = Beacon::from_bytes(bytes)
+        {
+            self.take_beacon(now, beacon, bytes, Origin::Air);
+        }
     }
 
     fn ingest_beacon(&mut self, now: Now, link: LinkId, id: EnvelopeId, bytes: &[u8]) {

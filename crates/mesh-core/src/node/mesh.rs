@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::border::{Profile, Role};
+use crate::border::{MAX_BROADCAST, Profile, Role};
 use crate::carry::{self, Kept, Kind, Origin, Parcel, Refused};
 use crate::gossip::{self, Action, Bag, Standing};
 use crate::id::{AccountId, Ack, EnvelopeId, LinkId, ShortId, Tag};
@@ -135,7 +135,7 @@ impl Bag for View<'_> {
         match self.carry.item(id) {
             Some(item) => {
                 let few_hops = item.hops <= carry::FEW_HOPS && item.kind == Kind::Sealed;
-                Standing::Held { hops: item.hops, own: item.own, few_hops }
+                Standing::Held { hops: item.hops, own: item.own, few_hops, to: item.to }
             }
             None if self.carry.is_ended(self.now, id) => Standing::Ended,
             None if self.carry.is_passed(id) => Standing::Passed,
@@ -146,13 +146,10 @@ impl Bag for View<'_> {
     fn short_of_hops(&self, most: usize) -> Vec<ShortId> {
         self.carry.short_of_hops(most)
     }
-}
 
-/// What came in the latest minute first, and of each minute in the order in which it came: a neighbour hands on
-/// first what matters most to it.
-fn latest_first(came: u64) -> u64 {
-    let minute = came / 60_000;
-    ((u64::MAX >> 32) - minute) << 16 | came % 60_000
+    fn foremost(&self, most: usize, skip: &dyn Fn(ShortId) -> bool) -> Vec<ShortId> {
+        self.carry.foremost(most, skip)
+    }
 }
 
 /// `link`, `carry` and `gossip` joined.
@@ -162,6 +159,8 @@ pub struct Mesh {
     carry: carry::State,
     gossip: gossip::State,
     events: VecDeque<MeshEvent>,
+    /// What is to be said to everybody in reach.
+    broadcasts: Vec<ShortId>,
 }
 
 impl Mesh {
@@ -176,6 +175,7 @@ impl Mesh {
             carry: carry::State::restore(config.carry, read)?,
             gossip: gossip::State::new(config.gossip, rng.fork()),
             events: VecDeque::new(),
+            broadcasts: Vec::new(),
         })
     }
 
@@ -224,6 +224,20 @@ impl Mesh {
         self.settle(now, out);
     }
 
+    /// [`Input::Around`](crate::Input::Around).
+    pub fn around(&mut self, nodes: u16) {
+        self.gossip.around(nodes);
+    }
+
+    /// [`Input::Overheard`](crate::Input::Overheard): whether it is new, and may be verified and kept with
+    /// [`Mesh::keep_public`].
+    pub fn overheard(&mut self, now: Now, bytes: &[u8]) -> bool {
+        let parcel = Parcel::public(bytes, Lifetime::Fortnight.span());
+        let Some(parcel) = parcel.filter(|_| bytes.len() <= MAX_BROADCAST) else { return false };
+        self.gossip.overheard(parcel.id.short());
+        self.carry.check(now, &parcel) == Ok(Kept::New) && self.gossip.may_take_from_air(now)
+    }
+
     /// [`Input::Tick`](crate::Input::Tick).
     pub fn tick(&mut self, now: Now, out: &mut Outbox) {
         for expired in self.carry.tick(now, out) {
@@ -241,6 +255,7 @@ impl Mesh {
     /// is passed over; a neighbour that misses it asks another.
     pub fn flush(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) {
         self.settle(now, out);
+        self.broadcast(now, read, out);
         while let Some((link, id)) = self.link.next_due() {
             let Some(item) = self.carry.item(id) else { continue };
             let Ok(loaded) = self.carry.load(now, item.id, read) else { continue };
@@ -254,6 +269,18 @@ impl Mesh {
                     self.link.send_bulk(now, link, Frame::Envelope(bytes).to_bytes(), out);
                 }
                 Kind::Public => self.link.send(now, link, &Frame::Public(bytes), out),
+            }
+        }
+    }
+
+    /// Says what is small enough to everybody in reach.
+    fn broadcast(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) {
+        for id in core::mem::take(&mut self.broadcasts) {
+            let Some(item) = self.carry.item(id).filter(|item| item.kind == Kind::Public) else { continue };
+            let loaded = self.carry.load(now, item.id, read).ok().flatten();
+            let bytes = loaded.and_then(|parcel| parcel.handed_on());
+            if let Some(bytes) = bytes.filter(|bytes| bytes.len() <= MAX_BROADCAST) {
+                out.broadcast(bytes);
             }
         }
     }
@@ -522,13 +549,17 @@ impl Mesh {
     ) -> Result<EnvelopeId, Refused> {
         let (id, kind) = (parcel.id, parcel.kind);
         let from = match origin {
-            Origin::Own { .. } => None,
+            Origin::Own { .. } | Origin::Air => None,
             Origin::Link { link, .. } => Some(link),
         };
         let kept = self.carry.keep(now, parcel, origin, out);
         let view = View { carry: &self.carry, now };
         match (kept, from) {
-            (Ok(_), _) if kind == Kind::Public => self.gossip.accepted_public(now, id.short(), from, &view),
+            (Ok(_), _) if kind == Kind::Public => {
+                let own = matches!(origin, Origin::Own { .. });
+                self.gossip.accepted_public(now, id.short(), from, &view);
+                self.gossip.say_to_all(now, id.short(), own, origin == Origin::Air);
+            }
             (Ok(_), _) => self.gossip.accepted(now, id.short(), from, &view),
             (Err(_), Some(link)) => self.gossip.declined(now, id.short(), link, &view),
             (Err(_), None) => {}
@@ -562,6 +593,7 @@ impl Mesh {
                     self.on_receipt(now, link, ack, out);
                 }
             }
+            Action::Broadcast(id) => self.broadcasts.push(id),
             Action::Settle(commit) => self.carry.settle(commit, out),
             Action::Copy(link, id) => self.on_copy(link, id),
             Action::Fault(link, what, weight) => {
@@ -579,7 +611,9 @@ impl Mesh {
         let (priority, order) = match item.kind {
             Kind::Public => (Priority::Public, newest_first),
             Kind::Sealed if for_neighbour => (Priority::Neighbour, item.came),
-            Kind::Sealed => (Priority::Carried, u64::from(item.copies) << 56 | latest_first(item.came)),
+            Kind::Sealed => {
+                (Priority::Carried, u64::from(item.copies) << 56 | carry::latest_first(item.came))
+            }
         };
         let gossip::Turn { source, weight } = self.gossip.turn(now, item.via, item.own);
         self.link.queue(now, link, Place { priority, order, len: item.len, source, weight }, id);

@@ -8,6 +8,7 @@
 mod beacons;
 mod clock;
 mod commands;
+mod forecast;
 mod ingest;
 pub mod mesh;
 
@@ -28,12 +29,14 @@ use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{
-    BeaconView, ContactView, ConversationView, Cursor, IdentityView, InfoView, InviteView, MAX_PAGE,
-    MessageView, Page, PeerView, StatusView,
+    BeaconView, ContactView, ConversationView, Cursor, ForecastView, IdentityView, InfoView, InviteView,
+    MAX_PAGE, MessageState, MessageView, Page, PeerView, StatusView,
 };
 use crate::wire::{Lifetime, codec};
 use beacons::Beacons;
 use clock::Clock;
+use core::time::Duration;
+use forecast::Forecast;
 use mesh::{Mesh, MeshEvent};
 use std::collections::BTreeSet;
 
@@ -117,6 +120,7 @@ pub struct Node {
     sessions: Sessions,
     chat: chat::State,
     beacons: Beacons,
+    forecast: Forecast,
     mesh: Mesh,
     lifetime: Lifetime,
     /// First contacts that wait for the budget of trials.
@@ -243,6 +247,7 @@ impl Node {
             sessions,
             chat,
             beacons,
+            forecast: Forecast::default(),
             mesh,
             lifetime,
             retries: BTreeSet::new(),
@@ -262,6 +267,8 @@ impl Node {
         match input {
             Input::Tick => self.tick(now),
             Input::Heard { .. } => {}
+            Input::Around { nodes, .. } => self.mesh.around(nodes),
+            Input::Overheard { bytes, .. } => self.on_overheard(now, bytes),
             Input::LinkUp { link, role, binding, profile } => {
                 self.mesh.link_up(now, link, role, binding, profile, out);
             }
@@ -366,6 +373,7 @@ impl Node {
         let out = &mut self.outbox;
         let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
+        self.forecast.seen(now.mono, envelope, Duration::ZERO);
         let expires = now.mono + lifetime.span();
         let place = sealed.place;
         self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0, place }, out);
@@ -517,7 +525,24 @@ impl Node {
     /// # Errors
     /// Where storage fails.
     pub fn info(&self, now: Now, message: MessageId) -> Result<Option<InfoView>, ReadError> {
-        self.chat.info(self.clock.life(now), message, &*self.read)
+        let info = self.chat.info(self.clock.life(now), message, &*self.read)?;
+        Ok(info.map(|info| {
+            let is_open = matches!(info.state, MessageState::Waiting | MessageState::HandedOn);
+            let to = info.recipients.first().map(|recipient| recipient.account);
+            let forecast = if is_open { self.forecast(now, to) } else { None };
+            InfoView { forecast, ..info }
+        }))
+    }
+
+    /// How long a text to `to` that is written now may take; `None` while this node knows too little: fewer
+    /// than 20 meetings, or next to no receipts.
+    #[must_use]
+    pub fn forecast(&self, now: Now, to: Option<AccountId>) -> Option<ForecastView> {
+        let life = self.clock.life(now);
+        if to.is_some_and(|to| self.mesh.neighbours().contains(&to)) {
+            return Some(Forecast::of_a_neighbour());
+        }
+        self.forecast.view(life.mono, &|id| self.mesh.held_since(id).is_some())
     }
 
     /// The live links.
@@ -560,6 +585,7 @@ impl Node {
                 }
             }
             MeshEvent::Up { link, contact } => {
+                self.forecast.met();
                 out.notify(Event::PeerUp { link, contact });
                 self.sessions.set_neighbours(now, self.mesh.neighbours());
             }
@@ -573,7 +599,8 @@ impl Node {
             }
             MeshEvent::Lost { id } => self.chat.resend(now, &[id]),
             MeshEvent::Carried { link, id } => self.chat.kept(now, id, link, out),
-            MeshEvent::Receipted { ack, .. } => {
+            MeshEvent::Receipted { ack, ended } => {
+                ended.iter().for_each(|id| self.forecast.receipted(now.mono, *id));
                 let commit = commitment(ack);
                 self.sessions.receipted(now, commit, out);
                 self.chat.acked(now, commit, out);

@@ -52,7 +52,7 @@ impl Village {
                 }
                 Output::Notify(_, event) => self.nodes[at].2.push(event),
                 Output::Close { link, .. } => self.links.retain(|(l, ..)| *l != link),
-                Output::Advertise { .. } => {}
+                Output::Advertise { .. } | Output::Broadcast { .. } => {}
             }
         }
         self.nodes[at].1.apply(ops);

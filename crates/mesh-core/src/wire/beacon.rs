@@ -1,4 +1,4 @@
-//! The beacon: public, signed, small; the only thing that is pushed unasked (PROTOCOL.md section 10).
+//! The beacon: public, signed, small, and pushed unasked (PROTOCOL.md section 10).
 //!
 //! ```text
 //! kind and version 1 | what 1 | event key 32 | seq 2 | minute 4 | lifetime 1

@@ -111,7 +111,7 @@ pub enum Frame {
         run: u8,
         /// Whether the dialer wrote it.
         from_dialer: bool,
-        /// The message: negentropy 1 (PROTOCOL.md section 9.3).
+        /// The message: negentropy 1 (PROTOCOL.md section 9.2).
         message: Vec<u8>,
     },
     /// The sender holds these.

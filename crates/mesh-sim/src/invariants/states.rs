@@ -7,8 +7,8 @@ use mesh_core::view::MessageState;
 use mesh_core::{AccountId, Event, MessageId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The first byte of a frame that confirms (PROTOCOL.md section 4).
-const KEPT: u8 = 8;
+/// The first bytes of frames that confirm: kept, and have for what one has oneself (PROTOCOL.md sections 4.1 and 9.3).
+const CONFIRMING: [u8; 2] = [8, 5];
 
 /// States never go back; handed on is said only after somebody confirmed something, delivered only where the
 /// text is on its reader's disk.
@@ -36,7 +36,9 @@ impl Invariant for States {
 
     fn look(&mut self, at: u64, what: &Look<'_>, known: &Ledger, found: &mut Found) {
         match what {
-            Look::Received(passage) if passage.frame.first() == Some(&KEPT) => {
+            Look::Received(passage)
+                if passage.frame.first().is_some_and(|kind| CONFIRMING.contains(kind)) =>
+            {
                 self.confirmed.extend(passage.to);
             }
             Look::Told(node, Event::MessageState { message, to, state, .. }) => {

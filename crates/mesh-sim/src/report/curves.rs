@@ -25,7 +25,24 @@ pub(crate) fn figures(runs: &[Run]) -> Vec<String> {
     figures.extend(energy(runs).map(|chart| chart.figure()));
     figures.extend(classes(runs).map(|chart| chart.figure()));
     figures.extend(contacts(runs).map(|chart| chart.figure()));
+    figures.extend(reliability(runs).map(|chart| chart.figure()));
     figures
+}
+
+/// Whether forecasts came true: on the diagonal, what was called likely happens as often as was said.
+fn reliability(runs: &[Run]) -> Option<Lines> {
+    let run = runs.iter().find(|run| !run.recording.reliability.is_empty())?;
+    let classes = &run.recording.reliability;
+    let points = classes.iter().map(|class| (class.forecast, class.came_true)).collect();
+    let line = |name, tone, points| Line { name, tone, points, band: Vec::new() };
+    let lines = vec![
+        line("as it came", Tone::Main, points),
+        line("as it was said", Tone::Bound, vec![(0.0, 0.0), (1.0, 1.0)]),
+    ];
+    let count: u64 = classes.iter().map(|class| class.count).sum();
+    let note = format!("Of the forecasts with a likelihood, the share that came true; {count} forecasts.");
+    let (x, y) = (share_axis("told likelihood"), share_axis("came true"));
+    Some(Lines { title: "Forecasts", note, x, y, lines })
 }
 
 fn delivery(runs: &[Run]) -> Option<Lines> {

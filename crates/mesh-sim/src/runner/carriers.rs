@@ -65,6 +65,26 @@ impl Carriers {
         sums.notes()
     }
 
+    /// Where a message is that did not arrive, as far as bags tell; `None` where nobody saw it go out.
+    pub(super) fn cause(&self, number: u32) -> Option<&'static str> {
+        let carried = self.of(number).any(|stay| stay.until == u64::MAX);
+        match (self.bags(number), carried) {
+            (0, _) => None,
+            (1, _) => Some("kept back: the writer handed it to nobody"),
+            (_, false) => Some("thrown out: no bag holds it any more"),
+            (_, true) => Some("on its way: others carry it at the end"),
+        }
+    }
+
+    /// How many nodes ever carried a message, its writer among them.
+    pub(super) fn bags(&self, number: u32) -> usize {
+        self.of(number).count()
+    }
+
+    fn of(&self, number: u32) -> impl Iterator<Item = &Stay> {
+        self.stays.range((number, 0)..=(number, u32::MAX)).map(|(_, stay)| stay)
+    }
+
     fn add(&self, number: u32, shown: u64, arrivals: &[Option<u64>], sums: &mut Sums) {
         let judged = shown + TOLD_MS;
         sums.messages += 1;
@@ -142,5 +162,42 @@ impl Observer for Carriers {
 
     fn shown(&mut self, at: u64, _node: NodeIx, number: u32) {
         self.shown.entry(number).or_insert(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Audience;
+
+    fn body(node: u32, at: u64, carriers: &mut Carriers) {
+        carriers.stored(at, NodeIx::from(node), &StoreOp::put(Table::Body, [7; 32], *b"x"));
+    }
+
+    /// Node 0 wrote message 5.
+    fn written() -> Carriers {
+        let mut carriers = Carriers::default();
+        body(0, 10, &mut carriers);
+        let draft = Draft { number: 5, at: 10, from: 0, to: Audience::One(3), bytes: 20 };
+        carriers.submitted(10, NodeIx::from(0), &draft, Some(MessageId([0; 16])));
+        carriers
+    }
+
+    #[test]
+    fn what_nobody_took_was_kept_back() {
+        assert_eq!(written().cause(5), Some("kept back: the writer handed it to nobody"));
+        assert_eq!(written().cause(6), None);
+    }
+
+    #[test]
+    fn what_others_carry_is_on_its_way_until_all_throw_it_out() {
+        let mut carriers = written();
+        body(1, 20, &mut carriers);
+        assert_eq!(carriers.cause(5), Some("on its way: others carry it at the end"));
+        assert_eq!(carriers.bags(5), 2);
+        for node in 0..2 {
+            carriers.stored(30, NodeIx::from(node), &StoreOp::delete(Table::Body, [7; 32]));
+        }
+        assert_eq!(carriers.cause(5), Some("thrown out: no bag holds it any more"));
     }
 }

@@ -4,6 +4,7 @@
 //! any number of them; [`sweep`] varies one value of a scenario. [`trace_run`] replays a trace of contacts
 //! with the reference's draws, so that its oracle figures are exactly the reference's.
 
+mod calibration;
 mod carriers;
 mod course;
 mod many;
@@ -22,13 +23,14 @@ use crate::attack::Notebook;
 use crate::invariants::Checks;
 use crate::scenario::{ProtocolName, Scenario, ScenarioError};
 use crate::{Creation, Delivery, Outcome, Recording, Seal, Violation};
+use calibration::Forecasts;
 use carriers::Carriers;
 use measure::measure;
 use mesh_core::Config;
 use plan::{Planned, readers};
 use record::{Film, open};
 use stage::{Batteries, Stage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 /// What the caller may set besides the scenario.
@@ -183,10 +185,15 @@ pub fn run(
     outcome.seed = seed;
     outcome.violations = violations(checks.as_ref());
     outcome.losses = replay::losses(&stage, &deliveries);
-    outcome.notes = notes(&stage, &notebook);
+    outcome.notes = notes(&stage, &deliveries, &notebook);
     outcome.notes.extend(stage.carried_notes(&planned.oracle, planned.crossing(0)));
     outcome.missed = scenario.expect.iter().filter_map(|asked| asked.missed(&outcome)).collect();
+    let (end_s, asked) = (planned.end as f64 / 1000.0, stage.forecasts.count());
+    let within_s = scenario.deliver_within.map_or(f64::MAX, |within| within.ms as f64 / 1000.0);
+    let judged = stage.forecasts.judge(&deliveries, end_s, within_s);
+    outcome.notes.extend(calibration::notes(&judged, asked));
     let mut recording = stage.film.finish(deliveries);
+    recording.reliability = calibration::classes(&judged);
     recording.contact_seconds = planned.contact_seconds;
     Ok((outcome, recording))
 }
@@ -236,8 +243,9 @@ fn stage_of<'a>(
     let carriers = if real { Carriers::watch(&mut world, honest, planned.written.len()) } else { None };
     let film = Film::new(planned.end, options.samples, options.scenes);
     let (written, end) = (&planned.written[..], planned.end);
-    let nodes = scenario.nodes;
-    Ok((Stage { world, written, film, shown, batteries, carriers, end, nodes }, checks))
+    let (unwritten, nodes, forecasts) = (BTreeSet::new(), scenario.nodes, Forecasts::default());
+    let stage = Stage { world, written, film, shown, batteries, carriers, forecasts, end, unwritten, nodes };
+    Ok((stage, checks))
 }
 
 fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<Delivery> {
@@ -249,6 +257,8 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
     for written in &planned.written {
         let draft = &written.draft;
         let deadline = within.map_or(planned.end, |within| draft.at.saturating_add(within));
+        // What nobody could write nobody could deliver.
+        let possible = !stage.unwritten.contains(&draft.number);
         let foreseen = planned.foresee(written, honest, within);
         for (to, oracle) in readers(draft, honest).into_iter().zip(foreseen) {
             deliveries.push(Delivery {
@@ -258,7 +268,7 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
                 to,
                 written_s: seconds(draft.at),
                 shown_s: shown.at(draft.number, to).filter(|at| *at <= deadline).map(seconds),
-                oracle_s: oracle.map(seconds),
+                oracle_s: oracle.filter(|_| possible).map(seconds),
             });
         }
     }
@@ -266,7 +276,7 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
 }
 
 /// What the world lost on the way, and what trackers could tell.
-fn notes(stage: &Stage<'_>, notebook: &Notebook) -> BTreeMap<String, f64> {
+fn notes(stage: &Stage<'_>, deliveries: &[Delivery], notebook: &Notebook) -> BTreeMap<String, f64> {
     let losses = stage.world.counters().losses;
     let counts = [
         ("contacts never heard", losses.undiscovered),
@@ -282,7 +292,12 @@ fn notes(stage: &Stage<'_>, notebook: &Notebook) -> BTreeMap<String, f64> {
     ];
     let mut notes: BTreeMap<String, f64> =
         counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n as f64)).collect();
+    notes.extend(replay::reach(stage, deliveries));
     notes.extend(stage.world.counters().bytes_by_type());
+    let broadcasts = stage.world.counters().broadcasts;
+    if broadcasts > 0 {
+        notes.insert("broadcasts".to_owned(), broadcasts as f64);
+    }
     let seen = notebook.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.hellos > 0 {
         notes.insert("hellos tracked".to_owned(), seen.hellos as f64);

@@ -1,5 +1,6 @@
 //! Traces with the reference's draws.
 
+use super::calibration::{self, Forecasts};
 use super::carriers::Carriers;
 use super::measure::measure;
 use super::record::{Film, open};
@@ -13,7 +14,7 @@ use crate::{Crossing, Delivery, Draw, Foresight, Oracle, Outcome, Radio, Recordi
 use core::time::Duration;
 use mesh_core::Config;
 use mesh_core::wire::Lifetime;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Replays a trace: messages and window are drawn as the reference draws them, all pairs that write are
 /// introduced beforehand, and the hop delay holds for the oracle and the nodes alike.
@@ -55,7 +56,11 @@ pub fn trace_run(
     outcome.losses = losses(&stage, &deliveries);
     outcome.notes = stage.world.counters().bytes_by_type();
     outcome.notes.extend(stage.carried_notes(&oracle, Crossing::delayed(options.hop_delay_ms)));
+    let (end_s, asked) = (stage.end as f64 / 1000.0, stage.forecasts.count());
+    let judged = stage.forecasts.judge(&deliveries, end_s, options.ttl_s as f64);
+    outcome.notes.extend(calibration::notes(&judged, asked));
     let mut recording = stage.film.finish(deliveries);
+    recording.reliability = calibration::classes(&judged);
     recording.contact_seconds = trace.contacts.iter().map(|c| (c.end - c.start) as f32 / 1000.0).collect();
     recording.contact_seconds.sort_by(f32::total_cmp);
     Ok((outcome, recording))
@@ -108,8 +113,9 @@ fn stage_of<'a>(
     let end = last.saturating_add(options.ttl_s * 1000).min(trace.end());
     let carriers = if real { Carriers::watch(&mut world, trace.nodes, written.len()) } else { None };
     let film = Film::new(end, options.samples, options.scenes);
-    let nodes = trace.nodes;
-    (Stage { world, written, film, shown, batteries: None, carriers, end, nodes }, checks)
+    let (unwritten, nodes, forecasts) = (BTreeSet::new(), trace.nodes, Forecasts::default());
+    let batteries = None;
+    (Stage { world, written, film, shown, batteries, carriers, forecasts, end, unwritten, nodes }, checks)
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {
@@ -131,13 +137,25 @@ fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64)
     draws.iter().zip(&foreseen.arrivals).enumerate().map(delivery).collect()
 }
 
+/// How many bags messages reached that could have arrived and did not.
+pub(super) fn reach(stage: &Stage<'_>, deliveries: &[Delivery]) -> Option<(String, f64)> {
+    let carriers = open(stage.carriers.as_ref()?);
+    let missed = |delivery: &&Delivery| delivery.shown_s.is_none() && delivery.oracle_s.is_some();
+    let bags = deliveries.iter().filter(missed).map(|delivery| carriers.bags(delivery.number));
+    let bags: Vec<usize> = bags.filter(|bags| *bags > 0).collect();
+    let mean = bags.iter().sum::<usize>() as f64 / bags.len().max(1) as f64;
+    (!bags.is_empty()).then(|| ("bags that a missed message reached, on average".to_owned(), mean))
+}
+
 /// Undelivered messages by cause.
 pub(super) fn losses(stage: &Stage<'_>, deliveries: &[Delivery]) -> BTreeMap<String, u64> {
     let shown = open(&stage.shown);
     let mut losses = BTreeMap::new();
     for delivery in deliveries.iter().filter(|delivery| delivery.shown_s.is_none()) {
-        let cause = if shown.refused.contains(&delivery.number) {
-            "not written: the writer's node was off or refused"
+        let cause = if stage.unwritten.contains(&delivery.number) {
+            "not written: the writer's node was off"
+        } else if shown.refused.contains(&delivery.number) {
+            "refused: the writer's node did not take it"
         } else if shown.at(delivery.number, delivery.to).is_some() {
             "too late: shown after the window"
         } else if delivery.oracle_s.is_none() {
@@ -145,7 +163,8 @@ pub(super) fn losses(stage: &Stage<'_>, deliveries: &[Delivery]) -> BTreeMap<Str
         } else if !stage.world.is_running(delivery.to.into()) {
             "off: the reader's node does not run"
         } else {
-            "missed: there was a path"
+            let cause = stage.carriers.as_ref().and_then(|carriers| open(carriers).cause(delivery.number));
+            cause.unwrap_or("missed: there was a path")
         };
         *losses.entry(cause.to_owned()).or_default() += 1;
     }

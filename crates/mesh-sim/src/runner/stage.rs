@@ -1,6 +1,7 @@
 //! The world of a run: who is in it, and what is done to them.
 
 use super::Progress;
+use super::calibration::Forecasts;
 use super::carriers::Carriers;
 use super::record::{Film, Shared, Shown};
 use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
@@ -11,7 +12,7 @@ use crate::workload::Written;
 use crate::{Audience, Change, Crossing, NodeIx, Oracle, Protocol, Seal, World};
 use mesh_core::Config;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Batteries are looked at this often, in milliseconds.
 const ROUND_MS: u64 = 60_000;
@@ -165,7 +166,10 @@ pub(super) struct Stage<'a> {
     pub(super) shown: Shared<Shown>,
     pub(super) batteries: Option<Batteries>,
     pub(super) carriers: Option<Shared<Carriers>>,
+    pub(super) forecasts: Forecasts,
     pub(super) end: u64,
+    /// Messages that nobody could write: the writer's node was off.
+    pub(super) unwritten: BTreeSet<u32>,
     /// Nodes whose bags are looked at.
     pub(super) nodes: u32,
 }
@@ -198,7 +202,14 @@ impl Stage<'_> {
                 return;
             }
             if at >= draft_at {
-                self.world.submit(&self.written[next_draft].draft);
+                let draft = &self.written[next_draft].draft;
+                if let Audience::One(to) = draft.to {
+                    self.forecasts.ask(&self.world, draft.number, draft.from, to);
+                }
+                if !self.world.is_running(draft.from.into()) {
+                    self.unwritten.insert(draft.number);
+                }
+                self.world.submit(draft);
                 next_draft += 1;
             }
         }
@@ -227,7 +238,7 @@ impl Stage<'_> {
 
 /// Looks on in `world` for who is shown what.
 pub(super) fn watch(world: &mut World) -> Shared<Shown> {
-    let shown = Arc::new(Mutex::new(Shown::default()));
+    let shown = Shared::<Shown>::default();
     world.observe(Box::new(Arc::clone(&shown)));
     shown
 }

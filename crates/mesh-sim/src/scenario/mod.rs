@@ -103,6 +103,9 @@ pub struct Scenario {
     /// The text that it was read from, for [`Scenario::vary`].
     #[serde(skip)]
     source: String,
+    /// Whether it is the small one.
+    #[serde(skip)]
+    is_small: bool,
 }
 
 /// A scenario that cannot be.
@@ -159,11 +162,12 @@ impl Scenario {
             attack.nodes = ((f64::from(attack.nodes) * share).round() as u32).max(1);
         }
         small.movement.rescale(scale);
-        small.ci = None;
+        (small.ci, small.is_small) = (None, true);
         small
     }
 
-    /// With one value changed: `path` is its place (`radio.range_m`), `value` as it would stand in the file.
+    /// With one value changed: `path` is its place (`radio.range_m`), `value` as it would stand in the file. What is
+    /// small stays so, but for the changed value.
     ///
     /// # Errors
     /// As [`Scenario::from_toml`]; where there is no such place.
@@ -177,9 +181,17 @@ impl Scenario {
             |mut parsed: toml::Table| parsed.remove("value").expect("the text sets this key"),
         );
         put(&mut root, path, value).ok_or_else(|| wrong(format!("there is no place `{path}`")))?;
+        if let Some(toml::Value::Table(ci)) =
+            root.get_mut("ci").filter(|_| self.is_small && path != "messages")
+        {
+            ci.remove(path);
+        }
         let text = toml::to_string(&root).map_err(|error| wrong(error.to_string()))?;
         let mut varied = Self::from_toml(&file, &text)?;
         varied.name.clone_from(&self.name);
+        if self.is_small {
+            varied = varied.small();
+        }
         Ok(varied)
     }
 

@@ -55,6 +55,9 @@ pub struct RadioSpec {
     /// Links that a node holds at a time: 1 to 64.
     #[serde(default, deserialize_with = "maybe_within::<_, 1, 64>")]
     pub links: Option<u32>,
+    /// Whether advertisements carry public things to everybody in reach. Default no.
+    #[serde(default)]
+    pub broadcasts: bool,
     /// How long an envelope needs for a hop, whatever its size; for ideal radios only.
     #[serde(default)]
     pub hop_delay: Option<Span>,
@@ -71,6 +74,7 @@ impl RadioSpec {
             RadioKind::Stick => Radio::stick(),
             RadioKind::Ideal => Radio::ideal(hop_delay, None, 0),
         };
+        radio.broadcasts = self.broadcasts;
         radio.range_m = self.range_m.unwrap_or(radio.range_m);
         radio.goodput = self.goodput.map_or(radio.goodput, |rate| rate.0);
         radio.max_links = self.links.unwrap_or(radio.max_links);

@@ -122,6 +122,18 @@ fn a_sweep_changes_one_value() {
 }
 
 #[test]
+fn a_small_scenario_stays_small_when_a_value_changes_and_takes_the_value() {
+    let ci = "\n[ci]\nlength = \"3 min\"\nnodes = 20\n";
+    let small = Scenario::from_toml("park.toml", &format!("{PARK}{ci}")).unwrap().small();
+    let wider = small.vary("radio.range_m", "50").unwrap();
+    assert_eq!((wider.nodes, wider.length), (20, Span::minutes(3)));
+    let fewer = small.vary("nodes", "10").unwrap();
+    assert_eq!((fewer.nodes, fewer.length), (10, Span::minutes(3)));
+    let twice = wider.vary("nodes", "10").unwrap();
+    assert_eq!((twice.nodes, twice.radio.range_m), (10, Some(50.0)));
+}
+
+#[test]
 fn in_small_moments_keep_their_place_in_the_whole() {
     let ci = "\n[ci]\nlength = \"3 min\"\nmessages = 0.1\nnodes = 20\n";
     let scenario = Scenario::from_toml("park.toml", &format!("{PARK}{ci}")).unwrap();

@@ -1,9 +1,10 @@
 //! What is planned, in order of time and then of planning.
 
 use crate::change::Change;
-use mesh_core::{Lane, LinkId};
+use mesh_core::{Lane, LinkId, Medium};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 /// Something planned.
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub(crate) enum Happening {
         payload: bool,
         bytes: Vec<u8>,
     },
+    /// Something that was said to everybody is heard by a node.
+    Overheard { node: usize, medium: Medium, bytes: Arc<[u8]> },
+    /// The radios of a journey tell how many are around.
+    Around(usize),
     /// A link takes more on its bulk lane.
     Credit { link: LinkId, bytes: u32 },
     /// A node wants to be woken.
@@ -50,59 +55,50 @@ pub(crate) struct Pair {
     pub(crate) ticket: u64,
 }
 
-/// The plan.
+/// The plan. What happens lies in places of its own, so that putting it in order moves only times about.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    heap: BinaryHeap<Reverse<Entry>>,
+    /// When, in which order, and the place.
+    heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    places: Vec<Option<Happening>>,
+    free: Vec<usize>,
     serial: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    at: u64,
-    serial: u64,
-    what: Happening,
 }
 
 impl Agenda {
     /// Adds `what` at `at`, after everything that was planned for that time before.
     pub(crate) fn plan(&mut self, at: u64, what: Happening) {
         self.serial += 1;
-        self.heap.push(Reverse(Entry { at, serial: self.serial, what }));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        self.places[place] = Some(what);
+        self.heap.push(Reverse((at, self.serial, place)));
     }
 
     /// When the next thing happens.
     pub(crate) fn next_at(&self) -> Option<u64> {
-        self.heap.peek().map(|Reverse(entry)| entry.at)
+        self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
     /// Takes the next thing.
     pub(crate) fn pop(&mut self) -> Option<(u64, Happening)> {
-        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.what))
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        self.free.push(place);
+        self.places[place].take().map(|what| (at, what))
     }
 
     /// Forgets everything but what was planned from outside.
     pub(crate) fn keep_changes(&mut self) {
-        self.heap.retain(|Reverse(entry)| matches!(entry.what, Happening::Change(_)));
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        (self.at, self.serial).cmp(&(other.at, other.serial))
+        let Self { heap, places, free, .. } = self;
+        heap.retain(|Reverse((.., place))| {
+            let stays = matches!(places[*place], Some(Happening::Change(_)));
+            if !stays {
+                places[*place] = None;
+                free.push(*place);
+            }
+            stays
+        });
     }
 }

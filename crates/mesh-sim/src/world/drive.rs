@@ -93,6 +93,7 @@ impl World {
                 self.close(link);
             }
             Act::Core(Output::Notify(_, event)) => self.tell(index, event),
+            Act::Core(Output::Broadcast { bytes }) => self.broadcast(index, &bytes),
             Act::Core(Output::Store(_) | Output::Advertise { .. }) => {}
             Act::Shown { number } => self.show(index, number),
         }

@@ -74,7 +74,7 @@ impl World {
         let slot = &mut self.nodes[ix.0];
         match &mut slot.kind {
             Kind::Node { config, store, wrap } => {
-                *store = store.snapshot();
+                store.part();
                 let node = (self.build)((**config).clone(), self.rng.bytes(), now, None, store);
                 let starling = Starling::new(node);
                 slot.body = Some(match wrap {

@@ -100,6 +100,10 @@ impl World {
             let runs = self.nodes[index].body.is_some();
             self.set_drain(index, runs);
         }
+        let n = self.journeys.len() - 1;
+        if self.journeys[n].radio.broadcasts {
+            self.plan(self.now, Happening::Around(n));
+        }
     }
 
     /// Where everybody is, in metres east and north, as far as the movement has been asked; empty where no
@@ -426,7 +430,19 @@ impl World {
     }
 }
 
+impl Station {
+    /// Who is within reach.
+    pub(super) fn near(&self) -> &[u32] {
+        &self.near
+    }
+}
+
 impl Journey {
+    /// Whether something happens whose chance is so many in a million.
+    pub(super) fn chance(&mut self, in_a_million: u64) -> bool {
+        self.rng.below(1_000_000) < in_a_million
+    }
+
     /// Joules that all radios drew by themselves until `now`.
     pub(super) fn idle_j(&self, now: u64) -> f64 {
         let node_ms = self.node_ms + self.running * now.saturating_sub(self.running_since);

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod air;
+mod broadcast;
 mod drive;
 mod faults;
 mod journey;
@@ -22,7 +23,7 @@ use core::time::Duration;
 use journey::Journey;
 use mesh_core::rng::Rng;
 use mesh_core::{
-    CloseReason, CommandId, Config, Event, LinkId, Memory, Node, Now, Refusal, Reply, Time, Wall,
+    CloseReason, CommandId, Config, Event, Input, LinkId, Memory, Node, Now, Refusal, Reply, Time, Wall,
 };
 use slot::{Kind, Slot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,9 +149,11 @@ impl World {
     pub fn add_wrapped(
         &mut self,
         name: &str,
-        config: Config,
+        mut config: Config,
         mut wrap: impl FnMut(Starling) -> Box<dyn Protocol> + Send + 'static,
     ) -> NodeIx {
+        // Bodies are in memory already: a node needs only the least of its cache for them.
+        config.mesh.carry.cache = 0;
         let (index, store) = (self.nodes.len(), Memory::default());
         let boxed = Box::new(config.clone());
         let kind = Kind::Node { config: boxed.clone(), store: store.clone(), wrap: None };
@@ -346,6 +349,10 @@ impl World {
             Happening::Frame { to, from, ends, lane, payload, bytes } => {
                 self.arrive(to, from, ends, lane, payload, bytes);
             }
+            Happening::Overheard { node, medium, bytes } => {
+                self.input(node, Input::Overheard { medium, bytes: &bytes });
+            }
+            Happening::Around(journey) => self.look_around(journey),
             Happening::Credit { link, bytes } => self.credit(link, bytes),
             Happening::Tick(index) => self.tick(index, at),
             Happening::HangUp(link) => self.hang_up(link),

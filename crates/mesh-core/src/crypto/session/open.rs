@@ -1,5 +1,6 @@
 //! Reading: whose envelope, what it brings, what it held.
 
+use super::chain::Item;
 use super::inbound::OpenError;
 use super::payload::{Encapsulated, First, Full, MAX_FAILED, Parcel, Payload, Refresh};
 use super::records::{self, Sid};
@@ -67,7 +68,7 @@ impl Sessions {
         if let Some((sid, index)) = found.and_then(|(slot, index)| Some((*self.slots.get(&slot)?, index))) {
             match self.item(read, sid, index) {
                 Ok(Some(item)) if item.tag == envelope.tag() => {
-                    return self.open_item(&work, sid, index, out);
+                    return self.open_item(&work, (sid, index), &item, out);
                 }
                 Ok(_) => {}
                 Err(_) => return Opened::Rejected("the key of its tag cannot be read"),
@@ -80,8 +81,13 @@ impl Sessions {
         }
     }
 
-    fn open_item(&mut self, work: &Work<'_>, sid: Sid, index: u32, out: &mut Outbox) -> Opened {
-        let Ok(Some(item)) = self.item(work.read, sid, index) else { return Opened::Foreign };
+    fn open_item(
+        &mut self,
+        work: &Work<'_>,
+        (sid, index): (Sid, u32),
+        item: &Item,
+        out: &mut Outbox,
+    ) -> Opened {
         let envelope = work.envelope;
         // Anybody can copy a tag: only what opens uses the item up.
         let Some(plain) = self.sealer.open(envelope.header_bytes(), &item.psk, envelope.body()) else {

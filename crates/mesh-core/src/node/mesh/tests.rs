@@ -45,6 +45,7 @@ struct Net {
     /// Bytes by the type of frame.
     by_type: [usize; 16],
     envelopes: usize,
+    publics: usize,
 }
 
 fn at(now: u64) -> Now {
@@ -85,6 +86,7 @@ impl Net {
             bytes: 0,
             by_type: [0; 16],
             envelopes: 0,
+            publics: 0,
         };
         for _ in 0..count {
             let store = Memory::default();
@@ -134,7 +136,7 @@ impl Net {
                     self.peers[index].closed.push(why);
                     self.disconnect(index, link);
                 }
-                Output::Notify(..) | Output::Advertise { .. } => {}
+                Output::Notify(..) | Output::Advertise { .. } | Output::Broadcast { .. } => {}
             }
         }
     }
@@ -143,6 +145,7 @@ impl Net {
         self.bytes += frame.len();
         self.by_type[usize::from(frame[0]).min(15)] += frame.len();
         self.envelopes += usize::from(frame.first() == Some(&7));
+        self.publics += usize::from(frame.first() == Some(&10));
         let Some((to, far)) = self.pipes.get(&(from, link)).copied() else { return };
         let hello = frame.first() == Some(&1);
         let lost = !hello && self.rng.below(100) < self.loss_percent;
@@ -304,6 +307,58 @@ fn something_new_crosses_a_full_mesh_once_per_node() {
     net.run(500);
     assert!((0..5).all(|peer| net.holds(peer).len() == 1));
     assert_eq!(net.envelopes, 4);
+}
+
+#[test]
+fn masses_from_one_neighbour_do_not_hold_up_what_another_brought() {
+    let mut net = Net::new(4, 1);
+    (0..200).for_each(|n| _ = net.write(0, letter(n)));
+    let few: Vec<_> = (1_000..1_003).map(|n| net.write(1, letter(n))).collect();
+    for from in [0, 1] {
+        net.connect(from, 2);
+        net.run(2_000);
+    }
+    assert_eq!(net.holds(2).len(), 203);
+    net.connect(2, 3);
+    let mut before = 0;
+    while !few.iter().all(|id| net.holds(3).contains(&id.0)) {
+        net.run(1);
+        before = net.holds(3).len();
+    }
+    assert!(before < 20, "{before} came until then");
+}
+
+#[test]
+fn a_full_bag_does_not_ask_for_what_it_let_go() {
+    let mut config = MeshConfig::default();
+    config.carry.items = 20;
+    let mut net = Net::with(1, 1, &config);
+    let roomy = Net::new(1, 2).peers.remove(0);
+    net.peers.push(roomy);
+    (0..100).for_each(|n| _ = net.write(1, letter(n)));
+    net.connect(0, 1);
+    net.run(600_000);
+    assert_eq!(net.holds(0).len(), 20);
+    assert!(net.envelopes <= 100, "{} were sent", net.envelopes);
+}
+
+#[test]
+fn a_call_crosses_a_crowd_once_per_node() {
+    let mut net = Net::new(6, 1);
+    for a in 0..6 {
+        for b in 0..a {
+            net.connect(a, b);
+        }
+    }
+    net.run(1_000);
+    net.act(0, |peer, now| {
+        let bytes = [&[0x81; 100][..], &[9, 0, 0, 0, 0]].concat();
+        let origin = Origin::Own { to: None };
+        peer.mesh.keep_public(now, &bytes, Lifetime::Hour.span(), origin, None, &mut peer.out).unwrap();
+    });
+    net.run(500);
+    assert!(net.peers.iter().all(|peer| peer.mesh.public_ids().len() == 1));
+    assert_eq!(net.publics, 5);
 }
 
 #[test]

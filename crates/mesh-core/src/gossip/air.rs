@@ -58,7 +58,7 @@ impl Air {
         let (from, to) = WAIT_MS;
         let wait = if own { 0 } else { from + rng.below(to - from + 1) };
         let due = now + Duration::from_millis(wait);
-        self.waiting.entry(id).or_insert(Waiting { due, heard: u8::from(heard) });
+        self.waiting.entry(id).or_insert_with(|| Waiting { due, heard: u8::from(heard) });
     }
 
     /// It was heard again. Whether it is known to wait.

@@ -72,7 +72,7 @@ impl<'a> Ends<'a> {
             Action::Serve(_, id) => _ = meeting.dialer_lacks.insert(id),
             Action::Receipts(_, acks) => meeting.receipts[usize::from(dialer)].extend(acks),
             Action::Fault(_, what, _) => panic!("{what}"),
-            Action::Settle(_) | Action::Copy(..) => {}
+            Action::Settle(_) | Action::Copy(..) | Action::Broadcast(_) => {}
         }
     }
 }

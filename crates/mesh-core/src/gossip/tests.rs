@@ -15,9 +15,9 @@ pub(super) struct Names {
     pub(super) receipts: BTreeSet<[u8; 32]>,
     pub(super) epoch: u16,
     pub(super) version: u64,
-    gathered: std::cell::Cell<u32>,
-    few_hops: bool,
-    to: Option<AccountId>,
+    pub(super) gathered: std::cell::Cell<u32>,
+    pub(super) few_hops: bool,
+    pub(super) to: Option<AccountId>,
 }
 
 impl Names {

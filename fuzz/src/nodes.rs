@@ -71,7 +71,7 @@ impl Home {
                 }
                 Output::Close { link, .. } => self.closed.push(link),
                 Output::Notify(_, Event::StorageFailed(error)) => panic!("{error}"),
-                Output::Notify(..) | Output::Advertise { .. } => {}
+                Output::Notify(..) | Output::Advertise { .. } | Output::Broadcast { .. } => {}
             }
         }
         self.memory.apply(ops);

@@ -94,8 +94,8 @@ const FIGURES: [Figure; 20] = [
     Figure { name: "events", good: Good::Neither, of: |o| Some(count(o.events)) },
     Figure { name: "violations", good: Good::Low, of: |o| Some(count(o.violations.len() as u64)) },
     Figure { name: "missed", good: Good::Low, of: |o| Some(count(o.missed.len() as u64)) },
-    Figure { name: "wall_seconds", good: Good::Low, of: |o| Some(o.wall_seconds) },
-    Figure { name: "peak_rss_bytes", good: Good::Low, of: |o| Some(count(o.peak_rss_bytes)) },
+    Figure { name: "wall_seconds", good: Good::Low, of: |o| told(o.wall_seconds) },
+    Figure { name: "peak_rss_bytes", good: Good::Low, of: |o| told(count(o.peak_rss_bytes)) },
 ];
 
 /// What changed from `a` to `b`.
@@ -197,6 +197,11 @@ fn signed(value: f64) -> String {
     format!("{sign}{}", number(value))
 }
 
+/// What a machine told of itself; 0 is nothing: a baseline holds for every machine.
+fn told(value: f64) -> Option<f64> {
+    (value > 0.0).then_some(value)
+}
+
 fn count(value: u64) -> f64 {
     value as f64
 }
@@ -253,6 +258,14 @@ mod tests {
         let b: Vec<_> =
             [0.25, 0.551, 0.849].iter().zip(1..).map(|(ratio, seed)| outcome(seed, *ratio, 1)).collect();
         assert_eq!(verdict(&compare(&a, &b), "delivery_ratio"), Verdict::Better);
+    }
+
+    #[test]
+    fn a_result_without_figures_of_its_machine_is_compared_in_all_others() {
+        let slow = Outcome { wall_seconds: 9.0, ..outcome(1, 0.5, 100) };
+        let comparison = compare(&[outcome(1, 0.5, 100)], &[slow]);
+        assert!(comparison.deltas.iter().all(|delta| delta.figure != "wall_seconds"));
+        assert_eq!(verdict(&comparison, "delivery_ratio"), Verdict::Same);
     }
 
     #[test]

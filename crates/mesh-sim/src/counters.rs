@@ -46,6 +46,10 @@ pub struct Losses {
     pub too_far: u64,
     /// Contacts of nodes that did not run.
     pub off: u64,
+    /// Links that a node closed because nothing was heard.
+    pub silent: u64,
+    /// Links that a node closed because of faults.
+    pub faulty: u64,
     /// Frames on their way when their link ended.
     pub cut: u64,
     /// The envelopes and public things among them.

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 const MAX_LINES: usize = 64;
 /// One's own line gives so many at each turn of the others.
 const OWN_AT_A_TURN: usize = 4;
+/// Things that are looked at, at most: the rest goes on in no order.
+const MAX_LOOKED: usize = 4_096;
 /// One's own line: above all others.
 const OWN: u64 = u64::MAX;
 
@@ -45,13 +47,21 @@ impl Lines {
             .into_iter()
             .map(|line| (line, self.0.range((line, 0, 0)..=(line, u64::MAX, Slot::MAX))))
             .collect();
-        let mut names = Vec::new();
-        while names.len() < most && !lines.is_empty() {
+        let (mut names, mut looked) = (Vec::new(), 0);
+        while names.len() < most && looked < MAX_LOOKED && !lines.is_empty() {
             lines.retain_mut(|(line, things)| {
-                let at_a_turn = if *line == OWN { OWN_AT_A_TURN } else { 1 };
-                let before = names.len();
-                names.extend(things.filter_map(|(_, _, slot)| name(*slot)).take(at_a_turn));
-                names.len() > before
+                let mut turn = if *line == OWN { OWN_AT_A_TURN } else { 1 };
+                while turn > 0 {
+                    let Some((_, _, slot)) = things.next().filter(|_| looked < MAX_LOOKED) else {
+                        return false;
+                    };
+                    looked += 1;
+                    if let Some(name) = name(*slot) {
+                        names.push(name);
+                        turn -= 1;
+                    }
+                }
+                true
             });
         }
         names.truncate(most);

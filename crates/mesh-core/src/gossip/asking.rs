@@ -12,6 +12,9 @@ impl State {
         for id in &ids {
             if let Standing::Held { own, few_hops, .. } = bag.standing(*id) {
                 self.actions.push_back(Action::Copy(link, *id));
+                if let Some(live) = self.links.get_mut(&link) {
+                    live.offers.has(*id);
+                }
                 if few_hops && !own {
                     few.push(*id);
                 }

@@ -69,7 +69,7 @@ pub struct Config {
     pub public: Rate,
     /// Envelopes that are asked for at a time on a fast link. Default 256.
     pub fast_window: usize,
-    /// The same on a slow one: the sender chooses the order among them. Default 512.
+    /// The same on a slow one: the sender chooses the order among them. Default 128.
     pub slow_window: usize,
 }
 
@@ -87,7 +87,7 @@ impl Default for Config {
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
             fast_window: 256,
-            slow_window: 512,
+            slow_window: 128,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// A pipe slower than this is slow, in bytes per second.
 const SLOW: u32 = 200_000;
 /// The largest message of a reconciliation on a slow and on a fast link, in bytes.
-const SMALL_MESSAGE: u64 = 8 * 1024;
+const SMALL_MESSAGE: u64 = 4 * 1024;
 const LARGE_MESSAGE: u64 = 60_000;
 /// A copy that is asked for because the own one has few hops left must bring more than those.
 pub(super) const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
@@ -32,6 +32,7 @@ pub(super) const FULL_BATCH: usize = 32;
 pub(super) struct Link {
     pub(super) role: Role,
     pub(super) contact: Option<AccountId>,
+    pub(super) slow: bool,
     pub(super) message_limit: u64,
     /// The most cells that are asked for.
     pub(super) most_cells: usize,
@@ -43,7 +44,6 @@ pub(super) struct Link {
     pub(super) raises: BTreeSet<ShortId>,
     /// What was sent unasked, since when, until the neighbour keeps it.
     pub(super) pushed: Option<(ShortId, Time)>,
-    slow: bool,
     pub(super) intake: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
     pub(super) public_in: Bucket,
@@ -75,6 +75,7 @@ impl Link {
         Self {
             role,
             contact,
+            slow,
             message_limit,
             most_cells: if slow { MOST_SLOW } else { MOST },
             gifts: 0,
@@ -83,7 +84,6 @@ impl Link {
             offers: Offers::default(),
             raises: BTreeSet::new(),
             pushed: None,
-            slow,
             intake: contact.is_none().then(|| Bucket::new(intake, now)),
             receipts_in: contact.is_none().then(|| Bucket::new(config.receipts, now)),
             public_in: Bucket::new(config.public, now),

@@ -255,11 +255,22 @@ impl State {
         if alone && offered.len() <= GIFTS {
             self.actions.extend(offered.iter().map(|id| Action::Serve(link, *id)));
         } else {
-            for ids in offered.chunks(MAX_NAMES) {
-                self.send(link, Frame::Have(ids.to_vec()));
-            }
+            self.announce(link, set, offered);
         }
         self.want(now, link, found.need.iter().map(|name| name.id()), false, bag);
+        self.offer(now, link, bag);
+    }
+
+    /// Names what the other end lacks; over a slow link the most important first, and some at a time.
+    fn announce(&mut self, link: LinkId, set: Set, offered: Vec<ShortId>) {
+        match self.links.get_mut(&link).filter(|live| live.slow && set == Set::Sealed) {
+            Some(live) => live.offers.lacks(offered),
+            None => {
+                for ids in offered.chunks(MAX_NAMES) {
+                    self.send(link, Frame::Have(ids.to_vec()));
+                }
+            }
+        }
     }
 
     /// Runs begin later and later as long as they are of no use.
@@ -353,7 +364,7 @@ impl State {
         }
         match set {
             Set::Receipts => self.exchange_receipts(now, link, &have, &need),
-            Set::Public | Set::Sealed => self.exchange_names(now, link, &have, &need, bag),
+            Set::Public | Set::Sealed => self.exchange_names(now, link, set, &have, &need, bag),
         }
     }
 
@@ -361,15 +372,14 @@ impl State {
         &mut self,
         now: Now,
         link: LinkId,
+        set: Set,
         have: &[[u8; 32]],
         need: &[[u8; 32]],
         bag: &dyn Bag,
     ) {
         let offered = have.iter().map(short).filter(|id| may_go(bag.standing(*id)));
         let offered: Vec<ShortId> = offered.collect();
-        for ids in offered.chunks(MAX_NAMES) {
-            self.send(link, Frame::Have(ids.to_vec()));
-        }
+        self.announce(link, set, offered);
         self.want(now, link, need.iter().map(short), false, bag);
     }
 

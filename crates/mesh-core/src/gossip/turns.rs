@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_names_have_the_turns_of_one_that_stood_as_long() {
+    fn attack_46_ten_names_have_the_turns_of_one_that_stood_as_long() {
         let mut turns = Turns::default();
         turns.up(LinkId(1), Time(0), false);
         for n in 2..12 {

@@ -57,6 +57,7 @@ fn run(seed: u64, scenario: &str) -> Run {
         samples: samples.collect(),
         scenes: scenes.collect(),
         contact_seconds: vec![1.0, 5.0, 20.0, 300.0],
+        ..crate::Recording::default()
     };
     Run { outcome, recording }
 }

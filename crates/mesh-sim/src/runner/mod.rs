@@ -284,6 +284,8 @@ fn notes(stage: &Stage<'_>, deliveries: &[Delivery], notebook: &Notebook) -> BTr
         ("contacts without a free place", losses.no_place),
         ("contacts behind bodies", losses.too_far),
         ("contacts of nodes that are off", losses.off),
+        ("links closed as silent", losses.silent),
+        ("links closed for faults", losses.faulty),
         ("frames cut", losses.cut),
         ("envelopes cut", losses.cut_payloads),
         ("frames lost by faults", losses.faults),

@@ -130,13 +130,13 @@ impl World {
         };
         let mut start = line.free_us.max(now_us);
         if radio.half_duplex && !free {
-            start = start.max(travels.stations[a].free_us).max(travels.stations[b].free_us);
+            start = travels.both_free(a, b, start, busy_us);
         }
         let end = if free { now_us } else { start + busy_us };
         if !free {
             line.free_us = end;
-            travels.stations[a].free_us = travels.stations[a].free_us.max(end);
-            travels.stations[b].free_us = travels.stations[b].free_us.max(end);
+            travels.stations[a].occupy(now_us, start, end);
+            travels.stations[b].occupy(now_us, start, end);
         }
         let hop = if payload { radio.hop_delay_ms } else { 0 };
         let at = end.div_ceil(1_000).saturating_add(u64::from(radio.latency_ms)).saturating_add(hop);

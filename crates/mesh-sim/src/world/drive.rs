@@ -5,7 +5,7 @@ use super::slot::{Fate, NodeIx};
 use super::{World, shown_number};
 use crate::protocol::Act;
 use core::fmt::Write;
-use mesh_core::{Command, CommandId, Event, Input, Output, Refusal, Reply, StoreOp, Time};
+use mesh_core::{CloseReason, Command, CommandId, Event, Input, Output, Refusal, Reply, StoreOp, Time};
 
 impl World {
     /// Asks a real node for something and returns its answer; what follows takes its time.
@@ -85,6 +85,11 @@ impl World {
         match act {
             Act::Core(Output::Send { link, lane, frame }) => self.transmit(link, lane, frame),
             Act::Core(Output::Close { link, why }) => {
+                match why {
+                    CloseReason::Silent => self.counters.losses.silent += 1,
+                    CloseReason::Faults => self.counters.losses.faulty += 1,
+                    _ => {}
+                }
                 if self.keeping {
                     let closed = (self.now, link, why);
                     self.nodes[index].notes().closed.push(closed);

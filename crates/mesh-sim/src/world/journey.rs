@@ -7,7 +7,7 @@ use crate::contact::{Meeting, Mobility};
 use crate::radio::Radio;
 use mesh_core::LinkId;
 use mesh_core::rng::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Those who cannot be reached for a reason that lasts are tried again after this, in milliseconds.
 const RETRY: u64 = 1_000;
@@ -35,6 +35,8 @@ pub(super) struct Journey {
 pub(super) struct Station {
     /// When it has nothing to do any more, in microseconds.
     pub(super) free_us: u64,
+    /// When it transmits or receives, from this until that, in microseconds, in order.
+    busy: VecDeque<(u64, u64)>,
     /// When its last connection attempt is over.
     dialing_until: u64,
     /// Places that are taken or reserved.
@@ -431,6 +433,28 @@ impl World {
 }
 
 impl Station {
+    /// The first moment from `from` on at which it has nothing to do for `span`, in microseconds.
+    pub(super) fn gap(&self, from: u64, span: u64) -> u64 {
+        let mut at = from;
+        for (start, end) in &self.busy {
+            if at.saturating_add(span) <= *start {
+                break;
+            }
+            at = at.max(*end);
+        }
+        at
+    }
+
+    /// It transmits or receives from `start` until `end`.
+    pub(super) fn occupy(&mut self, now_us: u64, start: u64, end: u64) {
+        while self.busy.front().is_some_and(|(_, end)| *end <= now_us) {
+            self.busy.pop_front();
+        }
+        let place = self.busy.partition_point(|(other, _)| *other < start);
+        self.busy.insert(place, (start, end));
+        self.free_us = self.free_us.max(end);
+    }
+
     /// Who is within reach.
     pub(super) fn near(&self) -> &[u32] {
         &self.near
@@ -447,6 +471,18 @@ impl Journey {
     pub(super) fn idle_j(&self, now: u64) -> f64 {
         let node_ms = self.node_ms + self.running * now.saturating_sub(self.running_since);
         self.radio.idle_mw() * node_ms as f64 / 1e6
+    }
+
+    /// The first moment from `from` on at which two stations have nothing to do for `span`, in microseconds.
+    pub(super) fn both_free(&self, a: usize, b: usize, from: u64, span: u64) -> u64 {
+        let mut at = from;
+        loop {
+            let there = self.stations[b].gap(self.stations[a].gap(at, span), span);
+            if there == at {
+                return at;
+            }
+            at = there;
+        }
     }
 
     /// How many neighbours within reach of `node` transmit or receive now.
@@ -520,5 +556,24 @@ impl Radio {
             self.power.advert_uj / f64::from(self.advert_every_ms)
         };
         adverts + self.power.scan_mw * self.duty() + self.power.base_mw
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_between_two_frames_does_not_wait_for_the_later_one() {
+        let mut station = Station::default();
+        station.occupy(0, 100, 200);
+        station.occupy(0, 500, 600);
+        assert_eq!(station.gap(0, 100), 0);
+        assert_eq!(station.gap(0, 101), 200);
+        assert_eq!(station.gap(150, 300), 200);
+        assert_eq!(station.gap(150, 301), 600);
+        station.occupy(300, 200, 500);
+        assert_eq!((station.gap(0, 1), station.busy.len(), station.free_us), (0, 2, 600));
+        assert_eq!(station.gap(200, 1), 600);
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod spreading;
+
 use mesh_sim::runner::{Options, Sweep, TraceOptions, each, run, run_seeds, sweep, trace_run};
 use mesh_sim::scenario::{BUILT_IN, ProtocolName, Scenario, built_in, built_in_file};
 use mesh_sim::{Contact, Creation, Crossing, Oracle, Outcome, Trace};

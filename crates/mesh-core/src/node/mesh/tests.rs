@@ -310,7 +310,7 @@ fn something_new_crosses_a_full_mesh_once_per_node() {
 }
 
 #[test]
-fn masses_from_one_neighbour_do_not_hold_up_what_another_brought() {
+fn attack_45_masses_from_one_neighbour_do_not_hold_up_what_another_brought() {
     let mut net = Net::new(4, 1);
     (0..200).for_each(|n| _ = net.write(0, letter(n)));
     let few: Vec<_> = (1_000..1_003).map(|n| net.write(1, letter(n))).collect();

@@ -185,7 +185,7 @@ mod tests {
         air.around(50);
         let mut said = 0;
         for n in 0..2_000u64 {
-            let now = Time(n as u64 * 10);
+            let now = Time(n * 10);
             air.plan(now, ShortId(n.to_le_bytes()), false, false, &mut rng);
             said += air.due(now).len() as u64;
         }

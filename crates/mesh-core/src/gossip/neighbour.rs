@@ -61,11 +61,8 @@ impl Link {
         profile: Profile,
     ) -> Self {
         let slow = profile.metered || profile.typical_rate < SLOW;
-        let (window, message_limit) = if slow {
-            (config.slow_window, SMALL_MESSAGE)
-        } else {
-            (config.fast_window, LARGE_MESSAGE)
-        };
+        let (window, message_limit) =
+            if slow { (config.slow_window, SMALL_MESSAGE) } else { (config.fast_window, LARGE_MESSAGE) };
         // Five tokens begin a run, and one comes back per second.
         let begins = Rate { burst: 5 * config.begins_per_5_s, per_second: config.begins_per_5_s };
         let mut link = Self {

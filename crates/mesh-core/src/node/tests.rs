@@ -354,7 +354,12 @@ fn stranger(village: &mut Village, at: usize, link: LinkId) {
     village.input(at, Input::LinkUp { link, role: Role::Listener, binding, profile });
     let tokens = vec![[number; 8]; crate::wire::frame::TOKENS];
     let (instance, nonce) = ([number; 16], [number; 16]);
-    says(village, at, link, &Frame::Hello(Hello { min: 1, max: 1, capabilities: 0, instance, nonce, tokens }));
+    says(
+        village,
+        at,
+        link,
+        &Frame::Hello(Hello { min: 1, max: 1, capabilities: 0, instance, nonce, tokens }),
+    );
 }
 
 /// Takes in a frame; the names that are asked for then.

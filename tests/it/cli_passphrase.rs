@@ -35,7 +35,7 @@ fn a_passphrase_is_set_changed_and_removed() {
 #[test]
 fn a_passphrase_is_not_changed_under_a_running_node_nor_without_one_to_set() {
     let asha = Person::new("Asha");
-    asha.run(&["passphrase"]).fails(2, &["--passphrase-file"]);
+    asha.run(&["passphrase"]).fails(2, &["--new-file"]);
     let new = file(&asha, "new").to_str().unwrap().to_owned();
     asha.run(&["passphrase", "--new-file", &new, "--remove"]).fails(2, &[]);
     Person::nobody().run(&["passphrase", "--new-file", &new]).fails(3, &["no identity"]);

@@ -25,7 +25,8 @@ pub(super) struct Course {
 pub(super) fn outcomes(commit: &str, course: &Course) -> anyhow::Result<Vec<Outcome>> {
     let top = PathBuf::from(git(Path::new("."), &["rev-parse", "--show-toplevel"])?);
     let wanted = format!("{commit}^{{commit}}");
-    let id = git(&top, &["rev-parse", "--verify", "--end-of-options", &wanted])?;
+    let id = git(&top, &["rev-parse", "--verify", "--end-of-options", &wanted])
+        .map_err(|_| Failure::usage(t!("sim-no-commit", commit = commit)))?;
     let folder = top.join(FOLDER);
     let program = folder.join(format!("starling-{id}"));
     if !program.exists() {
@@ -75,7 +76,7 @@ fn run(program: &Path, commit: &str, course: &Course) -> anyhow::Result<Vec<Outc
 
 /// What git answers, without the end of its line.
 fn git(folder: &Path, args: &[&str]) -> anyhow::Result<String> {
-    let refused = |reason: String| Failure::usage(t!("sim-no-commit", reason = reason.trim()));
+    let refused = |reason: String| Failure::usage(t!("sim-no-git", reason = reason.trim()));
     let done = Command::new("git").args(args).current_dir(folder).stdin(Stdio::null()).output();
     let done = done.map_err(|error| refused(error.to_string()))?;
     if !done.status.success() {

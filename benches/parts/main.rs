@@ -4,10 +4,12 @@ mod pair;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use mesh_core::carry::Origin;
+use mesh_core::id::ShortId;
 use mesh_core::rng::Rng;
+use mesh_core::wire::sketch::{Name, Sketch, peel};
 use mesh_core::wire::{Body, Envelope, Lifetime, Message, SizeClass};
 use mesh_core::{AckCommit, LinkId, MessageId, Outbox, Tag};
-use pair::{Bag, Device, meet};
+use pair::{Bag, Bytes, Device, meet};
 use std::hint::black_box;
 
 fn envelope_bytes(size: SizeClass) -> Vec<u8> {
@@ -118,25 +120,48 @@ fn reconciliation(c: &mut Criterion) {
             keep(&mut b, envelope);
             held += 1;
         }
-        let mut round = |differ: usize| {
+        // Whatever differs is exchanged at last, so that the next meeting is of equal bags.
+        for differ in [0, 10, 1_000] {
             for n in 0..differ {
                 keep(if n % 2 == 0 { &mut a } else { &mut b }, sealed(&mut rng));
             }
-            link += 1;
-            meet(&mut a, &mut b, link)
-        };
-        // Whatever differs is exchanged, so that the second meeting is of equal bags.
-        let (bytes, payload) = round(10);
-        let (equal, _) = round(0);
-        println!(
-            "meet, {count} held: 10 differ {} B beside {payload} B of envelopes; equal {equal} B",
-            bytes - payload
-        );
-        group.bench_function(format!("{count} held, 10 differ"), |b| b.iter(|| round(10)));
-        group.bench_function(format!("{count} held, equal"), |b| b.iter(|| round(0)));
+            let mut round = |deliver: bool| {
+                link += 1;
+                meet(&mut a, &mut b, link, deliver)
+            };
+            let name = format!("{count} held, {differ} differ: link up to all asked for");
+            group.bench_function(name, |bench| bench.iter(|| round(false)));
+            let Bytes { all, envelopes, finding } = round(true);
+            let control = all - envelopes;
+            println!(
+                "{count} held, {differ} differ: {finding} B to find and ask, {control} B beside envelopes"
+            );
+        }
     }
     group.finish();
 }
 
-criterion_group!(benches, envelopes, messages, seals, ingest, reconciliation);
+fn sketches(c: &mut Criterion) {
+    let mut rng = Rng::new([5; 32]);
+    let mut group = c.benchmark_group("sketch");
+    for count in [1_000, 10_000, 100_000] {
+        let names: Vec<Name> = (0..count).map(|_| ShortId(rng.bytes()).into()).collect();
+        let make = || Sketch::of(1, 2_048, names.iter().copied());
+        group.bench_function(format!("{count} names on demand, 2,048 cells"), |b| b.iter(make));
+    }
+    let mut sketch = Sketch::of(1, 2_048, []);
+    group.bench_function("one name comes, 2,048 cells", |b| {
+        b.iter(|| sketch.add(ShortId(rng.bytes()).into()))
+    });
+    for (differ, cells) in [(10, 26), (1_000, 1_445)] {
+        let names: Vec<Name> = (0..differ).map(|_| ShortId(rng.bytes()).into()).collect();
+        let there = Sketch::of(1, cells, names);
+        let here = Sketch::of(1, cells, []);
+        let cells = here.subtract_from(0, there.cells()).expect("they are as long");
+        group.bench_function(format!("{differ} differences are read"), |b| b.iter(|| peel(cells.clone(), 1)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, envelopes, messages, seals, ingest, sketches, reconciliation);
 criterion_main!(benches);

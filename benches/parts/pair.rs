@@ -137,10 +137,21 @@ impl Bag {
     }
 }
 
-/// Lets two bags meet over a new link until both are silent; the bytes of all frames, and of the
-/// envelopes among them.
-pub(crate) fn meet(dialer: &mut Bag, listener: &mut Bag, link: u64) -> (usize, usize) {
-    let (link, mut frames, mut bytes, mut payload) = (LinkId(link), VecDeque::new(), 0, 0);
+/// The bytes of a meeting.
+#[derive(Default)]
+pub(crate) struct Bytes {
+    /// Of all frames but the two hellos.
+    pub(crate) all: usize,
+    /// Of the envelopes.
+    pub(crate) envelopes: usize,
+    /// Of what finds the difference and asks for it: digests, sketches, requests for more, have and want.
+    pub(crate) finding: usize,
+}
+
+/// Lets two bags meet over a new link until both are silent. Unless they `deliver`, the envelopes are lost, so that
+/// the next meeting finds the same difference.
+pub(crate) fn meet(dialer: &mut Bag, listener: &mut Bag, link: u64, deliver: bool) -> Bytes {
+    let (link, mut frames, mut bytes) = (LinkId(link), VecDeque::new(), Bytes::default());
     for (bag, role) in [(&mut *dialer, Role::Dialer), (&mut *listener, Role::Listener)] {
         let out = bag.act(|mesh, now, out| {
             mesh.link_up(now, link, role, [7; 32], Profile::LAN, out);
@@ -149,8 +160,16 @@ pub(crate) fn meet(dialer: &mut Bag, listener: &mut Bag, link: u64) -> (usize, u
         bag.drain(out, &mut frames, role == Role::Listener);
     }
     while let Some((to_dialer, frame)) = frames.pop_front() {
-        bytes += frame.len();
-        payload += if frame.len() > 1_300 && frame.len() < 1_400 { frame.len() } else { 0 };
+        match frame.first() {
+            Some(1) => {}
+            Some(7) => bytes.envelopes += frame.len(),
+            Some(3..=6 | 12..=14) => bytes.finding += frame.len(),
+            _ => {}
+        }
+        bytes.all += if frame.first() == Some(&1) { 0 } else { frame.len() };
+        if frame.first() == Some(&7) && !deliver {
+            continue;
+        }
         let bag = if to_dialer { &mut *dialer } else { &mut *listener };
         let out = bag.act(|mesh, now, out| mesh.frame(now, link, &frame, out));
         bag.drain(out, &mut frames, !to_dialer);
@@ -158,5 +177,5 @@ pub(crate) fn meet(dialer: &mut Bag, listener: &mut Bag, link: u64) -> (usize, u
     for bag in [dialer, listener] {
         bag.act(|mesh, now, out| mesh.link_down(now, link, out));
     }
-    (bytes, payload)
+    bytes
 }

@@ -18,8 +18,10 @@ use ed25519_dalek::SigningKey;
 use mesh_core::crypto::cert::{Bundle, Cert, DeviceList, Intro, MAX_DEVICES};
 use mesh_core::crypto::ratchet::{AccountKeys, EXPORT_LEN, Ratchet, Vodozemac};
 use mesh_core::crypto::{AccountKey, Beacon, ContactLink, DeviceKey, Signed};
+use mesh_core::id::ShortId;
 use mesh_core::rng::Rng;
 use mesh_core::wire::beacon::RawBeacon;
+use mesh_core::wire::sketch::{Content, Name, Sketch, peel};
 use mesh_core::wire::{Envelope, Frame, Message, codec};
 
 /// One entry: its name, which is also that of its target and of its folder in `corpus`.
@@ -46,6 +48,7 @@ pub const ALL: &[Entry] = &[
     ("session_payload", seals::session_payload),
     ("session_seal", seals::session_seal),
     ("share", seals::share),
+    ("sketch", sketch),
 ];
 
 /// Calls the entry with this name.
@@ -122,6 +125,19 @@ fn frame(bytes: &[u8]) {
     let again = frame.to_bytes();
     assert!(again.len() <= bytes.len(), "nothing is added to a frame");
     assert_eq!(Frame::from_bytes(&again), Ok(frame), "a frame survives its own encoding");
+}
+
+/// A part of a sketch, after the type of its frame: what is read from it is bounded, whatever stands in it.
+fn sketch(bytes: &[u8]) {
+    let Ok(Frame::Sketch(part)) = Frame::from_bytes(&[&[13], bytes].concat()) else { return };
+    let Content::Cells(cells) = part.content else { return };
+    let own = (0..60u8).map(|n| Name::from(ShortId([n; 8])));
+    let own = Sketch::of(part.epoch, cells.len(), own);
+    let difference = own.subtract_from(0, &cells).expect("it has as many cells");
+    for cells in [cells, difference] {
+        let most = cells.len();
+        assert!(peel(cells, part.epoch).0.len() <= most, "a cell tells at most one name");
+    }
 }
 
 /// A certificate and a bundle, as a first contact carries them.

@@ -39,9 +39,9 @@ id!(
     32
 );
 id!(
-    /// The first 16 bytes of an [`EnvelopeId`]: how link frames name it (PROTOCOL.md section 4).
+    /// The first 8 bytes of an [`EnvelopeId`]: how link frames name it (PROTOCOL.md section 4).
     ShortId,
-    16
+    8
 );
 id!(
     /// A message, named at random when it is submitted; one message may be sealed many times
@@ -97,9 +97,8 @@ impl EnvelopeId {
     /// The name in link frames.
     #[must_use]
     pub fn short(&self) -> ShortId {
-        let mut short = [0; 16];
-        short.copy_from_slice(&self.0[..16]);
-        ShortId(short)
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        ShortId([a, b, c, d, e, f, g, h])
     }
 }
 

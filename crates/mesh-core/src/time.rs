@@ -33,8 +33,8 @@ impl core::ops::Add<Duration> for Time {
 
 /// What the device's wall clock claims, in whole seconds since 1970-01-01T00:00:00Z.
 ///
-/// Shown and written into messages (`when`), never trusted: nothing expires, is ordered or is
-/// refused by it.
+/// Shown and written into messages (`when`), and its day salts what neighbours compare their sets by; never
+/// trusted: nothing expires, is ordered or is refused by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Wall(pub u64);
 

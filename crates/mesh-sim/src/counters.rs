@@ -79,9 +79,9 @@ impl Counters {
             "receipts",
             "public",
             "tokens",
-            "type 12",
-            "type 13",
-            "type 14",
+            "agreed",
+            "sketch",
+            "more",
             "later types",
         ];
         let used = NAMES.iter().zip(self.by_type).filter(|(_, bytes)| *bytes > 0);

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn named(slot: Slot) -> Option<ShortId> {
-        Some(ShortId([slot as u8; 16]))
+        Some(ShortId([slot as u8; 8]))
     }
 
     fn slots(names: &[ShortId]) -> Vec<u8> {

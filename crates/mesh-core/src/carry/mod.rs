@@ -11,6 +11,7 @@ mod lines;
 mod parcel;
 mod passed;
 mod record;
+mod sets;
 mod shares;
 mod sum;
 #[cfg(test)]
@@ -25,7 +26,6 @@ use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::wire::envelope::MAX_LEN;
-use crate::wire::frame::{Root, Set};
 use crate::wire::{Envelope, Lifetime, codec};
 use core::time::Duration;
 use lines::Lines;
@@ -255,7 +255,7 @@ impl State {
             few_hops: BTreeSet::new(),
             lines: Lines::default(),
             shares: Shares::default(),
-            sums: [Sum::default(); 2],
+            sums: [Sum::default(), Sum::default()],
             tombstones: Tombstones::restore(bounds, read)?,
             passed: Passed::default(),
             woke: Some(0),
@@ -457,13 +457,7 @@ impl State {
     /// A held item by the name that frames use.
     #[must_use]
     pub fn item(&self, id: ShortId) -> Option<Item> {
-        let mut low = [0; 32];
-        low[..16].copy_from_slice(&id.0);
-        let (whole, slot) = self.names.range(EnvelopeId(low)..).next()?;
-        if whole.short() != id {
-            return None;
-        }
-        let held = self.held(*slot)?;
+        let (slot, held) = self.named(id).next()?;
         Some(Item {
             id: held.id,
             kind: held.kind,
@@ -471,7 +465,7 @@ impl State {
             hops: held.hops,
             copies: held.copies,
             own: held.source.rank == Rank::Own,
-            to: self.addressees.get(slot).copied(),
+            to: self.addressees.get(&slot).copied(),
             via: held.via,
             came: held.came,
         })
@@ -540,30 +534,6 @@ impl State {
         Ok(parcel.and_then(|p| Envelope::from_parts(p.immutable, p.hops, p.age_s).ok()))
     }
 
-    /// The digest of a set.
-    #[must_use]
-    pub fn root(&self, set: Set) -> Root {
-        self.sum(set).root()
-    }
-
-    /// Changes whenever the set does.
-    #[must_use]
-    pub fn version(&self, set: Set) -> u64 {
-        self.sum(set).version()
-    }
-
-    /// The names of a set, sorted; of receipts: commitment and secret.
-    #[must_use]
-    pub fn names(&self, set: Set) -> Vec<[u8; 32]> {
-        let kind = match set {
-            Set::Public => Kind::Public,
-            Set::Sealed => Kind::Sealed,
-            Set::Receipts => return self.tombstones.names(),
-        };
-        let held = self.names.iter().filter(|(_, slot)| self.held(**slot).is_some_and(|h| h.kind == kind));
-        held.map(|(id, _)| id.0).collect()
-    }
-
     /// Up to `most` sealed items of others with at most [`FEW_HOPS`] left, which a copy that came a shorter
     /// way would help.
     #[must_use]
@@ -596,16 +566,21 @@ impl State {
         Load { count: self.names.len(), bytes: self.shares.bytes(), tombstones }
     }
 
-    fn sum(&self, set: Set) -> &Sum {
-        match set {
-            Set::Sealed => &self.sums[Kind::Sealed as usize],
-            Set::Public => &self.sums[Kind::Public as usize],
-            Set::Receipts => self.tombstones.set(),
-        }
-    }
-
     fn held(&self, slot: Slot) -> Option<&Held> {
         self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// The held items whose names begin so: one, unless somebody made a second one on purpose.
+    fn named(&self, id: ShortId) -> impl Iterator<Item = (Slot, &Held)> {
+        let mut first = [0; 32];
+        first[..ShortId::LEN].copy_from_slice(&id.0);
+        let named = self.names.range(EnvelopeId(first)..).take_while(move |(whole, _)| whole.short() == id);
+        named.filter_map(|(_, slot)| Some((*slot, self.held(*slot)?)))
+    }
+
+    /// Whether another item than the one in `slot` has its name in digests.
+    fn has_twin(&self, id: ShortId, kind: Kind, slot: Slot) -> bool {
+        self.named(id).any(|(other, held)| other != slot && held.kind == kind)
     }
 
     fn find(&self, id: EnvelopeId) -> Option<&Held> {
@@ -631,7 +606,9 @@ impl State {
         self.names.insert(held.id, slot);
         self.by_end.insert((held.ends, slot));
         self.shares.add(held.source, held.ends, slot, held.len);
-        self.sums[held.kind as usize].add(&held.id.0);
+        if !self.has_twin(held.id.short(), held.kind, slot) {
+            self.sums[held.kind as usize].add(held.id.short().into());
+        }
         match held.kind {
             Kind::Sealed => {
                 self.lines.add(held.line(), held.came, slot);
@@ -665,7 +642,9 @@ impl State {
         self.names.remove(&held.id);
         self.by_end.remove(&(held.ends, slot));
         self.shares.remove(held.source, held.ends, slot);
-        self.sums[held.kind as usize].remove(&held.id.0);
+        if !self.has_twin(held.id.short(), held.kind, slot) {
+            self.sums[held.kind as usize].remove(held.id.short().into());
+        }
         self.by_tag.remove(&(prefix(&held.tag.0), slot));
         self.by_commit.remove(&(prefix(&held.commit.0), slot));
         self.public_by_end.remove(&(held.ends, slot));

@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn names_are_remembered_up_to_the_most_the_latest_ones() {
         let mut passed = Passed::default();
-        let id = |n: usize| ShortId((n as u128).to_le_bytes());
+        let id = |n: usize| ShortId((n as u64).to_le_bytes());
         for n in 0..MAX_PASSED + 100 {
             passed.add(id(n));
             passed.add(id(n));

@@ -5,6 +5,7 @@ use crate::border::Output;
 use crate::store::Memory;
 use crate::time::Wall;
 use crate::wire::SizeClass;
+use crate::wire::frame::Set;
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 
 fn at(mono: u64) -> Now {
@@ -67,6 +68,26 @@ fn a_clock_that_jumps_while_a_node_is_off_shuts_nothing_out() {
         assert_eq!(bag.tick(at(span), &mut out).len(), 1);
         assert_eq!(bag.keep(at(span), parcel(1), stranger(2), &mut out), welcome);
     }
+}
+
+#[test]
+fn two_things_of_one_name_stand_in_digest_and_sketch_once() {
+    let mut bag = bag(Config::default());
+    let (first, mut second) = (parcel(1), parcel(2));
+    second.id.0[..8].copy_from_slice(&first.id.0[..8]);
+    let (ids, empty) = ([first.id, second.id], bag.root(Set::Sealed));
+    bag.ready_sketches(1);
+    let mut shown = Vec::new();
+    for parcel in [first, second] {
+        bag.keep(at(0), parcel, OWN, &mut Outbox::default()).unwrap();
+        shown.push((bag.root(Set::Sealed), bag.sketch(Set::Sealed).unwrap().cells().to_vec()));
+    }
+    assert_eq!(shown[0], shown[1]);
+    bag.withdraw(at(0), ids[0], &mut Outbox::default());
+    assert_eq!(bag.root(Set::Sealed), shown[0].0);
+    bag.withdraw(at(0), ids[1], &mut Outbox::default());
+    assert_eq!(bag.root(Set::Sealed), empty);
+    assert!(bag.sketch(Set::Sealed).unwrap().cells().iter().all(|cell| cell.is_empty()));
 }
 
 #[test]

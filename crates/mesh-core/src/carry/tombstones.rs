@@ -6,6 +6,7 @@ use super::sum::Sum;
 use crate::id::{Ack, AckCommit, ShortId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
+use crate::wire::sketch::Name;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many tombstones of each kind are kept.
@@ -71,6 +72,17 @@ impl Tombstones {
         &self.sum
     }
 
+    /// The same, to be changed.
+    pub(super) fn set_mut(&mut self) -> &mut Sum {
+        &mut self.sum
+    }
+
+    /// The settled receipts as they stand in digests and sketches.
+    pub(super) fn settled(&self) -> impl Iterator<Item = Name> {
+        let settled = self.proofs.iter().filter(|(commit, _)| !self.unsettled.contains(commit));
+        settled.map(|(_, proof)| Name::from(proof.ack))
+    }
+
     /// The settled receipts as commitment and secret, sorted.
     pub(super) fn names(&self) -> Vec<[u8; 32]> {
         let settled = self.proofs.iter().filter(|(commit, _)| !self.unsettled.contains(commit));
@@ -113,7 +125,7 @@ impl Tombstones {
             return;
         }
         if let Some(proof) = self.proofs.get(&commit) {
-            self.sum.add(&name(commit, proof.ack));
+            self.sum.add(Name::from(proof.ack));
         }
     }
 
@@ -146,7 +158,7 @@ impl Tombstones {
         self.proofs.insert(commit, proof);
         self.proofs_by_end[usize::from(proof.known)].insert((proof.until, commit));
         if settled {
-            self.sum.add(&name(commit, proof.ack));
+            self.sum.add(Name::from(proof.ack));
         } else {
             self.unsettled.insert(commit);
         }
@@ -156,13 +168,13 @@ impl Tombstones {
         let Some(proof) = self.proofs.remove(&commit) else { return };
         self.proofs_by_end[usize::from(proof.known)].remove(&(proof.until, commit));
         if !self.unsettled.remove(&commit) {
-            self.sum.remove(&name(commit, proof.ack));
+            self.sum.remove(Name::from(proof.ack));
         }
         out.delete(Table::Tombstone, proof_key(commit));
     }
 }
 
-/// A receipt's name in reconciliation: it carries the receipt itself.
+/// A receipt's name in the slower reconciliation, which wants 32 bytes.
 fn name(commit: AckCommit, ack: Ack) -> [u8; 32] {
     let mut name = [0; 32];
     name[..16].copy_from_slice(&commit.0);

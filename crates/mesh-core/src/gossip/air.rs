@@ -122,7 +122,7 @@ impl Air {
 mod tests {
     use super::*;
 
-    const ID: ShortId = ShortId([1; 16]);
+    const ID: ShortId = ShortId([1; 8]);
 
     /// How many of 1,000 say what each of them heard so often.
     fn heard_so_often(times: u8, around: u16) -> usize {
@@ -157,9 +157,9 @@ mod tests {
                 air.forged(ID);
             }
         }
-        assert!(air.may_take(Time(1_000), ShortId([2; 16])));
+        assert!(air.may_take(Time(1_000), ShortId([2; 8])));
         assert_eq!(air.forged.len(), 1);
-        (0..200).for_each(|n| air.forged(ShortId([n; 16])));
+        (0..200).for_each(|n| air.forged(ShortId([n; 8])));
         assert_eq!(air.forged.len(), MAX_FORGED);
     }
 
@@ -184,8 +184,8 @@ mod tests {
         let (mut air, mut rng) = (Air::default(), Rng::new([1; 32]));
         air.around(50);
         let mut said = 0;
-        for n in 0..2_000u128 {
-            let now = Time(n as u64 * 10);
+        for n in 0..2_000u64 {
+            let now = Time(n * 10);
             air.plan(now, ShortId(n.to_le_bytes()), false, false, &mut rng);
             said += air.due(now).len() as u64;
         }
@@ -198,7 +198,7 @@ mod tests {
     fn what_waits_is_bounded() {
         let (mut air, mut rng) = (Air::default(), Rng::new([1; 32]));
         air.around(50);
-        for n in 0..2 * MAX_WAITING as u128 {
+        for n in 0..2 * MAX_WAITING as u64 {
             air.plan(Time(0), ShortId(n.to_le_bytes()), false, true, &mut rng);
         }
         assert_eq!(air.waiting.len(), MAX_WAITING);

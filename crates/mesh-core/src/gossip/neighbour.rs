@@ -3,6 +3,7 @@
 use super::Config;
 use super::bucket::{Bucket, Rate};
 use super::offers::Offers;
+use super::sketch::{MOST, MOST_SLOW};
 use super::sync::Sync;
 use super::wants::LinkWants;
 use crate::border::{Profile, Role};
@@ -33,6 +34,10 @@ pub(super) struct Link {
     pub(super) contact: Option<AccountId>,
     pub(super) slow: bool,
     pub(super) message_limit: u64,
+    /// The most cells that are asked for.
+    pub(super) most_cells: usize,
+    /// Envelopes that are taken unasked.
+    pub(super) gifts: usize,
     pub(super) sync: Sync,
     pub(super) wants: LinkWants,
     pub(super) offers: Offers,
@@ -70,6 +75,8 @@ impl Link {
             contact,
             slow,
             message_limit,
+            most_cells: if slow { MOST_SLOW } else { MOST },
+            gifts: 0,
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
             offers: Offers::default(),

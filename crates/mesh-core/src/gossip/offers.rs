@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn what_the_neighbour_wants_is_remembered_up_to_the_most() {
         let mut offers = large();
-        let ids: Vec<ShortId> = (0..2 * MAX_WAITING as u128).map(|n| ShortId(n.to_le_bytes())).collect();
+        let ids: Vec<ShortId> = (0..2 * MAX_WAITING as u64).map(|n| ShortId(n.to_le_bytes())).collect();
         offers.wanted(&ids, Time(0));
         assert_eq!(offers.waiting.len(), MAX_WAITING);
     }
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn what_is_lacked_is_remembered_up_to_the_most() {
         let mut offers = Offers::default();
-        offers.lacks((0..2 * MAX_LACKED as u128).map(|n| ShortId(n.to_le_bytes())));
+        offers.lacks((0..2 * MAX_LACKED as u64).map(|n| ShortId(n.to_le_bytes())));
         assert_eq!(offers.lacked.len(), MAX_LACKED);
     }
 }

@@ -1,19 +1,27 @@
 //! The course of a reconciliation with one neighbour (PROTOCOL.md section 9).
 
-use super::sync::{Difference, Run};
-use super::{Bag, State, may_go, root};
+use super::sketch::{FIRST, Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, is_small};
+use super::sync::{Difference, Run, ack, short};
+use super::{Action, Bag, State, may_go, root};
 use crate::border::Role;
 use crate::id::{Ack, LinkId, ShortId};
 use crate::time::Now;
-use crate::wire::frame::{Frame, MAX_NAMES, Root, Set};
+use crate::wire::frame::{Brief, Frame, MAX_NAMES, Root, Set};
+use crate::wire::sketch::{Cell, Content, Name, Part, Sketch};
 use core::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The longest pause between two runs that were of no use.
 const MAX_WAIT: Duration = Duration::from_secs(900);
 
 impl State {
+    /// The dialer's question, or the listener's word that the sets differ and it has said enough for now.
     pub(super) fn send_digest(&mut self, link: LinkId, bag: &dyn Bag) {
-        self.send(link, Frame::Digest(Set::ALL.map(|set| bag.root(set))));
+        if let Some(live) = self.links.get_mut(&link) {
+            live.sync.expected = [live.role == Role::Dialer; 3];
+        }
+        self.send(link, Frame::Digest(Set::ALL.map(|set| brief(bag, set))));
     }
 
     /// The dialer asks for the digests when the roots differ; the listener waits for that.
@@ -25,21 +33,243 @@ impl State {
         }
     }
 
-    pub(super) fn on_digest(&mut self, now: Now, link: LinkId, theirs: [Root; 3], bag: &dyn Bag) {
-        let Some(live) = self.links.get(&link) else { return };
-        if live.role == Role::Listener {
-            return self.send_digest(link, bag);
-        }
-        if live.sync.due(self.config.sync_every) > now.mono {
+    /// The listener shows of each set that differs what it looks like, most urgent first.
+    pub(super) fn on_digest(&mut self, now: Now, link: LinkId, theirs: [Brief; 3], bag: &dyn Bag) {
+        if self.links.get(&link).is_none_or(|live| live.role == Role::Dialer) {
             return;
         }
-        let differing = Set::ALL.into_iter().zip(theirs).filter(|(set, theirs)| bag.root(*set) != *theirs);
+        let differing = Set::ALL.into_iter().zip(theirs).filter(|(set, theirs)| brief(bag, *set) != *theirs);
         let differing: Vec<Set> = differing.map(|(set, _)| set).collect();
-        if !differing.is_empty() {
-            self.pace(now, link);
+        if differing.is_empty() {
+            return self.send(link, Frame::Agreed);
         }
-        for set in differing {
-            self.begin(link, set, bag);
+        let shown = differing.into_iter().filter(|set| self.show(now, link, *set, bag)).count();
+        if shown == 0 {
+            self.send_digest(link, bag);
+        }
+    }
+
+    fn show(&mut self, now: Now, link: LinkId, set: Set, bag: &dyn Bag) -> bool {
+        let alone = self.links.len() == 1;
+        let (Some(sketch), Some(live)) = (bag.sketch(set), self.links.get_mut(&link)) else { return false };
+        let sync = &mut live.sync;
+        let bytes = Part::len(set, FIRST) as u64;
+        if !sync.sketches[set as usize].take(5, now.mono) || !sync.answers.take(bytes, now.mono) {
+            return false;
+        }
+        sync.number = sync.number.wrapping_add(1);
+        let mut part = sketch.part(set, sync.number, alone, 0..FIRST);
+        sync.offers[set as usize] = Some(Offer { number: sync.number, sketch, more: 0 });
+        if alone && set == Set::Sealed {
+            live.gifts = GIFTS;
+        }
+        if is_small(set, part.count) {
+            part.content = Content::Names(self.snapshots.of(set, bag).sketched(set));
+        }
+        self.send(link, Frame::Sketch(part));
+        true
+    }
+
+    /// The listener goes on with a sketch. Where it cannot, it says so by a part without cells.
+    pub(super) fn on_more(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        set: Set,
+        run: u8,
+        cells: (u16, u16),
+        bag: &dyn Bag,
+    ) {
+        let (first, end) = (usize::from(cells.0), usize::from(cells.1));
+        let Some(live) = self.links.get_mut(&link) else { return };
+        let offer = live.sync.offers[set as usize].as_mut().filter(|offer| offer.number == run);
+        let Some(offer) = offer else { return };
+        offer.more += 1;
+        let sensible = first < end && end <= MOST && offer.more <= MAX_MORE;
+        let (mut sketch, mut first) = (offer.sketch.clone(), first);
+        if sensible && (first == 0 || end > sketch.cells().len()) {
+            let Some(longer) = self.sketch_of(now, set, sketch.epoch(), end, bag) else {
+                return self.send_parts(now, link, set, run, &sketch, (0, 0), bag);
+            };
+            (sketch, first) = (longer, 0);
+        }
+        if let Some(offer) =
+            self.links.get_mut(&link).and_then(|live| live.sync.offers[set as usize].as_mut())
+        {
+            offer.sketch = sketch.clone();
+        }
+        self.send_parts(now, link, set, run, &sketch, if sensible { (first, end) } else { (0, 0) }, bag);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one frame")]
+    fn send_parts(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        set: Set,
+        run: u8,
+        sketch: &Sketch,
+        (first, end): (usize, usize),
+        bag: &dyn Bag,
+    ) {
+        let Some(live) = self.links.get_mut(&link) else { return };
+        let allowed = live.sync.answers.take(Part::len(set, end - first) as u64, now.mono);
+        let step = Part::cells_in(set, usize::try_from(live.message_limit).unwrap_or(usize::MAX));
+        let end = if allowed { end } else { first };
+        let alone = live.gifts > 0;
+        let starts = (first..end.max(first + 1)).step_by(step);
+        let parts = starts.map(|at| sketch.part(set, run, alone, at..end.min(at + step)));
+        self.actions.extend(parts.map(|part| Action::Send(link, Frame::Sketch(part))));
+        self.look_at_size(link, set, Part::len(set, end.saturating_sub(first)));
+        self.offer(now, link, bag);
+    }
+
+    /// The set as it is now, in at least so many cells; `None` where too much was computed lately.
+    fn sketch_of(
+        &mut self,
+        now: Now,
+        set: Set,
+        epoch: u16,
+        cells: usize,
+        bag: &dyn Bag,
+    ) -> Option<Arc<Sketch>> {
+        let will_do = |sketch: &Arc<Sketch>| sketch.epoch() == epoch && sketch.cells().len() >= cells;
+        if let Some(sketch) = bag.sketch(set).filter(will_do) {
+            return Some(sketch);
+        }
+        if self.work.is_empty(now.mono) {
+            return None;
+        }
+        let names = self.snapshots.of(set, bag);
+        self.work.charge(names.len() as u64, now.mono);
+        Some(Arc::new(Sketch::of(epoch, (cells * 2).min(MOST), names.sketched(set))))
+    }
+
+    /// The dialer reads what the listener's set looks like.
+    pub(super) fn on_sketch(&mut self, now: Now, link: LinkId, part: Part, bag: &dyn Bag) {
+        let Some(live) = self.links.get_mut(&link) else { return };
+        if live.role == Role::Listener {
+            return self.fault(link, "a sketch from the wrong end", 3);
+        }
+        let set = part.set as usize;
+        let goes_on = live.sync.readings[set].as_ref().is_some_and(|reading| reading.number == part.run);
+        if !goes_on {
+            let first_of_all = live.sync.expected == [true; 3];
+            if !core::mem::take(&mut live.sync.expected[set]) {
+                return;
+            }
+            live.sync.readings[set] = None;
+            let given_up = live.sync.strikes >= STRIKES;
+            if first_of_all {
+                self.pace(now, link);
+            }
+            if given_up {
+                return self.begin(link, part.set, bag);
+            }
+        }
+        match &part.content {
+            Content::Names(names) => self.compare(now, link, &part, names, bag),
+            Content::Cells(cells) => self.read(now, link, &part, cells, bag),
+        }
+    }
+
+    fn compare(&mut self, now: Now, link: LinkId, part: &Part, names: &[Name], bag: &dyn Bag) {
+        let theirs: BTreeSet<Name> = names.iter().copied().collect();
+        let ours = self.snapshots.of(part.set, bag).sketched(part.set);
+        let ours: BTreeSet<Name> = ours.into_iter().collect();
+        let have = ours.difference(&theirs).copied().collect();
+        let need = theirs.difference(&ours).copied().collect();
+        self.exchange(now, link, part.set, part.alone, &Found { have, need }, bag);
+    }
+
+    fn read(&mut self, now: Now, link: LinkId, part: &Part, cells: &[Cell], bag: &dyn Bag) {
+        let set = part.set as usize;
+        let Some(live) = self.links.get_mut(&link) else { return };
+        let (before, most) = (live.sync.readings[set].take(), live.most_cells);
+        let reading = match before {
+            Some(reading) if part.first > 0 || cells.is_empty() => Some(reading),
+            before => {
+                let length = before.as_ref().map_or(cells.len(), |before| before.end().max(cells.len()));
+                let own = self.sketch_of(now, part.set, part.epoch, length.min(MOST), bag);
+                own.map(|own| Reading::begin(part, own, before.as_ref()))
+            }
+        };
+        let Some(mut reading) = reading else { return self.begin(link, part.set, bag) };
+        let (step, alone) = (reading.take(usize::from(part.first), cells, most), reading.alone);
+        if let Some(live) = self.links.get_mut(&link)
+            && matches!(step, Step::Wait | Step::More { .. })
+        {
+            live.sync.readings[set] = Some(reading);
+        }
+        match step {
+            Step::Wait => {}
+            Step::More { first, end } => {
+                self.ask_more(link, part, first, end);
+                self.offer(now, link, bag);
+            }
+            Step::Done(found) => {
+                self.strike(link, false);
+                self.exchange(now, link, part.set, alone, &found, bag);
+            }
+            Step::Stuck(found) => {
+                // A neighbour that would not go on is not counted.
+                self.strike(link, !cells.is_empty());
+                // What is not confirmed by the whole may be no receipt at all, and would spread as one.
+                if part.set != Set::Receipts {
+                    self.exchange(now, link, part.set, alone, &found, bag);
+                }
+                self.begin(link, part.set, bag);
+            }
+        }
+    }
+
+    fn ask_more(&mut self, link: LinkId, part: &Part, first: usize, end: usize) {
+        self.look_at_size(link, part.set, Part::len(part.set, end - first));
+        let cell = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        let (set, run) = (part.set, part.run);
+        self.send(link, Frame::More { set, run, first: cell(first), end: cell(end) });
+    }
+
+    /// What is known of a neighbour's sketches. It is no fault of its own: somebody else may have made envelopes
+    /// whose names stand in each other's way.
+    fn strike(&mut self, link: LinkId, stuck: bool) {
+        if let Some(live) = self.links.get_mut(&link) {
+            live.sync.strikes = if stuck { live.sync.strikes.saturating_add(1) } else { 0 };
+        }
+    }
+
+    /// Acts on what a sketch told.
+    fn exchange(&mut self, now: Now, link: LinkId, set: Set, alone: bool, found: &Found, bag: &dyn Bag) {
+        if set == Set::Receipts {
+            let acks = |names: &[Name]| names.iter().map(|name| name.ack()).collect::<Vec<Ack>>();
+            for names in found.have.chunks(MAX_NAMES) {
+                self.send(link, Frame::Receipts(acks(names)));
+            }
+            for names in found.need.chunks(MAX_NAMES) {
+                self.on_receipts(now, link, acks(names));
+            }
+            return;
+        }
+        let offered = found.have.iter().map(|name| name.id()).filter(|id| may_go(bag.standing(*id)));
+        let offered: Vec<ShortId> = offered.collect();
+        if alone && offered.len() <= GIFTS {
+            self.actions.extend(offered.iter().map(|id| Action::Serve(link, *id)));
+        } else {
+            self.announce(link, set, offered);
+        }
+        self.want(now, link, found.need.iter().map(|name| name.id()), false, bag);
+        self.offer(now, link, bag);
+    }
+
+    /// Names what the other end lacks; over a slow link the most important first, and some at a time.
+    fn announce(&mut self, link: LinkId, set: Set, offered: Vec<ShortId>) {
+        match self.links.get_mut(&link).filter(|live| live.slow && set == Set::Sealed) {
+            Some(live) => live.offers.lacks(offered),
+            None => {
+                for ids in offered.chunks(MAX_NAMES) {
+                    self.send(link, Frame::Have(ids.to_vec()));
+                }
+            }
         }
     }
 
@@ -149,14 +379,7 @@ impl State {
     ) {
         let offered = have.iter().map(short).filter(|id| may_go(bag.standing(*id)));
         let offered: Vec<ShortId> = offered.collect();
-        match self.links.get_mut(&link).filter(|live| live.slow && set == Set::Sealed) {
-            Some(live) => live.offers.lacks(offered),
-            None => {
-                for ids in offered.chunks(MAX_NAMES) {
-                    self.send(link, Frame::Have(ids.to_vec()));
-                }
-            }
-        }
+        self.announce(link, set, offered);
         self.want(now, link, need.iter().map(short), false, bag);
     }
 
@@ -172,11 +395,8 @@ impl State {
     }
 }
 
-fn short(name: &[u8; 32]) -> ShortId {
-    crate::id::EnvelopeId(*name).short()
-}
-
-fn ack(name: &[u8; 32]) -> Ack {
-    let (_, ack) = name.split_at(16);
-    Ack::from_slice(ack).unwrap_or(Ack([0; 16]))
+/// What digests show of a set.
+pub(super) fn brief(bag: &dyn Bag, set: Set) -> Brief {
+    let [a, b, c, d, ..] = bag.root(set);
+    [a, b, c, d]
 }

@@ -1,12 +1,13 @@
-//! Bringing two sets to agreement for the price of their difference (PROTOCOL.md section 9).
-//!
-//! The method is negentropy 1 with all timestamps zero. Another method is another message under the same
-//! frame; nothing outside this file knows which one runs.
+//! Bringing two sets to agreement the slower way, which always succeeds (PROTOCOL.md section 9.2): negentropy 1 with
+//! all timestamps zero. And how often either way may be gone with one neighbour.
 
 use super::Bag;
 use super::bucket::{Bucket, Rate};
+use super::sketch::{Offer, Reading};
+use crate::id::{Ack, EnvelopeId, ShortId};
 use crate::time::Time;
 use crate::wire::frame::Set;
+use crate::wire::sketch::Name;
 use negentropy::{Bound, Error, Id, Item, Negentropy, NegentropyStorageBase};
 use std::sync::Arc;
 
@@ -16,6 +17,34 @@ const MAX_ROUNDS: u32 = 128;
 /// The sorted names of a set as they were when a run began.
 #[derive(Debug, Default)]
 pub(super) struct Names(Vec<[u8; 32]>);
+
+impl Names {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// As they stand in digests and sketches: each once.
+    pub(super) fn sketched(&self, set: Set) -> Vec<Name> {
+        let sketched = |name: &[u8; 32]| match set {
+            Set::Receipts => ack(name).into(),
+            Set::Public | Set::Sealed => short(name).into(),
+        };
+        let mut names: Vec<Name> = self.0.iter().map(sketched).collect();
+        names.dedup();
+        names
+    }
+}
+
+/// Of an envelope or a public thing.
+pub(super) fn short(name: &[u8; 32]) -> ShortId {
+    EnvelopeId(*name).short()
+}
+
+/// Of a receipt: its name is commitment and secret.
+pub(super) fn ack(name: &[u8; 32]) -> Ack {
+    let (_, ack) = name.split_at(16);
+    Ack::from_slice(ack).unwrap_or(Ack([0; 16]))
+}
 
 impl NegentropyStorageBase for Names {
     fn size(&self) -> Result<usize, Error> {
@@ -147,7 +176,15 @@ fn sorted(ids: &[Id]) -> Vec<[u8; 32]> {
 #[derive(Debug)]
 pub(super) struct Sync {
     pub(super) runs: [Option<Run>; 3],
-    /// The dialer's next number of a run.
+    /// The listener's sketches that may go on.
+    pub(super) offers: [Option<Offer>; 3],
+    /// The dialer's view of the other end's.
+    pub(super) readings: [Option<Reading>; 3],
+    /// The dialer's: of which sets its last digest may be answered with a sketch.
+    pub(super) expected: [bool; 3],
+    /// The dialer's: sketches in a row that came to nothing.
+    pub(super) strikes: u8,
+    /// The next number of a run.
     pub(super) number: u8,
     /// When the dialer last began.
     pub(super) began: Option<Time>,
@@ -157,6 +194,8 @@ pub(super) struct Sync {
     pub(super) progress: bool,
     /// The listener's: how often a run is begun with it, by set.
     pub(super) begins: [Bucket; 3],
+    /// The same for sketches.
+    pub(super) sketches: [Bucket; 3],
     /// The listener's: how many bytes its answers may have.
     pub(super) answers: Bucket,
 }
@@ -165,11 +204,16 @@ impl Sync {
     pub(super) fn new(now: Time, begins: Rate, answers: Rate, wait: core::time::Duration) -> Self {
         Self {
             runs: [None, None, None],
+            offers: [None, None, None],
+            readings: [None, None, None],
+            expected: [false; 3],
+            strikes: 0,
             number: 0,
             began: None,
             wait,
             progress: true,
             begins: [Bucket::new(begins, now); 3],
+            sketches: [Bucket::new(begins, now); 3],
             answers: Bucket::new(answers, now),
         }
     }

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn id(n: u8) -> ShortId {
-        ShortId([n; 16])
+        ShortId([n; 8])
     }
 
     fn place(priority: Priority, order: u64) -> Place {

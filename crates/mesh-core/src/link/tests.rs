@@ -95,7 +95,7 @@ fn what_goes_unanswered_is_asked_about_after_2_seconds_and_closed_at_6() {
     state.receive(at(40), LINK, &answer, || ROOT, &mut out);
     assert_eq!(state.peers(at(40))[0].rtt, Some(Duration::from_millis(40)));
     drain(&mut out);
-    state.send(at(10_000), LINK, &Frame::Have(vec![ShortId([1; 16])]), &mut out);
+    state.send(at(10_000), LINK, &Frame::Have(vec![ShortId([1; 8])]), &mut out);
     drain(&mut out);
     for asked in [12_000, 14_000] {
         assert_eq!(state.next_wakeup(), Some(Time(asked)));
@@ -304,7 +304,7 @@ fn a_link_to_oneself_is_closed() {
 #[test]
 fn bulk_waits_for_credit_and_public_things_do_not() {
     let (mut state, mut out) = ready(Config::default());
-    let id = |n: u8| ShortId([n; 16]);
+    let id = |n: u8| ShortId([n; 8]);
     state.queue(at(0), LINK, place(Priority::Carried, 0), id(1));
     state.queue(at(0), LINK, place(Priority::Carried, 1), id(2));
     state.queue(at(0), LINK, place(Priority::Public, 0), id(3));
@@ -322,7 +322,7 @@ fn bulk_waits_for_credit_and_public_things_do_not() {
 fn a_full_queue_drops_and_counts() {
     let (mut state, _) = ready(Config { queue: 3, ..Config::default() });
     for n in 0..10 {
-        state.queue(at(0), LINK, place(Priority::Carried, 0), ShortId([n; 16]));
+        state.queue(at(0), LINK, place(Priority::Carried, 0), ShortId([n; 8]));
     }
     assert_eq!((state.queued(LINK), state.counters().dropped), (3, 7));
 }

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn what_left_the_bag_meanwhile_does_not_count_as_watched_and_not_delivered() {
         let mut forecast = after_meetings(50);
-        let gone = |n: u32| n % 2 == 0;
+        let gone = |n: u32| n.is_multiple_of(2);
         let is_held = |held: EnvelopeId| (0..5_000).any(|n| !gone(n) && id(n) == held);
         for n in 0..5_000 {
             forecast.seen(Time(u64::from(n)), id(n), Duration::ZERO, None, &is_held);

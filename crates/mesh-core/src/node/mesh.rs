@@ -18,9 +18,11 @@ use crate::store::{Read, ReadError};
 use crate::time::{Now, Time};
 use crate::view::PeerView;
 use crate::wire::frame::{Root, Set};
+use crate::wire::sketch::Sketch;
 use crate::wire::{Envelope, Frame, Lifetime};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// The limits of the three layers.
 #[derive(Clone, Debug, Default)]
@@ -127,6 +129,10 @@ impl Bag for View<'_> {
         self.carry.names(set)
     }
 
+    fn sketch(&self, set: Set) -> Option<Arc<Sketch>> {
+        self.carry.sketch(set)
+    }
+
     fn standing(&self, id: ShortId) -> Standing {
         match self.carry.item(id) {
             Some(item) => {
@@ -204,7 +210,12 @@ impl Mesh {
     /// [`Input::Frame`](crate::Input::Frame).
     pub fn frame(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Outbox) {
         let view = View { carry: &self.carry, now };
-        match self.link.receive(now, link, bytes, || gossip::root(&view), out) {
+        let received = self.link.receive(now, link, bytes, || gossip::root(&view), out);
+        if matches!(received, Received::Frame(Frame::Digest(_) | Frame::Sketch(_))) {
+            self.carry.ready_sketches(gossip::epoch(now));
+        }
+        let view = View { carry: &self.carry, now };
+        match received {
             Received::Nothing => {}
             Received::Ready => self.on_ready(now, link),
             Received::Recognised(contact) => self.on_recognised(now, link, contact),

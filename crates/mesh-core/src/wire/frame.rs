@@ -1,13 +1,14 @@
 //! The frames of a link: what two neighbours say to each other (PROTOCOL.md section 4).
 //!
 //! ```text
-//! type 1 | fields of fixed width | the rest: names of 16 B, or bytes of another format
+//! type 1 | fields of fixed width | the rest: names of 8 B, receipts of 16 B, or bytes of another format
 //! ```
 //!
 //! A newer version may append to a frame whose length is fixed here, and may add types: what is
 //! longer is read as far as it is known, an unknown type is skipped. The first three bytes of a
 //! hello (type, oldest and newest version) keep their meaning for ever.
 
+use super::sketch::Part;
 use crate::id::{Ack, ShortId};
 
 /// The largest frame in bytes.
@@ -25,6 +26,9 @@ pub const HELLO_LEN: usize = 3 + 4 + 16 + 16 + TOKENS * TOKEN_LEN;
 pub type Token = [u8; TOKEN_LEN];
 /// A digest of one set, or of all.
 pub type Root = [u8; 8];
+/// The first bytes of a [`Root`], where three stand side by side. That two sets differ and these do not comes once in
+/// 4 billion comparisons, and beats carry the whole root over all sets.
+pub type Brief = [u8; 4];
 
 /// The sets that neighbours bring to agreement, most urgent first. The number is part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +46,7 @@ impl Set {
     /// Every set, most urgent first.
     pub const ALL: [Self; 3] = [Self::Public, Self::Receipts, Self::Sealed];
 
-    fn from_byte(byte: u8) -> Option<Self> {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(usize::from(byte)).copied()
     }
 }
@@ -83,8 +87,23 @@ pub enum Frame {
         root: Root,
     },
     /// The digest of each set, in the order of [`Set::ALL`].
-    Digest([Root; 3]),
-    /// A message of the reconciliation of one set.
+    Digest([Brief; 3]),
+    /// The sender's digests are the same.
+    Agreed,
+    /// What the listener's set looks like (PROTOCOL.md section 9.2).
+    Sketch(Part),
+    /// The dialer needs more cells of a sketch.
+    More {
+        /// Of which set.
+        set: Set,
+        /// The number that the listener gave.
+        run: u8,
+        /// From which cell on; from 0 of the set as it is now.
+        first: u16,
+        /// Up to which cell, not included.
+        end: u16,
+    },
+    /// A message of the reconciliation of one set by the slower way.
     Reconcile {
         /// Which set.
         set: Set,
@@ -92,7 +111,7 @@ pub enum Frame {
         run: u8,
         /// Whether the dialer wrote it.
         from_dialer: bool,
-        /// The message; in version 1 negentropy 1 (PROTOCOL.md section 9).
+        /// The message: negentropy 1 (PROTOCOL.md section 9.2).
         message: Vec<u8>,
     },
     /// The sender holds these.
@@ -153,6 +172,9 @@ mod kind {
     pub(super) const RECEIPTS: u8 = 9;
     pub(super) const PUBLIC: u8 = 10;
     pub(super) const TOKENS: u8 = 11;
+    pub(super) const AGREED: u8 = 12;
+    pub(super) const SKETCH: u8 = 13;
+    pub(super) const MORE: u8 = 14;
 }
 
 impl Frame {
@@ -163,6 +185,11 @@ impl Frame {
             Self::Hello(hello) => hello.to_bytes(),
             Self::Beat { ask, root } => join(kind::BEAT, &[&[u8::from(*ask)], root]),
             Self::Digest(roots) => join(kind::DIGEST, &[roots.as_flattened()]),
+            Self::Agreed => join(kind::AGREED, &[]),
+            Self::Sketch(part) => join(kind::SKETCH, &[&part.to_bytes()]),
+            Self::More { set, run, first, end } => {
+                join(kind::MORE, &[&[*set as u8, *run], &first.to_le_bytes()[..], &end.to_le_bytes()[..]])
+            }
             Self::Reconcile { set, run, from_dialer, message } => {
                 join(kind::RECONCILE, &[&[*set as u8, *run, u8::from(*from_dialer)], message])
             }
@@ -192,11 +219,14 @@ impl Frame {
             kind::HELLO => Hello::read(rest).map(Self::Hello),
             kind::BEAT => read_beat(rest),
             kind::DIGEST => read_digest(rest),
+            kind::AGREED => Some(Self::Agreed),
+            kind::SKETCH => Part::read(rest).map(Self::Sketch),
+            kind::MORE => read_more(rest),
             kind::RECONCILE => read_reconcile(rest),
-            kind::HAVE => names(rest).map(|ids| Self::Have(ids.into_iter().map(ShortId).collect())),
+            kind::HAVE => ids(rest).map(Self::Have),
             kind::WANT => read_want(rest),
             kind::ENVELOPE => Some(Self::Envelope(rest.to_vec())),
-            kind::KEPT => names(rest).map(|ids| Self::Kept(ids.into_iter().map(ShortId).collect())),
+            kind::KEPT => ids(rest).map(Self::Kept),
             kind::RECEIPTS => names(rest).map(|acks| Self::Receipts(acks.into_iter().map(Ack).collect())),
             kind::PUBLIC => Some(Self::Public(rest.to_vec())),
             kind::TOKENS => read_tokens(rest).map(Self::Tokens),
@@ -241,8 +271,15 @@ fn read_beat(rest: &[u8]) -> Option<Frame> {
 }
 
 fn read_digest(rest: &[u8]) -> Option<Frame> {
-    let (roots, _) = rest.as_chunks::<8>();
+    let (roots, _) = rest.as_chunks::<4>();
     Some(Frame::Digest(*roots.first_chunk()?))
+}
+
+fn read_more(rest: &[u8]) -> Option<Frame> {
+    let (&[set, run], rest) = rest.split_first_chunk()?;
+    let (first, rest) = rest.split_first_chunk()?;
+    let (first, end) = (u16::from_le_bytes(*first), u16::from_le_bytes(*rest.first_chunk()?));
+    Some(Frame::More { set: Set::from_byte(set)?, run, first, end })
 }
 
 fn read_reconcile(rest: &[u8]) -> Option<Frame> {
@@ -253,8 +290,7 @@ fn read_reconcile(rest: &[u8]) -> Option<Frame> {
 
 fn read_want(rest: &[u8]) -> Option<Frame> {
     let (&least, rest) = rest.split_first()?;
-    let ids = names(rest)?.into_iter().map(ShortId).collect();
-    Some(Frame::Want { least, ids })
+    Some(Frame::Want { least, ids: ids(rest)? })
 }
 
 fn read_tokens(rest: &[u8]) -> Option<Vec<Token>> {
@@ -262,9 +298,13 @@ fn read_tokens(rest: &[u8]) -> Option<Vec<Token>> {
     Some(tokens.first_chunk::<TOKENS>()?.to_vec())
 }
 
-/// 1 to [`MAX_NAMES`] names and nothing else.
-fn names(rest: &[u8]) -> Option<Vec<[u8; 16]>> {
-    let (names, rest) = rest.as_chunks::<16>();
+fn ids(rest: &[u8]) -> Option<Vec<ShortId>> {
+    names(rest).map(|ids| ids.into_iter().map(ShortId).collect())
+}
+
+/// 1 to [`MAX_NAMES`] names of `N` bytes and nothing else.
+fn names<const N: usize>(rest: &[u8]) -> Option<Vec<[u8; N]>> {
+    let (names, rest) = rest.as_chunks::<N>();
     let fits = rest.is_empty() && !names.is_empty() && names.len() <= MAX_NAMES;
     fits.then(|| names.to_vec())
 }
@@ -279,7 +319,7 @@ fn join(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn join_names<'a>(kind: u8, fields: &[u8], names: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + fields.len() + names.len() * 16);
+    let mut bytes = Vec::with_capacity(1 + fields.len() + names.len() * Ack::LEN);
     bytes.push(kind);
     bytes.extend_from_slice(fields);
     for name in names {
@@ -291,6 +331,7 @@ fn join_names<'a>(kind: u8, fields: &[u8], names: impl ExactSizeIterator<Item = 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::sketch::{PART_HEADER, Part, Sketch};
     use proptest::prelude::*;
 
     fn hello() -> Hello {
@@ -302,15 +343,19 @@ mod tests {
         vec![
             Frame::Hello(hello()),
             Frame::Beat { ask: true, root: [1, 2, 3, 4, 5, 6, 7, 8] },
-            Frame::Digest([[1; 8], [2; 8], [3; 8]]),
+            Frame::Digest([[1; 4], [2; 4], [3; 4]]),
             Frame::Reconcile { set: Set::Sealed, run: 9, from_dialer: true, message: vec![0x61, 0] },
-            Frame::Have(vec![ShortId([1; 16]), ShortId([2; 16])]),
-            Frame::Want { least: 4, ids: vec![ShortId([3; 16])] },
+            Frame::Have(vec![ShortId([1; 8]), ShortId([2; 8])]),
+            Frame::Want { least: 4, ids: vec![ShortId([3; 8])] },
             Frame::Envelope(vec![1, 0x30, 7]),
-            Frame::Kept(vec![ShortId([4; 16])]),
+            Frame::Kept(vec![ShortId([4; 8])]),
             Frame::Receipts(vec![Ack([5; 16])]),
             Frame::Public(vec![0x81, 1]),
             Frame::Tokens(hello().tokens),
+            Frame::Agreed,
+            Frame::Sketch(Sketch::of(7, 2, [ShortId([8; 8]).into()]).part(Set::Sealed, 6, true, 0..2)),
+            Frame::Sketch(Sketch::of(7, 2, [Ack([9; 16]).into()]).part(Set::Receipts, 6, false, 0..1)),
+            Frame::More { set: Set::Sealed, run: 6, first: 26, end: 0x0102 },
         ]
     }
 
@@ -318,15 +363,22 @@ mod tests {
     fn golden_small_frames() {
         let bytes: Vec<Vec<u8>> = samples().iter().map(Frame::to_bytes).collect();
         assert_eq!(bytes[1], [2, 1, 1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(bytes[2], [[3].as_slice(), &[1; 8], &[2; 8], &[3; 8]].concat());
+        assert_eq!(bytes[2], [[3].as_slice(), &[1; 4], &[2; 4], &[3; 4]].concat());
         assert_eq!(bytes[3], [4, 2, 9, 1, 0x61, 0]);
-        assert_eq!(bytes[4], [[5].as_slice(), &[1; 16], &[2; 16]].concat());
-        assert_eq!(bytes[5], [[6, 4].as_slice(), &[3; 16]].concat());
+        assert_eq!(bytes[4], [[5].as_slice(), &[1; 8], &[2; 8]].concat());
+        assert_eq!(bytes[5], [[6, 4].as_slice(), &[3; 8]].concat());
         assert_eq!(bytes[6], [7, 1, 0x30, 7]);
-        assert_eq!(bytes[7], [[8].as_slice(), &[4; 16]].concat());
+        assert_eq!(bytes[7], [[8].as_slice(), &[4; 8]].concat());
         assert_eq!(bytes[8], [[9].as_slice(), &[5; 16]].concat());
         assert_eq!(bytes[9], [10, 0x81, 1]);
         assert_eq!(bytes[10].len(), 1 + 512);
+        assert_eq!(bytes[11], [12]);
+        assert_eq!(bytes[12][..12], [13, 2, 2, 6, 7, 0, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes[12][12..20], [8; 8]);
+        assert_eq!(bytes[12].len(), Part::len(Set::Sealed, 2));
+        assert_eq!(bytes[13][12..28], [9; 16]);
+        assert_eq!(bytes[13].len(), Part::len(Set::Receipts, 1));
+        assert_eq!(bytes[14], [14, 2, 6, 26, 0, 2, 1]);
     }
 
     #[test]
@@ -379,18 +431,23 @@ mod tests {
                 let _ = Frame::from_bytes(&bytes[..cut]);
             }
         }
-        let over = [[5].as_slice(), &vec![0; (MAX_NAMES + 1) * 16]].concat();
+        let over = [[5].as_slice(), &vec![0; (MAX_NAMES + 1) * 8]].concat();
         assert_eq!(Frame::from_bytes(&over), Err(FrameError::Malformed { kind: 5, got: over.len() }));
         assert!(Frame::from_bytes(&[]).is_err());
         assert!(Frame::from_bytes(&[5]).is_err(), "no names");
         assert!(Frame::from_bytes(&[5, 1]).is_err(), "a name cut short");
         assert!(Frame::from_bytes(&[4, 3, 0, 0]).is_err(), "no such set");
+        assert!(Frame::from_bytes(&[14, 3, 0, 0, 0, 0, 0]).is_err(), "no such set");
+        assert!(
+            Frame::from_bytes(&[[13].as_slice(), &[0; PART_HEADER + 1]].concat()).is_err(),
+            "half a cell"
+        );
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_a_frame_that_comes_back_or_an_error(
-            kind in 0u8..14, bytes in proptest::collection::vec(any::<u8>(), 0..700)
+            kind in 0u8..18, bytes in proptest::collection::vec(any::<u8>(), 0..700)
         ) {
             let bytes = [&[kind], &bytes[..]].concat();
             if let Ok(frame) = Frame::from_bytes(&bytes) {

@@ -40,9 +40,13 @@ fn a_call_on_the_air_is_said_again_by_one_in_four() {
     let (outcome, _) = run_of(&crowd, 1);
     let calls = f64::from(crowd.workload[0].messages);
     let each = note(&outcome, "broadcasts") / f64::from(crowd.nodes) / calls;
-    assert!(outcome.delivery_ratio >= 0.999, "{}", outcome.delivery_ratio);
+    let whom_a_path_led_to = outcome.oracle_ratio;
+    assert!(outcome.delivery_ratio >= 0.999 * whom_a_path_led_to, "{}", outcome.delivery_ratio);
     assert!(each > 0.0 && each <= 0.25, "{each} transmissions per node");
 }
+
+/// How much longer the slowest twentieth of honest mail may take while a slow channel is full of junk.
+const MOST_SLOWER: f64 = 2.0;
 
 /// What honest people notice of the attackers, who are at least one in ten: the same contacts and messages, with
 /// them attacking and with them behaving.
@@ -59,7 +63,7 @@ fn compare(name: &str, attacked: &Scenario) {
     let (slow, quick) = (quantile(&slow, 0.95).unwrap(), quantile(&quick, 0.95).unwrap());
     println!("{name}: {there} of {here} delivered, 95 % within {slow:.0} s instead of {quick:.0} s");
     assert!(there as f64 >= 0.9 * here as f64, "{name}: {there} of {here}");
-    assert!(slow <= 2.0 * quick, "{name}: {slow} s instead of {quick} s");
+    assert!(slow <= MOST_SLOWER * quick, "{name}: {slow} s instead of {quick} s");
 }
 
 #[test]

@@ -182,8 +182,9 @@ fn attack_44_a_squatted_name_and_invented_receipts_neither_hide_nor_end_a_messag
         let mut squat = genuine[0].to_bytes();
         squat[100] ^= 1;
         feeder.say(&mut world, Frame::Envelope(squat).to_bytes());
-        let seen =
-            |e: &Envelope| [Ack(e.ack_commit().0), Ack(e.tag().0), Ack(e.id().short().0), Ack([0; 16])];
+        let seen = |e: &Envelope| {
+            [Ack(e.ack_commit().0), Ack(e.tag().0), Ack(*e.id().0.first_chunk().unwrap()), Ack([0; 16])]
+        };
         let acks = genuine.iter().flat_map(seen).collect();
         feeder.say(&mut world, Frame::Receipts(acks).to_bytes());
         world.run_for(30 * SECOND);

@@ -266,10 +266,7 @@ impl Node {
     pub(super) fn take_beacon(&mut self, now: Now, beacon: Beacon, bytes: &[u8], origin: Origin) {
         let span = beacon.content().lifetime.span();
         let Ok(replaces) = self.beacons.replaced(&beacon) else {
-            if let Origin::Link { link, .. } = origin {
-                self.mesh.superseded(now, link, beacon.id(), span, &mut self.outbox);
-            }
-            return;
+            return self.take_nothing_new(now, &beacon, bytes, origin);
         };
         if self.mesh.keep_public(now, bytes, span, origin, replaces, &mut self.outbox).is_err() {
             return;
@@ -280,6 +277,18 @@ impl Node {
         let contact = self.chat.by_profile_key(|key| beacon.is_hinted(key));
         let view = self.beacons.show(Shown { beacon, ends, own, contact, retry: None }, &mut self.outbox);
         self.outbox.notify(Event::Beacon(view));
+    }
+
+    /// A beacon that is shown but had to leave the bag is carried again; one that was superseded is not.
+    fn take_nothing_new(&mut self, now: Now, beacon: &Beacon, bytes: &[u8], origin: Origin) {
+        let (span, out) = (beacon.content().lifetime.span(), &mut self.outbox);
+        let shown = self.beacons.shown.get(&beacon.event());
+        if shown.is_some_and(|shown| shown.beacon.id() == beacon.id()) {
+            // Without room it is left to others.
+            let _refused = self.mesh.keep_public(now, bytes, span, origin, None, out);
+        } else if let Origin::Link { link, .. } = origin {
+            self.mesh.superseded(now, link, beacon.id(), span, out);
+        }
     }
 }
 

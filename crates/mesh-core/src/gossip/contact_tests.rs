@@ -18,6 +18,7 @@ struct Meeting {
     trips: usize,
     dialer_lacks: BTreeSet<ShortId>,
     listener_lacks: BTreeSet<ShortId>,
+    /// What the listener and the dialer heard of.
     receipts: [BTreeSet<Ack>; 2],
     slow_way: bool,
 }

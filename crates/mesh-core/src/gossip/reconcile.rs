@@ -120,7 +120,7 @@ impl State {
         let starts = (first..end.max(first + 1)).step_by(step);
         let parts = starts.map(|at| sketch.part(set, run, alone, at..end.min(at + step)));
         self.actions.extend(parts.map(|part| Action::Send(link, Frame::Sketch(part))));
-        self.look_at_size(link, set, Part::len(set, end.saturating_sub(first)));
+        self.look_at_sketch(link, set, end.saturating_sub(first));
         self.offer(now, link, bag);
     }
 
@@ -224,10 +224,17 @@ impl State {
     }
 
     fn ask_more(&mut self, link: LinkId, part: &Part, first: usize, end: usize) {
-        self.look_at_size(link, part.set, Part::len(part.set, end - first));
+        self.look_at_sketch(link, part.set, end - first);
         let cell = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
         let (set, run) = (part.set, part.run);
         self.send(link, Frame::More { set, run, first: cell(first), end: cell(end) });
+    }
+
+    /// On a fast link the difference is known before a guess at what is lacking would help.
+    fn look_at_sketch(&mut self, link: LinkId, set: Set, cells: usize) {
+        if self.links.get(&link).is_some_and(|live| live.slow) {
+            self.look_at_size(link, set, Part::len(set, cells));
+        }
     }
 
     /// What is known of a neighbour's sketches. It is no fault of its own: somebody else may have made envelopes

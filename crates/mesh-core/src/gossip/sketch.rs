@@ -118,23 +118,19 @@ impl Reading {
     }
 
     /// About how many differences there are: each stands in cell `i` with a known probability and counts there as one
-    /// more or one less, so the squares of what is too much or too little add up to their number.
+    /// more or one less, so the square of what is too much or too little is, on average, their number in it.
     fn differences(&self) -> usize {
         let excess = f64::from(self.theirs) - f64::from(self.own.count());
-        let (mut squares, mut weights) = (0.0, 0.0);
+        let mut guesses = 0.0;
         for (index, cell) in self.cells.iter().enumerate().skip(1) {
             let stands = 1.0 / (1.0 + index as f64 / 2.0);
             // The count is known modulo 256.
             let off = (f64::from(cell.count()) - excess * stands).rem_euclid(256.0);
             let off = if off > 128.0 { off - 256.0 } else { off };
-            squares += off * off;
-            weights += stands * (1.0 - stands);
+            guesses += off * off / (stands * (1.0 - stands));
         }
-        if weights == 0.0 {
-            excess.abs() as usize
-        } else {
-            (squares / weights).max(excess.abs()).ceil() as usize
-        }
+        let guess = guesses / self.cells.len().saturating_sub(1).max(1) as f64;
+        guess.max(excess.abs()).ceil() as usize
     }
 }
 
@@ -143,7 +139,7 @@ impl Reading {
 fn enough(differences: usize, seen: usize) -> usize {
     let differences = differences.max(1) as f64;
     let all = differences * (1.36 + 2.7 / differences.sqrt());
-    let careful = if seen < 64 && differences > 256.0 { 0.8 * all } else { all };
+    let careful = if seen < 64 && differences > 256.0 { 0.7 * all } else { all };
     (careful.ceil() as usize).max(seen + (seen / 8).max(8))
 }
 

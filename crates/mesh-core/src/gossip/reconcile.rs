@@ -117,10 +117,11 @@ impl State {
         let step = Part::cells_in(set, usize::try_from(live.message_limit).unwrap_or(usize::MAX));
         let end = if allowed { end } else { first };
         let alone = live.gifts > 0;
-        let starts = (first..end.max(first + 1)).step_by(step);
-        let parts = starts.map(|at| sketch.part(set, run, alone, at..end.min(at + step)));
-        self.actions.extend(parts.map(|part| Action::Send(link, Frame::Sketch(part))));
-        self.look_at_sketch(link, set, end.saturating_sub(first));
+        for at in (first..end.max(first + 1)).step_by(step) {
+            let part = sketch.part(set, run, alone, at..end.min(at + step));
+            self.send(link, Frame::Sketch(part));
+            self.look_at_size(link, set, Part::len(set, end.min(at + step) - at));
+        }
         self.offer(now, link, bag);
     }
 
@@ -169,7 +170,11 @@ impl State {
         }
         match &part.content {
             Content::Names(names) => self.compare(now, link, &part, names, bag),
-            Content::Cells(cells) => self.read(now, link, &part, cells, bag),
+            Content::Cells(cells) => {
+                self.look_at_size(link, part.set, Part::len(part.set, cells.len()));
+                self.read(now, link, &part, cells, bag);
+                self.offer(now, link, bag);
+            }
         }
     }
 
@@ -203,10 +208,7 @@ impl State {
         }
         match step {
             Step::Wait => {}
-            Step::More { first, end } => {
-                self.ask_more(link, part, first, end);
-                self.offer(now, link, bag);
-            }
+            Step::More { first, end } => self.ask_more(link, part, first, end),
             Step::Done(found) => {
                 self.strike(link, false);
                 self.exchange(now, link, part.set, alone, &found, bag);
@@ -224,17 +226,9 @@ impl State {
     }
 
     fn ask_more(&mut self, link: LinkId, part: &Part, first: usize, end: usize) {
-        self.look_at_sketch(link, part.set, end - first);
         let cell = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
         let (set, run) = (part.set, part.run);
         self.send(link, Frame::More { set, run, first: cell(first), end: cell(end) });
-    }
-
-    /// On a fast link the difference is known before a guess at what is lacking would help.
-    fn look_at_sketch(&mut self, link: LinkId, set: Set, cells: usize) {
-        if self.links.get(&link).is_some_and(|live| live.slow) {
-            self.look_at_size(link, set, Part::len(set, cells));
-        }
     }
 
     /// What is known of a neighbour's sketches. It is no fault of its own: somebody else may have made envelopes

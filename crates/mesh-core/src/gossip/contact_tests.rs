@@ -302,6 +302,39 @@ fn attack_48_a_dialer_that_asks_all_the_time_gets_one_sketch_per_5_seconds_and_b
 }
 
 #[test]
+fn attack_48_salts_that_are_not_of_today_cost_bounded_work() {
+    let bag = Names::of(0..10_000);
+    let config = Config { sketch_work: Rate { burst: 25_000, per_second: 0 }, ..Config::default() };
+    let mut dialer = State::new(config, Rng::new([1; 32]));
+    dialer.link_up(at(0), LinkId(1), Role::Dialer, None, Profile::LAN, &bag);
+    let mut slow = 0;
+    for epoch in 1..=10u8 {
+        dialer.send_digest(LinkId(1), &bag);
+        drain(&mut dialer);
+        let other = Names { epoch: u16::from(epoch), ..Names::of(5..10_000) };
+        let part = other.sketch(Set::Sealed).unwrap().part(Set::Sealed, epoch, false, 0..FIRST);
+        dialer.frame(at(0), LinkId(1), Frame::Sketch(part), &bag);
+        slow +=
+            usize::from(sent(&mut dialer).iter().any(|(_, frame)| matches!(frame, Frame::Reconcile { .. })));
+    }
+    assert_eq!(slow, 7, "three times 10,000 names, and then the slower way");
+}
+
+#[test]
+fn attack_48_a_name_said_a_thousand_times_is_one_name() {
+    let bag = Names::of(0..10);
+    let mut dialer = state(1, &bag);
+    dialer.send_digest(LinkId(1), &bag);
+    drain(&mut dialer);
+    let mut part = Names::of(0..1).sketch(Set::Sealed).unwrap().part(Set::Sealed, 1, true, 0..0);
+    part.content = Content::Names(vec![short_name(77).into(); 8_000]);
+    part.count = u32::MAX;
+    dialer.frame(at(0), LinkId(1), Frame::Sketch(part), &bag);
+    let asked = sent(&mut dialer).into_iter().filter(|(_, frame)| matches!(frame, Frame::Want { .. }));
+    assert_eq!(asked.collect::<Vec<_>>(), [(1, Frame::Want { least: 0, ids: vec![short_name(77)] })]);
+}
+
+#[test]
 fn attack_48_what_is_computed_on_demand_is_bounded() {
     let bag = Names::of(0..10_000);
     let config = Config { sketch_work: Rate { burst: 25_000, per_second: 0 }, ..Config::default() };

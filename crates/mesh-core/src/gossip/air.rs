@@ -18,7 +18,7 @@ const ENOUGH: u8 = 3;
 const SPARSE: u16 = 10;
 /// So many of those around, on average, say a thing however often they heard it: what is heard names no speaker,
 /// and one who repeats it for all to hear would silence everybody else.
-const STUBBORN: u64 = 2;
+const STUBBORN: u64 = 1;
 /// At most so many are thought to be around for that: advertisements of nobody cost nothing.
 const MOST_AROUND: u64 = 128;
 /// How long one waits, in milliseconds: from this to that.

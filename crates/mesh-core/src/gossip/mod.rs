@@ -57,7 +57,7 @@ pub struct Config {
     /// Bytes that the listener's answers may have. Default 4 MiB at once, 64 KiB per second.
     pub answers: Rate,
     /// Names that go into sketches made on demand, because the neighbour has another salt or the sets differ by
-    /// more than the ready one tells; each costs about 0.2 us. Default 1,048,576 at once, 131,072 per second.
+    /// more than the ready one tells; each costs about 0.25 us. Default 1,048,576 at once, 131,072 per second.
     pub sketch_work: Rate,
     /// Bytes of envelopes that a stranger's fast link is asked for. Default 4 MiB at once, 1 MiB per second.
     pub fast_intake: Rate,

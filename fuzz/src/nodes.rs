@@ -193,7 +193,7 @@ impl Neighbours {
     /// Notes the names that the node mentioned.
     fn listen(&mut self, home: &mut Home) {
         for (_, frame) in std::mem::take(&mut home.sent) {
-            if let Ok(Frame::Have(ids) | Frame::Want { ids, .. } | Frame::Kept(ids)) =
+            if let Ok(Frame::Have(ids) | Frame::Calls(ids) | Frame::Want { ids, .. } | Frame::Kept(ids)) =
                 Frame::from_bytes(&frame)
             {
                 self.names.extend(ids);
@@ -244,11 +244,20 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
             return neighbours.join(which, home);
         }
         6 => return home.input(Input::LinkReady { link, credit: u32::from(bytes.u16()) }),
+        _ if kind & 8 > 0 => return call(home, &mut bytes),
         _ => beacon(&mut bytes),
     };
     if frame.len() <= MAX_FRAME + 1 {
         home.input(Input::Frame { link, bytes: &frame });
     }
+}
+
+/// Something said to everybody in reach, among so many: a call that verifies, or anything.
+fn call(home: &mut Home, bytes: &mut Bytes<'_>) {
+    let (nodes, verifies) = (u16::from(bytes.u8()), bytes.u8() % 2 == 0);
+    home.input(Input::Around { medium: mesh_core::Medium::Ble, nodes });
+    let said = if verifies { beacon(bytes).split_off(1) } else { bytes.0.to_vec() };
+    home.input(Input::Overheard { medium: mesh_core::Medium::Ble, bytes: &said });
 }
 
 /// Announces an envelope and brings it: what was not asked for is not read.
@@ -275,9 +284,10 @@ fn strangers_mail(bytes: &mut Bytes<'_>) -> Vec<u8> {
 fn named(names: &[ShortId], bytes: &mut Bytes<'_>) -> Vec<u8> {
     let (what, least, from) = (bytes.u8(), bytes.u8(), usize::from(bytes.u8()));
     let ids = names.get(from % (names.len() + 1)..).unwrap_or_default().to_vec();
-    let frame = match what % 3 {
+    let frame = match what % 4 {
         0 => Frame::Want { least, ids },
         1 => Frame::Have(ids),
+        2 => Frame::Calls(ids),
         _ => Frame::Kept(ids),
     };
     frame.to_bytes()

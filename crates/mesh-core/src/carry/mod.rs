@@ -483,6 +483,14 @@ impl State {
         self.passed.contains(id)
     }
 
+    /// What had to go may be wanted again after all: one name, or everything.
+    pub fn forgive(&mut self, id: Option<ShortId>) {
+        match id {
+            Some(id) => self.passed.remove(id),
+            None => self.passed.clear(),
+        }
+    }
+
     /// The held sealed items that carry `tag`.
     #[must_use]
     pub fn by_tag(&self, tag: Tag) -> Vec<EnvelopeId> {

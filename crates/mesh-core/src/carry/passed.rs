@@ -33,6 +33,13 @@ impl Passed {
         self.names.contains(&id)
     }
 
+    /// It is worth another try.
+    pub(super) fn remove(&mut self, id: ShortId) {
+        if self.names.remove(&id) {
+            self.order.retain(|passed| *passed != id);
+        }
+    }
+
     /// There is room again.
     pub(super) fn clear(&mut self) {
         if !self.order.is_empty() {
@@ -55,7 +62,9 @@ mod tests {
         }
         assert_eq!((passed.names.len(), passed.order.len()), (MAX_PASSED, MAX_PASSED));
         assert!(!passed.contains(id(99)) && passed.contains(id(100)));
+        passed.remove(id(100));
+        assert!(!passed.contains(id(100)) && passed.contains(id(101)));
         passed.clear();
-        assert!(!passed.contains(id(100)));
+        assert!(!passed.contains(id(101)));
     }
 }

@@ -100,6 +100,19 @@ fn own_mail_stays_when_strangers_fill_the_bag() {
 }
 
 #[test]
+fn what_had_to_go_is_passed_until_it_is_forgiven() {
+    let mut bag = bag(small(100));
+    (0..200).for_each(|n| _ = keep(&mut bag, n, stranger(1)));
+    let passed = |bag: &State| (0..200).filter(|n| bag.is_passed(parcel(*n).id.short())).collect::<Vec<_>>();
+    let gone = passed(&bag);
+    assert_eq!(gone.len(), 100);
+    bag.forgive(Some(parcel(gone[0]).id.short()));
+    assert_eq!(passed(&bag), gone[1..]);
+    bag.forgive(None);
+    assert!(passed(&bag).is_empty());
+}
+
+#[test]
 fn attack_47_junk_evicts_neither_own_nor_contacts_mail() {
     let mut bag = bag(small(100));
     (0..30).for_each(|n| assert!(keep(&mut bag, n, OWN).is_ok()));

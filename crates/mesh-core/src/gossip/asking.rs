@@ -1,6 +1,7 @@
 //! Announcing, asking and serving names (PROTOCOL.md section 9).
 
 use super::neighbour::{CHECK, LEAST_HOPS};
+use super::wants::Urgency;
 use super::{Action, Bag, Standing, State, offers};
 use crate::id::{LinkId, ShortId};
 use crate::time::Now;
@@ -11,6 +12,16 @@ const MAX_SLOW_NAMES: usize = 128;
 
 impl State {
     pub(super) fn on_have(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
+        // More at once are what a comparison of sets found.
+        let urgency = if ids.len() <= offers::AT_A_TIME { Urgency::Fresh } else { Urgency::Held };
+        self.on_names(now, link, ids, urgency, bag);
+    }
+
+    pub(super) fn on_calls(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
+        self.on_names(now, link, ids, Urgency::Call, bag);
+    }
+
+    fn on_names(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, urgency: Urgency, bag: &dyn Bag) {
         let mut few = Vec::new();
         for id in &ids {
             if let Standing::Held { own, few_hops, .. } = bag.standing(*id) {
@@ -24,9 +35,7 @@ impl State {
             }
         }
         self.ask_for_hops(link, few);
-        // More at once are what a comparison of sets found.
-        let fresh = ids.len() <= offers::AT_A_TIME;
-        self.want(now, link, ids.into_iter(), fresh, bag);
+        self.want(now, link, ids.into_iter(), urgency, bag);
     }
 
     pub(super) fn on_want(&mut self, now: Now, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
@@ -44,12 +53,12 @@ impl State {
         now: Now,
         link: LinkId,
         ids: impl Iterator<Item = ShortId>,
-        fresh: bool,
+        urgency: Urgency,
         bag: &dyn Bag,
     ) {
         let Some(live) = self.links.get_mut(&link) else { return };
         for id in ids.filter(|id| bag.standing(*id) == Standing::Unknown) {
-            live.wants.announce(id, fresh);
+            live.wants.announce(id, urgency);
         }
         self.pump(now, link, bag);
     }
@@ -107,7 +116,7 @@ impl State {
     pub(super) fn ask_elsewhere(&mut self, id: ShortId, link: LinkId) {
         for other in self.wanted.give_up(id, link).unwrap_or_default() {
             if let Some(live) = self.links.get_mut(&other) {
-                live.wants.announce(id, false);
+                live.wants.announce(id, Urgency::Held);
             }
         }
     }
@@ -139,11 +148,15 @@ impl State {
             let kept = core::mem::take(&mut live.kept);
             let receipts = core::mem::take(&mut live.receipts);
             let have = core::mem::take(&mut live.have);
+            let calls = core::mem::take(&mut live.calls);
             live.answered &= have.is_empty();
             let kept = kept.chunks(MAX_NAMES).map(|ids| Frame::Kept(ids.to_vec()));
             let receipts = receipts.chunks(MAX_NAMES).map(|acks| Frame::Receipts(acks.to_vec()));
             let have = have.chunks(MAX_NAMES).map(|ids| Frame::Have(ids.to_vec()));
-            self.actions.extend(receipts.chain(kept).chain(have).map(|frame| Action::Send(*link, frame)));
+            let calls = calls.chunks(MAX_NAMES).map(|ids| Frame::Calls(ids.to_vec()));
+            self.actions.extend(
+                calls.chain(receipts).chain(kept).chain(have).map(|frame| Action::Send(*link, frame)),
+            );
         }
     }
 }

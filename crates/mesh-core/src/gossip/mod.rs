@@ -270,6 +270,7 @@ impl State {
                 self.on_reconcile(now, link, set, run, from_dialer, &message, bag);
             }
             Frame::Have(ids) => self.on_have(now, link, ids, bag),
+            Frame::Calls(ids) => self.on_calls(now, link, ids, bag),
             Frame::Want { least, ids } => self.on_want(now, link, least, ids, bag),
             Frame::Kept(ids) => {
                 self.on_kept(now, link, ids, bag);
@@ -366,7 +367,7 @@ impl State {
                 continue;
             }
             if crowded {
-                live.have.push(id);
+                live.calls.push(id);
             } else {
                 self.actions.push_back(Action::Serve(*link, id));
             }

@@ -48,6 +48,7 @@ pub(super) struct Link {
     pub(super) intake: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
     pub(super) public_in: Bucket,
+    pub(super) calls: Vec<ShortId>,
     pub(super) have: Vec<ShortId>,
     pub(super) kept: Vec<ShortId>,
     pub(super) receipts: Vec<Ack>,
@@ -85,6 +86,7 @@ impl Link {
             intake: None,
             receipts_in: None,
             public_in: Bucket::new(config.public, now),
+            calls: Vec::new(),
             have: Vec::new(),
             kept: Vec::new(),
             receipts: Vec::new(),
@@ -149,6 +151,7 @@ impl Link {
         let waiting = self.have.len() + self.kept.len() + self.receipts.len();
         let at_rest = self.wants.is_idle() && (self.have.is_empty() || self.answered);
         match self.flushed {
+            _ if !self.calls.is_empty() => Some(Time(0)),
             _ if waiting == 0 => None,
             Some(flushed) if waiting < FULL_BATCH && !at_rest => Some(flushed + batch),
             _ => Some(Time(0)),

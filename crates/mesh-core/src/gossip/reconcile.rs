@@ -1,7 +1,8 @@
 //! The course of a reconciliation with one neighbour (PROTOCOL.md section 9).
 
 use super::sketch::{FIRST, Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, is_small};
-use super::sync::{Difference, Run, ack, short};
+use super::sync::{Difference, Run, sketched};
+use super::wants::Urgency;
 use super::{Action, Bag, State, may_go, root};
 use crate::border::Role;
 use crate::id::{Ack, LinkId, ShortId};
@@ -239,7 +240,7 @@ impl State {
         }
     }
 
-    /// Acts on what a sketch told.
+    /// Acts on what was found.
     fn exchange(&mut self, now: Now, link: LinkId, set: Set, alone: bool, found: &Found, bag: &dyn Bag) {
         if set == Set::Receipts {
             let acks = |names: &[Name]| names.iter().map(|name| name.ack()).collect::<Vec<Ack>>();
@@ -258,7 +259,8 @@ impl State {
         } else {
             self.announce(link, set, offered);
         }
-        self.want(now, link, found.need.iter().map(|name| name.id()), false, bag);
+        let urgency = if set == Set::Public { Urgency::Call } else { Urgency::Held };
+        self.want(now, link, found.need.iter().map(|name| name.id()), urgency, bag);
         self.offer(now, link, bag);
     }
 
@@ -267,8 +269,9 @@ impl State {
         match self.links.get_mut(&link).filter(|live| live.slow && set == Set::Sealed) {
             Some(live) => live.offers.lacks(offered),
             None => {
+                let named = if set == Set::Public { Frame::Calls } else { Frame::Have };
                 for ids in offered.chunks(MAX_NAMES) {
-                    self.send(link, Frame::Have(ids.to_vec()));
+                    self.send(link, named(ids.to_vec()));
                 }
             }
         }
@@ -363,36 +366,9 @@ impl State {
             }
             None => runs[set as usize] = None,
         }
-        match set {
-            Set::Receipts => self.exchange_receipts(now, link, &have, &need),
-            Set::Public | Set::Sealed => self.exchange_names(now, link, set, &have, &need, bag),
-        }
-    }
-
-    pub(super) fn exchange_names(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        set: Set,
-        have: &[[u8; 32]],
-        need: &[[u8; 32]],
-        bag: &dyn Bag,
-    ) {
-        let offered = have.iter().map(short).filter(|id| may_go(bag.standing(*id)));
-        let offered: Vec<ShortId> = offered.collect();
-        self.announce(link, set, offered);
-        self.want(now, link, need.iter().map(short), false, bag);
-    }
-
-    /// A receipt's name is commitment and secret, so the difference is all that is needed.
-    pub(super) fn exchange_receipts(&mut self, now: Now, link: LinkId, have: &[[u8; 32]], need: &[[u8; 32]]) {
-        let have: Vec<Ack> = have.iter().map(ack).collect();
-        for acks in have.chunks(MAX_NAMES) {
-            self.send(link, Frame::Receipts(acks.to_vec()));
-        }
-        for acks in need.chunks(MAX_NAMES) {
-            self.on_receipts(now, link, acks.iter().map(ack).collect());
-        }
+        let named = |names: Vec<[u8; 32]>| names.iter().map(|name| sketched(set, name)).collect();
+        let found = Found { have: named(have), need: named(need) };
+        self.exchange(now, link, set, false, &found, bag);
     }
 }
 

@@ -4,7 +4,7 @@
 use super::Bag;
 use super::bucket::{Bucket, Rate};
 use super::sketch::{Offer, Reading};
-use crate::id::{Ack, EnvelopeId, ShortId};
+use crate::id::{Ack, EnvelopeId};
 use crate::time::Time;
 use crate::wire::frame::Set;
 use crate::wire::sketch::Name;
@@ -25,25 +25,18 @@ impl Names {
 
     /// As they stand in digests and sketches: each once.
     pub(super) fn sketched(&self, set: Set) -> Vec<Name> {
-        let sketched = |name: &[u8; 32]| match set {
-            Set::Receipts => ack(name).into(),
-            Set::Public | Set::Sealed => short(name).into(),
-        };
-        let mut names: Vec<Name> = self.0.iter().map(sketched).collect();
+        let mut names: Vec<Name> = self.0.iter().map(|name| sketched(set, name)).collect();
         names.dedup();
         names
     }
 }
 
-/// Of an envelope or a public thing.
-pub(super) fn short(name: &[u8; 32]) -> ShortId {
-    EnvelopeId(*name).short()
-}
-
-/// Of a receipt: its name is commitment and secret.
-pub(super) fn ack(name: &[u8; 32]) -> Ack {
-    let (_, ack) = name.split_at(16);
-    Ack::from_slice(ack).unwrap_or(Ack([0; 16]))
+/// A name as digests and sketches show it: of a receipt, which is commitment and secret, the secret.
+pub(super) fn sketched(set: Set, name: &[u8; 32]) -> Name {
+    match set {
+        Set::Receipts => Ack::from_slice(&name[16..]).unwrap_or(Ack([0; 16])).into(),
+        Set::Public | Set::Sealed => EnvelopeId(*name).short().into(),
+    }
 }
 
 impl NegentropyStorageBase for Names {

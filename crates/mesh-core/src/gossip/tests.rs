@@ -4,7 +4,6 @@ use super::reconcile::brief;
 use super::*;
 use crate::id::EnvelopeId;
 use crate::time::Wall;
-use crate::wire::sketch::Name;
 use std::collections::BTreeSet;
 
 const SECOND: u64 = 1000;
@@ -57,10 +56,7 @@ impl Bag for Names {
     fn sketch(&self, set: Set) -> Option<Arc<Sketch>> {
         let names = self.set(set);
         let cells = (2 * names.len()).clamp(64, 2_048);
-        let names = names.iter().map(|name| match set {
-            Set::Receipts => Name::from(super::sync::ack(name)),
-            Set::Public | Set::Sealed => super::sync::short(name).into(),
-        });
+        let names = names.iter().map(|name| super::sync::sketched(set, name));
         Some(Arc::new(Sketch::of(self.epoch, cells, names)))
     }
 
@@ -355,7 +351,7 @@ fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_cro
         let mut state = state(5, &bag);
         state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &bag);
         let announced = core::iter::from_fn(|| state.poll())
-            .filter(|action| matches!(action, Action::Send(_, Frame::Have(ids)) if *ids == [short_name(1)]));
+            .filter(|action| matches!(action, Action::Send(_, Frame::Calls(ids)) if *ids == [short_name(1)]));
         assert_eq!(announced.count(), hear);
     }
 }

@@ -32,9 +32,25 @@ const MAX_TAKEN: usize = 8;
 /// Before anything came a wait is thought to be this long.
 const USUAL: Duration = Duration::from_secs(2);
 
+/// Names asked for beyond any window because they are of public things.
+const MAX_CALLS: usize = 64;
+
+/// How soon a name is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A public thing: before all else, and beyond the window.
+    Call,
+    /// New there: before what has long been there, and beyond the window of that.
+    Fresh,
+    /// Held there.
+    Held,
+}
+
 /// What one link was and will be asked for.
 #[derive(Debug)]
 pub(super) struct LinkWants {
+    /// Public things.
+    calls: VecDeque<ShortId>,
     /// Announced one by one as they came there: asked for before the backlog, and beyond the window.
     fresh: VecDeque<ShortId>,
     /// What the comparison of sets found.
@@ -55,6 +71,7 @@ impl LinkWants {
     /// At most `most` names of the backlog are asked for at a time, and as many fresh ones.
     pub(super) fn new(most: usize, now: Time) -> Self {
         Self {
+            calls: VecDeque::new(),
             fresh: VecDeque::new(),
             backlog: VecDeque::new(),
             queued: BTreeSet::new(),
@@ -68,21 +85,21 @@ impl LinkWants {
         }
     }
 
-    /// The link announced `id`, which is not known here: as new there (`fresh`), or as held.
-    pub(super) fn announce(&mut self, id: ShortId, fresh: bool) {
+    /// The link announced `id`, which is not known here.
+    pub(super) fn announce(&mut self, id: ShortId, urgency: Urgency) {
         if let Some((_, again)) = self.late.get_mut(&id) {
             *again = true;
             return;
         }
         let useless = self.declined.contains(&id) || self.asked.contains_key(&id);
-        let full = self.fresh.len() + self.backlog.len() >= MAX_BACKLOG;
+        let full = self.queued.len() >= MAX_BACKLOG;
         if useless || full || !self.queued.insert(id) {
             return;
         }
-        if fresh {
-            self.fresh.push_back(id);
-        } else {
-            self.backlog.push_back(id);
+        match urgency {
+            Urgency::Call => self.calls.push_back(id),
+            Urgency::Fresh => self.fresh.push_back(id),
+            Urgency::Held => self.backlog.push_back(id),
         }
     }
 
@@ -93,17 +110,21 @@ impl LinkWants {
 
     /// Whether the window has room for a batch.
     pub(super) fn has_room(&self) -> bool {
+        let call = !self.calls.is_empty() && self.asked.len() < 2 * self.window + MAX_CALLS;
         let fresh = !self.fresh.is_empty() && self.asked.len() < 2 * self.window;
-        fresh || (!self.backlog.is_empty() && self.asked.len() <= self.window / 2)
+        call || fresh || (!self.backlog.is_empty() && self.asked.len() <= self.window / 2)
     }
 
     /// The next name to ask for, as long as the window has room.
     pub(super) fn next(&mut self) -> Option<ShortId> {
-        let fresh = if self.asked.len() < 2 * self.window { self.fresh.pop_front() } else { None };
-        let id = match fresh {
-            None if self.asked.len() < self.window => self.backlog.pop_front()?,
-            fresh => fresh?,
-        };
+        let asked = self.asked.len();
+        let lines = [
+            (&mut self.calls, 2 * self.window + MAX_CALLS),
+            (&mut self.fresh, 2 * self.window),
+            (&mut self.backlog, self.window),
+        ];
+        let id =
+            lines.into_iter().filter(|(_, most)| asked < *most).find_map(|(line, _)| line.pop_front())?;
         self.queued.remove(&id);
         Some(id)
     }
@@ -117,7 +138,7 @@ impl LinkWants {
 
     /// Whether the link has nothing to do but perhaps what others were asked for.
     pub(super) fn is_free(&self) -> bool {
-        self.asked.is_empty() && self.fresh.is_empty() && self.backlog.is_empty() && !self.put_by.is_empty()
+        self.asked.is_empty() && self.queued.is_empty() && !self.put_by.is_empty()
     }
 
     /// What other links were asked for, did not bring yet, and this one shall bring instead.
@@ -193,13 +214,13 @@ impl LinkWants {
             .collect();
         self.late.retain(|_, (since, _)| !over(*since));
         for id in again {
-            self.announce(id, false);
+            self.announce(id, Urgency::Held);
         }
     }
 
     /// Whether anything is or will be asked for.
     pub(super) fn is_idle(&self) -> bool {
-        let nothing_waits = self.fresh.is_empty() && self.backlog.is_empty() && self.put_by.is_empty();
+        let nothing_waits = self.queued.is_empty() && self.put_by.is_empty();
         nothing_waits && self.asked.is_empty() && self.late.is_empty()
     }
 
@@ -288,11 +309,11 @@ mod tests {
     fn names_beyond_the_most_wait_nowhere_and_those_before_are_asked_for() {
         let mut wants = LinkWants::new(256, Time(0));
         for n in 0..MAX_BACKLOG + 100 {
-            wants.announce(id(n), false);
+            wants.announce(id(n), Urgency::Held);
         }
         assert_eq!((wants.backlog.len(), wants.queued.len()), (MAX_BACKLOG, MAX_BACKLOG));
         assert_eq!((wants.next(), wants.next()), (Some(id(0)), Some(id(1))));
-        wants.announce(id(MAX_BACKLOG + 1), false);
+        wants.announce(id(MAX_BACKLOG + 1), Urgency::Held);
         assert!(wants.queued.contains(&id(MAX_BACKLOG + 1)), "there is room again");
     }
 
@@ -303,9 +324,9 @@ mod tests {
             wants.decline(id(n));
         }
         assert_eq!(wants.declined.len(), MAX_DECLINED);
-        wants.announce(id(0), false);
+        wants.announce(id(0), Urgency::Held);
         assert_eq!(wants.next(), None);
-        wants.announce(id(MAX_DECLINED + 1_000), false);
+        wants.announce(id(MAX_DECLINED + 1_000), Urgency::Held);
         assert_eq!(wants.next(), Some(id(MAX_DECLINED + 1_000)));
     }
 
@@ -313,13 +334,13 @@ mod tests {
     fn what_is_late_is_taken_when_it_comes_and_asked_for_again_when_it_does_not() {
         let mut wants = LinkWants::new(32, Time(0));
         for n in [1, 2] {
-            wants.announce(id(n), false);
+            wants.announce(id(n), Urgency::Held);
             assert_eq!(wants.next(), Some(id(n)));
             wants.ask(id(n), Time(0));
         }
         assert_eq!(wants.overdue(Time(15_000)), [id(1), id(2)]);
         assert!(wants.arrived(id(1), Time(20_000)).is_some(), "it was under way");
-        wants.announce(id(2), false);
+        wants.announce(id(2), Urgency::Held);
         assert_eq!(wants.next(), None, "it may still come");
         assert_eq!(wants.overdue(Time(30_000)), []);
         assert_eq!(wants.next(), Some(id(2)), "it was announced again, and does not come any more");
@@ -377,17 +398,38 @@ mod tests {
     }
 
     #[test]
+    fn a_call_passes_thousands_of_fresh_names_and_a_full_window_but_not_without_bound() {
+        let mut wants = LinkWants::new(8, Time(0));
+        (0..5_000).for_each(|n| wants.announce(id(n), Urgency::Fresh));
+        let mut asked = 0;
+        while let Some(id) = wants.next() {
+            wants.ask(id, Time(0));
+            asked += 1;
+        }
+        assert_eq!(asked, 16);
+        (10_000..11_000).for_each(|n| wants.announce(id(n), Urgency::Call));
+        assert!(wants.has_room());
+        let calls = core::iter::from_fn(|| {
+            let id = wants.next()?;
+            wants.ask(id, Time(0));
+            Some(id)
+        });
+        assert_eq!(calls.collect::<Vec<_>>(), (10_000..10_000 + MAX_CALLS).map(id).collect::<Vec<_>>());
+        assert!(!wants.has_room());
+    }
+
+    #[test]
     fn fresh_names_pass_a_full_window_of_old_ones() {
         let mut wants = LinkWants::new(4, Time(0));
         for n in 0..20 {
-            wants.announce(id(n), false);
+            wants.announce(id(n), Urgency::Held);
         }
         while let Some(id) = wants.next() {
             wants.ask(id, Time(0));
         }
         assert_eq!(wants.asked.len(), 4);
         for n in 100..110 {
-            wants.announce(id(n), true);
+            wants.announce(id(n), Urgency::Fresh);
         }
         while let Some(id) = wants.next() {
             wants.ask(id, Time(0));

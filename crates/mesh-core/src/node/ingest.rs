@@ -86,8 +86,10 @@ impl Node {
     pub(super) fn retry(&mut self, now: Now) -> Result<(), ReadError> {
         while let Some((_, id)) = self.retries.first().copied().filter(|(at, _)| *at <= now.mono) {
             self.retries.pop_first();
-            if let Some(envelope) = self.mesh.envelope(now, id, &*self.read)? {
-                self.ingest_sealed(now, None, envelope)?;
+            match self.mesh.envelope(now, id, &*self.read)? {
+                Some(envelope) => self.ingest_sealed(now, None, envelope)?,
+                // It had to go before its turn came: it may be for this device, and is asked for again.
+                None => self.mesh.forgive(Some(id)),
             }
         }
         Ok(())
@@ -163,6 +165,8 @@ impl Node {
         if delivery.new_tags.is_empty() {
             return Ok(());
         }
+        // What had to go for lack of room may be what the key opens.
+        self.mesh.forgive(None);
         for envelope in self.mesh.by_tags(now, &delivery.new_tags, &*self.read)? {
             self.ingest_sealed(now, None, envelope)?;
         }

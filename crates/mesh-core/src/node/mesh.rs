@@ -435,6 +435,11 @@ impl Mesh {
         ids.filter_map(|id| self.carry.envelope(now, id, read).transpose()).collect()
     }
 
+    /// What the bag let go for lack of room is asked for again, one envelope or all: it may be for this device.
+    pub fn forgive(&mut self, id: Option<EnvelopeId>) {
+        self.carry.forgive(id.map(|id| id.short()));
+    }
+
     /// One held envelope.
     ///
     /// # Errors

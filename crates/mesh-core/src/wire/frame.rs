@@ -116,6 +116,8 @@ pub enum Frame {
     },
     /// The sender holds these.
     Have(Vec<ShortId>),
+    /// The same of public things: these are asked for before all else.
+    Calls(Vec<ShortId>),
     /// The sender asks for these.
     Want {
         /// The fewest hops that a copy must have left when it arrives.
@@ -175,6 +177,7 @@ mod kind {
     pub(super) const AGREED: u8 = 12;
     pub(super) const SKETCH: u8 = 13;
     pub(super) const MORE: u8 = 14;
+    pub(super) const CALLS: u8 = 15;
 }
 
 impl Frame {
@@ -194,6 +197,7 @@ impl Frame {
                 join(kind::RECONCILE, &[&[*set as u8, *run, u8::from(*from_dialer)], message])
             }
             Self::Have(ids) => join_names(kind::HAVE, &[], ids.iter().map(|id| &id.0[..])),
+            Self::Calls(ids) => join_names(kind::CALLS, &[], ids.iter().map(|id| &id.0[..])),
             Self::Want { least, ids } => join_names(kind::WANT, &[*least], ids.iter().map(|id| &id.0[..])),
             Self::Envelope(bytes) => join(kind::ENVELOPE, &[bytes]),
             Self::Kept(ids) => join_names(kind::KEPT, &[], ids.iter().map(|id| &id.0[..])),
@@ -224,6 +228,7 @@ impl Frame {
             kind::MORE => read_more(rest),
             kind::RECONCILE => read_reconcile(rest),
             kind::HAVE => ids(rest).map(Self::Have),
+            kind::CALLS => ids(rest).map(Self::Calls),
             kind::WANT => read_want(rest),
             kind::ENVELOPE => Some(Self::Envelope(rest.to_vec())),
             kind::KEPT => ids(rest).map(Self::Kept),
@@ -356,6 +361,7 @@ mod tests {
             Frame::Sketch(Sketch::of(7, 2, [ShortId([8; 8]).into()]).part(Set::Sealed, 6, true, 0..2)),
             Frame::Sketch(Sketch::of(7, 2, [Ack([9; 16]).into()]).part(Set::Receipts, 6, false, 0..1)),
             Frame::More { set: Set::Sealed, run: 6, first: 26, end: 0x0102 },
+            Frame::Calls(vec![ShortId([6; 8])]),
         ]
     }
 
@@ -379,6 +385,7 @@ mod tests {
         assert_eq!(bytes[13][12..28], [9; 16]);
         assert_eq!(bytes[13].len(), Part::len(Set::Receipts, 1));
         assert_eq!(bytes[14], [14, 2, 6, 26, 0, 2, 1]);
+        assert_eq!(bytes[15], [[15].as_slice(), &[6; 8]].concat());
     }
 
     #[test]

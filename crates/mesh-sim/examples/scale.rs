@@ -12,6 +12,7 @@
 use mesh_sim::mobility::Waypoint;
 use mesh_sim::{Audience, Draft, Movement, NodeIx, Radio, Seal, World};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -119,7 +120,7 @@ fn plot(path: &str) -> ExitCode {
 
 type Line = (&'static str, RGBColor, [(f64, f64); 3]);
 
-fn draw(path: &str, lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(path: &str, lines: &[Line; 2]) -> Result<(), Box<dyn std::error::Error>> {
     let most = lines.iter().flat_map(|line| line.2).map(|(_, cost)| cost).fold(1.0, f64::max);
     let root = SVGBackend::new(path, (720, 400)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -139,22 +140,27 @@ fn draw(path: &str, lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
         .x_label_formatter(&|nodes| format!("{nodes}"))
         .label_style(("sans-serif", 14))
         .draw()?;
-    // The first line's figures stand below it, the second's above.
-    for ((name, colour, points), away) in lines.iter().zip([-0.1, 0.08]) {
-        chart.draw_series(LineSeries::new(*points, colour.stroke_width(2)))?;
+    for (at, (name, colour, points)) in lines.iter().enumerate() {
+        let line = chart.draw_series(LineSeries::new(*points, colour.stroke_width(2)))?;
+        line.label(*name).legend(|(x, y)| PathElement::new([(x, y), (x + 24, y)], colour.stroke_width(2)));
         chart.draw_series(points.map(|point| Circle::new(point, 4, colour.filled())))?;
-        let told = |(x, y): (f64, f64)| {
-            Text::new(format!("{y:.0}"), (x, y + most * away), ("sans-serif", 13).into_font().color(colour))
-        };
-        chart.draw_series(points.map(told))?;
-        let last = points[1];
-        let name = Text::new(
-            *name,
-            (last.0 * 1.4, last.1 + most * (away + 0.04)),
-            ("sans-serif", 14).into_font().color(colour),
-        );
-        chart.draw_series(std::iter::once(name))?;
+        let other = lines[1 - at].2;
+        for (n, (x, y)) in points.iter().enumerate() {
+            // The larger of the two figures stands above its point, the other below: they never meet.
+            let above = (*y, at == 0) > (other[n].1, at == 1);
+            let (vertical, away) = if above { (VPos::Bottom, -8) } else { (VPos::Top, 8) };
+            let style = ("sans-serif", 15).into_font().color(colour).pos(Pos::new(HPos::Center, vertical));
+            let figure = Text::new(format!("{y:.0}"), (0, away), style);
+            chart.draw_series(std::iter::once(EmptyElement::at((*x, *y)) + figure))?;
+        }
     }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerRight)
+        .border_style(RGBColor(0xD5, 0xDA, 0xE1))
+        .background_style(WHITE)
+        .label_font(("sans-serif", 15))
+        .draw()?;
     root.present()?;
     Ok(())
 }

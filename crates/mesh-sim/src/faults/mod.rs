@@ -117,13 +117,10 @@ pub fn replay(plan: &Plan) -> FaultReport {
 fn attempt(plan: Plan, bug: Option<Bug>) -> Result<FaultReport, Box<Failure>> {
     let report = play::play(&plan, bug);
     let Some(first) = report.violations.first().cloned() else { return Ok(report) };
-    let breaks = |plan: &Plan| {
-        let broken = play::play(plan, bug).violations;
-        broken.into_iter().find(|violation| violation.invariant == first.invariant)
-    };
+    let breaks = |plan: &Plan| play::breaks(plan, bug, &first.invariant);
     let seed = plan.seed;
     let small = shrink::shrink(plan, &mut |plan| breaks(plan).is_some());
-    let violation = breaks(&small).unwrap_or(first);
+    let violation = breaks(&small).unwrap_or_else(|| first.clone());
     Err(Box::new(Failure { seed, commit: None, violation, plan: small }))
 }
 

@@ -5,7 +5,9 @@ use super::plan::{Fault, Message, Plan};
 use super::plant::{Bug, Gossip, Planted};
 use crate::invariants::{Checks, Promise};
 use crate::runner::hex;
-use crate::{Audience, Change, Draft, Faults, Meeting, Mobility, NodeIx, Protocol, Radio, Seal, World};
+use crate::{
+    Audience, Change, Draft, Faults, Meeting, Mobility, NodeIx, Protocol, Radio, Seal, Violation, World,
+};
 use core::time::Duration;
 use mesh_core::{Command, Config, MessageId, Refusal, Reply};
 use std::collections::VecDeque;
@@ -78,6 +80,8 @@ struct Play<'a> {
     /// Messages that are not answered yet, by the time when they are tried next.
     waiting: VecDeque<(u64, u32, Message)>,
     promises: Vec<Promise>,
+    /// Whatever breaks this ends the play.
+    invariant: Option<String>,
 }
 
 /// Lets `plan` happen in a world whose nodes have `bug`.
@@ -96,6 +100,15 @@ pub(super) fn play(plan: &Plan, bug: Option<Bug>) -> FaultReport {
         events: counters.events,
         violations,
     }
+}
+
+/// Whether and how `invariant` breaks in `plan`; what happens after that is not waited for.
+pub(super) fn breaks(plan: &Plan, bug: Option<Bug>, invariant: &str) -> Option<Violation> {
+    let mut play = Play::new(plan, bug);
+    play.invariant = Some(invariant.to_owned());
+    play.until_healed();
+    play.heal();
+    play.broken()
 }
 
 impl<'a> Play<'a> {
@@ -136,7 +149,7 @@ impl<'a> Play<'a> {
         plan_changes(&mut world, plan);
         let numbered = plan.messages.iter().enumerate();
         let waiting = numbered.map(|(n, m)| (m.at, u32::try_from(n).unwrap_or(u32::MAX), *m)).collect();
-        Self { plan, world, checks, waiting, promises: Vec::new() }
+        Self { plan, world, checks, waiting, promises: Vec::new(), invariant: None }
     }
 
     fn until_healed(&mut self) {
@@ -144,9 +157,18 @@ impl<'a> Play<'a> {
             self.waiting.pop_front().filter(|next| next.0 < self.plan.heals_at)
         {
             self.world.run_to(at);
+            if self.broken().is_some() {
+                return;
+            }
             self.write(number, message);
         }
         self.world.run_to(self.plan.heals_at);
+    }
+
+    /// What ends the play.
+    fn broken(&self) -> Option<Violation> {
+        let invariant = self.invariant.as_ref()?;
+        self.checks.broken().into_iter().find(|violation| violation.invariant == *invariant)
     }
 
     /// Writes as a front end does: again under the same name where the node was off or died over it.
@@ -180,7 +202,7 @@ impl<'a> Play<'a> {
             self.world.power(ix, true);
         }
         let end = self.plan.heals_at + self.plan.patience;
-        while self.world.now() < end {
+        while self.world.now() < end && self.broken().is_none() {
             let due = self.world.now();
             while self.waiting.front().is_some_and(|next| next.0 <= due) {
                 let Some((_, number, message)) = self.waiting.pop_front() else { break };

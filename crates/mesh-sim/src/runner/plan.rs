@@ -5,7 +5,7 @@ use crate::mobility::Impossible;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::workload::{Written, plan};
 use crate::{
-    Audience, Contact, Crossing, Draft, Mobility, Movement, Oracle, Radio, Trace, TraceReplay, contacts,
+    Audience, Contact, Crossing, Draft, Draw, Mobility, Movement, Oracle, Radio, Trace, TraceReplay, contacts,
 };
 
 /// Everything that is known before a run begins.
@@ -59,6 +59,11 @@ impl Planned {
         let draft = &written.draft;
         let deadline = within.map_or(self.end, |within| draft.at.saturating_add(within).min(self.end));
         let crossing = self.crossing(draft.bytes);
+        if let Audience::One(to) = draft.to {
+            // One reader's arrival ends the search: most are far from the last of all nodes.
+            let draw = Draw { from: draft.from, to, at: draft.at };
+            return vec![self.oracle.arrival(&draw, crossing, deadline)];
+        }
         let arrivals = self.oracle.reach(draft.from, draft.at, crossing);
         let arrival = |to: u32| arrivals.get(to as usize).copied().flatten().filter(|at| *at <= deadline);
         readers(draft, honest).into_iter().map(arrival).collect()

@@ -18,6 +18,10 @@ use peer::{Child, Local};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bytes of each text.
 const TEXT: usize = 1_024;
 /// Messages on their way at once.

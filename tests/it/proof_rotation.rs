@@ -332,7 +332,11 @@ fn a_last_word_right_before_the_next_identity_is_no_link_and_one_that_names_both
     Report::new(&cut(&Traffic::default(), &loopback, own, &words)).assert_unlinked();
     let mut both = beacon(3 * second + 10, new);
     both.payload.extend(old.to_bytes());
-    loopback.datagrams.push(Datagram { to: (Ipv4Addr::LOCALHOST, MDNS).into(), from: (own, MDNS).into(), ..both });
+    loopback.datagrams.push(Datagram {
+        to: (Ipv4Addr::LOCALHOST, MDNS).into(),
+        from: (own, MDNS).into(),
+        ..both
+    });
     let wire = Traffic { datagrams: loopback.datagrams.split_off(3), ..Traffic::default() };
     assert!(!Report::new(&cut(&wire, &loopback, own, &words)).long.is_empty());
 }

@@ -7,7 +7,7 @@ use crate::contact::{Meeting, Mobility};
 use crate::radio::Radio;
 use mesh_core::LinkId;
 use mesh_core::rng::Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Those who cannot be reached for a reason that lasts are tried again after this, in milliseconds.
 const RETRY: u64 = 1_000;
@@ -23,7 +23,8 @@ pub(super) struct Journey {
     start: u64,
     rng: Rng,
     pub(super) stations: Vec<Station>,
-    near: BTreeMap<(u32, u32), Nearby>,
+    /// Never walked through: its order is chance.
+    near: HashMap<(u32, u32), Nearby>,
     /// Nodes that run, since when, and what all of them drew until then, in node-milliseconds.
     running: u64,
     running_since: u64,
@@ -93,7 +94,7 @@ impl World {
             start: self.now,
             rng: self.rng.fork(),
             stations: vec![Station::default(); count],
-            near: BTreeMap::new(),
+            near: HashMap::new(),
             running,
             running_since: self.now,
             node_ms: 0,
@@ -300,19 +301,16 @@ impl World {
         if self.nodes[node as usize].body.is_none() {
             return;
         }
-        let journey = &self.journeys[n];
-        let waits = |other: &u32| {
-            let key = (node.min(*other), node.max(*other));
-            journey.near.get(&key).is_some_and(|nearby| nearby.stage == Stage::Waiting)
-        };
-        let waiting: Vec<u32> =
-            journey.stations[node as usize].near.iter().copied().filter(|other| waits(other)).collect();
-        for other in waiting {
-            let (a, b) = (node.min(other), node.max(other));
-            if !self.journeys[n].has_place(node) {
+        for other in self.journeys[n].stations[node as usize].near.clone() {
+            let journey = &self.journeys[n];
+            if !journey.has_place(node) {
                 return;
             }
-            if self.journeys[n].has_place(other) && self.may_link(a as usize, b as usize) {
+            let (a, b) = (node.min(other), node.max(other));
+            // In a crowd hardly anybody has a place: that is looked at before all pairs are.
+            let waits = journey.has_place(other)
+                && journey.near.get(&(a, b)).is_some_and(|nearby| nearby.stage == Stage::Waiting);
+            if waits && self.may_link(a as usize, b as usize) {
                 self.start_connecting(n, a, b);
             }
         }
@@ -358,7 +356,7 @@ impl World {
             matches!(line.via, crate::pipe::Via::Radio { journey, .. } if journey == n)
                 .then_some((line.since, *link))
         };
-        self.nodes[node as usize].links.iter().filter_map(by_radio).min()
+        self.nodes[node as usize].links.iter().find_map(by_radio)
     }
 
     /// A node stopped: its links are gone already.

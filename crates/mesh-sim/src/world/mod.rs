@@ -26,7 +26,7 @@ use mesh_core::{
     CloseReason, CommandId, Config, Event, Input, LinkId, Memory, Node, Now, Refusal, Reply, Time, Wall,
 };
 use slot::{Kind, Slot};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The world's wall clock at its start: 2026-01-01T00:00:00Z.
 const EPOCH: u64 = 1_767_225_600;
@@ -49,7 +49,8 @@ pub struct World {
     build: Build,
     nodes: Vec<Slot>,
     agenda: Agenda,
-    lines: BTreeMap<LinkId, Line>,
+    /// Never walked through: its order is chance.
+    lines: HashMap<LinkId, Line>,
     /// Who shall be connected by cable.
     pairs: BTreeMap<(usize, usize), Pipe>,
     parted: BTreeSet<(usize, usize)>,
@@ -117,7 +118,7 @@ impl World {
             build: Box::new(build),
             nodes: Vec::new(),
             agenda: Agenda::default(),
-            lines: BTreeMap::new(),
+            lines: HashMap::new(),
             pairs: BTreeMap::new(),
             parted: BTreeSet::new(),
             journeys: Vec::new(),
@@ -240,7 +241,9 @@ impl World {
     /// The links between nodes that stand now, the smaller number first.
     #[must_use]
     pub fn links(&self) -> Vec<(NodeIx, NodeIx)> {
-        let ends = self.lines.values().filter_map(|line| Some((line.near.node()?, line.far.node()?)));
+        let links = self.nodes.iter().flat_map(|slot| &slot.links);
+        let lines = links.filter_map(|link| self.lines.get(link));
+        let ends = lines.filter_map(|line| Some((line.near.node()?, line.far.node()?)));
         ends.filter(|(near, far)| near < far).map(|(near, far)| (NodeIx(near), NodeIx(far))).collect()
     }
 

@@ -25,9 +25,9 @@ impl State {
         let mut few = Vec::new();
         for id in &ids {
             if let Standing::Held { own, few_hops, .. } = bag.standing(*id) {
-                self.actions.push_back(Action::Copy(link, *id));
                 if let Some(live) = self.links.get_mut(&link) {
                     live.offers.has(*id, now.mono);
+                    self.actions.push_back(Action::Copy(link, *id, live.copied(*id)));
                 }
                 if few_hops && !own {
                     few.push(*id);
@@ -78,8 +78,15 @@ impl State {
         if !live.wants.is_idle() {
             live.check.get_or_insert(now.mono + CHECK);
         }
-        let paused = live.intake.as_mut().is_some_and(|intake| intake.is_empty(now.mono));
-        if paused || !(live.wants.has_room() || live.wants.is_free()) {
+        if !(live.wants.has_room() || live.wants.is_free()) {
+            return;
+        }
+        let calls = self.calls_to_ask(now, link, bag);
+        if !calls.is_empty() {
+            self.actions.push_back(Action::First(link, Frame::Want { least: 0, ids: calls }));
+        }
+        let Some(live) = self.links.get_mut(&link) else { return };
+        if live.intake.as_mut().is_some_and(|intake| intake.is_empty(now.mono)) {
             return;
         }
         let most = if live.slow { MAX_SLOW_NAMES } else { MAX_NAMES };
@@ -105,6 +112,25 @@ impl State {
         }
     }
 
+    /// The calls that a link is asked for now: within a budget of their own, whatever else is under way.
+    fn calls_to_ask(&mut self, now: Now, link: LinkId, bag: &dyn Bag) -> Vec<ShortId> {
+        let mut ids = Vec::new();
+        let Some(live) = self.links.get_mut(&link) else { return ids };
+        while ids.len() < MAX_NAMES && live.wants.has_call() && live.may_ask_for_call(now.mono) {
+            let Some(id) = live.wants.next_call() else { break };
+            if bag.standing(id) != Standing::Unknown {
+                continue;
+            }
+            if self.wanted.claim(id, link, now.mono) {
+                live.wants.ask(id, now.mono);
+                ids.push(id);
+            } else {
+                live.wants.put_by(id);
+            }
+        }
+        ids
+    }
+
     pub(super) fn pump_all(&mut self, now: Now, bag: &dyn Bag) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
@@ -113,10 +139,10 @@ impl State {
     }
 
     /// `link` does not bring `id`: the next link that announced it is asked.
-    pub(super) fn ask_elsewhere(&mut self, id: ShortId, link: LinkId) {
+    pub(super) fn ask_elsewhere(&mut self, id: ShortId, link: LinkId, urgency: Urgency) {
         for other in self.wanted.give_up(id, link).unwrap_or_default() {
             if let Some(live) = self.links.get_mut(&other) {
-                live.wants.announce(id, Urgency::Held);
+                live.wants.announce(id, urgency);
             }
         }
     }
@@ -126,10 +152,17 @@ impl State {
         let Some(live) = self.links.get_mut(&link) else { return };
         let overdue = live.wants.overdue(now.mono);
         live.give_up_push(now.mono);
-        let waits = live.pushed.is_some() || !live.wants.is_idle();
+        for id in live.calls_in.due(now.mono) {
+            live.wants.announce(id, Urgency::Call);
+        }
+        let waits = live.pushed.is_some()
+            || !live.wants.is_idle()
+            || live.calls_in.wait()
+            || live.sync.next_message.is_some();
         live.check = waits.then_some(now.mono + CHECK);
+        self.go_on_later(now, link);
         for id in &overdue {
-            self.ask_elsewhere(*id, link);
+            self.ask_elsewhere(*id, link, Urgency::Held);
         }
         if overdue.is_empty() {
             self.pump(now, link, bag);

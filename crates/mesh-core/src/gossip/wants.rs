@@ -110,16 +110,26 @@ impl LinkWants {
 
     /// Whether the window has room for a batch.
     pub(super) fn has_room(&self) -> bool {
-        let call = !self.calls.is_empty() && self.asked.len() < 2 * self.window + MAX_CALLS;
         let fresh = !self.fresh.is_empty() && self.asked.len() < 2 * self.window;
-        call || fresh || (!self.backlog.is_empty() && self.asked.len() <= self.window / 2)
+        self.has_call() || fresh || (!self.backlog.is_empty() && self.asked.len() <= self.window / 2)
     }
 
-    /// The next name to ask for, as long as the window has room.
+    /// Whether a call may be asked for.
+    pub(super) fn has_call(&self) -> bool {
+        !self.calls.is_empty() && self.asked.len() < 2 * self.window + MAX_CALLS
+    }
+
+    /// The next call to ask for.
+    pub(super) fn next_call(&mut self) -> Option<ShortId> {
+        let id = if self.has_call() { self.calls.pop_front() } else { None }?;
+        self.queued.remove(&id);
+        Some(id)
+    }
+
+    /// The next name to ask for that is no call's, as long as the window has room.
     pub(super) fn next(&mut self) -> Option<ShortId> {
         let asked = self.asked.len();
         let lines = [
-            (&mut self.calls, 2 * self.window + MAX_CALLS),
             (&mut self.fresh, 2 * self.window),
             (&mut self.backlog, self.window),
         ];
@@ -410,7 +420,7 @@ mod tests {
         (10_000..11_000).for_each(|n| wants.announce(id(n), Urgency::Call));
         assert!(wants.has_room());
         let calls = core::iter::from_fn(|| {
-            let id = wants.next()?;
+            let id = wants.next_call()?;
             wants.ask(id, Time(0));
             Some(id)
         });

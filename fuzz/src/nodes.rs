@@ -193,7 +193,7 @@ impl Neighbours {
     /// Notes the names that the node mentioned.
     fn listen(&mut self, home: &mut Home) {
         for (_, frame) in std::mem::take(&mut home.sent) {
-            if let Ok(Frame::Have(ids) | Frame::Calls(ids) | Frame::Want { ids, .. } | Frame::Kept(ids)) =
+            if let Ok(Frame::Have(ids) | Frame::Calls { ids, .. } | Frame::Want { ids, .. } | Frame::Kept(ids)) =
                 Frame::from_bytes(&frame)
             {
                 self.names.extend(ids);
@@ -287,7 +287,7 @@ fn named(names: &[ShortId], bytes: &mut Bytes<'_>) -> Vec<u8> {
     let frame = match what % 4 {
         0 => Frame::Want { least, ids },
         1 => Frame::Have(ids),
-        2 => Frame::Calls(ids),
+        2 => Frame::Calls { hops: least, ids },
         _ => Frame::Kept(ids),
     };
     frame.to_bytes()

@@ -35,6 +35,7 @@ use crate::wire::frame::{Frame, Root, Set};
 use crate::wire::sketch::Sketch;
 use air::Air;
 use bucket::Bucket;
+use calls::Arrived;
 use core::time::Duration;
 use neighbour::{CHECK, Link, MAX_RAISES};
 use receipts::{Receipts, Say};
@@ -42,7 +43,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use sync::Snapshots;
 use turns::Turns;
-use wants::{Urgency, Wanted};
+use wants::Wanted;
 
 /// The limits of the exchange.
 #[derive(Clone, Debug)]
@@ -241,7 +242,7 @@ impl State {
         self.receipts.link_down(link);
         self.turns.down(link, now.mono);
         for id in gone.wants.asked() {
-            self.ask_elsewhere(id, link, Urgency::Held);
+            self.ask_elsewhere(id, link);
         }
         self.pump_all(now, bag);
     }
@@ -273,7 +274,7 @@ impl State {
                 self.on_reconcile(now, link, set, run, from_dialer, &message, bag);
             }
             Frame::Have(ids) => self.on_have(now, link, ids, bag),
-            Frame::Calls(ids) => self.on_calls(now, link, ids, bag),
+            Frame::Calls { hops, ids } => self.on_calls(now, link, hops, ids, bag),
             Frame::Want { least, ids } => self.on_want(now, link, least, ids, bag),
             Frame::Kept(ids) => {
                 self.on_kept(now, link, ids, bag);
@@ -349,20 +350,20 @@ impl State {
     /// for later or when the sets are compared. One that was asked for counts with what a stranger is asked for: it is
     /// asked for less.
     pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId, hops: u8) -> bool {
-        let crowded = self.links.len() > PUSHED_LINKS;
+        let bound = self.is_bound(link);
         let Some(live) = self.links.get_mut(&link) else { return false };
-        if live.wants.arrived(id, now.mono).is_none() {
-            if !live.public_in.take(1, now.mono) {
-                return false;
-            }
-        } else if let Some(intake) = &mut live.intake {
+        let asked = live.wants.arrived(id, now.mono).is_some();
+        if !asked && !live.public_in.take(1, now.mono) {
+            return false;
+        }
+        if asked && let Some(intake) = &mut live.intake {
             intake.owe(PUBLIC_COST, now.mono);
         }
-        if !crowded || live.contact.is_some() || live.calls_in.take(id, hops, now.mono) {
+        if live.calls_in.arrived(id, hops, bound, now.mono) == Arrived::InTime {
             return true;
         }
         live.check.get_or_insert(now.mono + CHECK);
-        self.ask_elsewhere(id, link, Urgency::Call);
+        self.ask_elsewhere(id, link);
         false
     }
 
@@ -379,14 +380,18 @@ impl State {
     ) {
         let holders = self.wanted.release(id);
         let crowded = self.links.len() > PUSHED_LINKS;
-        let goes_on = may_go(bag.standing(id));
+        let hops_there = match bag.standing(id) {
+            Standing::Held { hops, .. } => hops.checked_sub(1),
+            _ => None,
+        };
         for (link, live) in &mut self.links {
             let asked = live.wants.cancel(id, now.mono);
-            if !goes_on || Some(*link) == from || (holders.contains(link) && !asked) {
+            let Some(hops) = hops_there else { continue };
+            if Some(*link) == from || (holders.contains(link) && !asked) {
                 continue;
             }
             if crowded && !loaded(*link) {
-                live.calls.push(id);
+                live.calls.push((id, hops));
             } else {
                 self.actions.push_back(Action::Serve(*link, id));
             }
@@ -430,7 +435,7 @@ impl State {
         if let Some(live) = self.links.get_mut(&link) {
             live.wants.decline(id);
         }
-        self.ask_elsewhere(id, link, Urgency::Held);
+        self.ask_elsewhere(id, link);
         self.pump_all(now, bag);
     }
 

@@ -57,7 +57,8 @@ pub(super) struct Link {
     pub(super) call_asks: Option<Bucket>,
     /// What public things it may bring in a crowd.
     pub(super) calls_in: Calls,
-    pub(super) calls: Vec<ShortId>,
+    /// Calls to be named, with the hops that they have left there.
+    pub(super) calls: Vec<(ShortId, u8)>,
     pub(super) have: Vec<ShortId>,
     pub(super) kept: Vec<ShortId>,
     pub(super) receipts: Vec<Ack>,

@@ -1,10 +1,11 @@
 //! The course of a reconciliation with one neighbour (PROTOCOL.md section 9).
 
 use super::sketch::{FIRST, Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, is_small};
+use super::asking::calls_frames;
 use super::neighbour::CHECK;
 use super::sync::{Difference, Run, sketched};
 use super::wants::Urgency;
-use super::{Action, Bag, State, may_go, root};
+use super::{Action, Bag, Standing, State, may_go, root};
 use crate::border::Role;
 use crate::id::{Ack, LinkId, ShortId};
 use crate::time::Now;
@@ -260,21 +261,33 @@ impl State {
         if alone && offered.len() <= GIFTS {
             self.actions.extend(offered.iter().map(|id| Action::Serve(link, *id)));
         } else {
-            self.announce(link, set, offered, found.all);
+            self.announce(link, set, offered, found.all, bag);
         }
-        let urgency = if set == Set::Public { Urgency::Call } else { Urgency::Held };
-        self.want(now, link, found.need.iter().map(|name| name.id()), urgency, bag);
+        let need = found.need.iter().map(|name| name.id());
+        if set == Set::Public {
+            // How far they came is not told.
+            self.want_calls(now, link, 0, need, bag);
+        } else {
+            self.want(now, link, need, Urgency::Held, bag);
+        }
         self.offer(now, link, bag);
     }
 
     /// Names what the other end lacks; over a slow link the most important first, and some at a time.
-    fn announce(&mut self, link: LinkId, set: Set, offered: Vec<ShortId>, all: bool) {
-        match self.links.get_mut(&link).filter(|live| live.slow && set == Set::Sealed) {
+    fn announce(&mut self, link: LinkId, set: Set, offered: Vec<ShortId>, all: bool, bag: &dyn Bag) {
+        if set == Set::Public {
+            let there = |id: ShortId| match bag.standing(id) {
+                Standing::Held { hops, .. } => Some((id, hops.checked_sub(1)?)),
+                _ => None,
+            };
+            let calls = calls_frames(offered.into_iter().filter_map(there).collect());
+            return self.actions.extend(calls.into_iter().map(|frame| Action::Send(link, frame)));
+        }
+        match self.links.get_mut(&link).filter(|live| live.slow) {
             Some(live) => live.offers.lacks(offered, all),
             None => {
-                let named = if set == Set::Public { Frame::Calls } else { Frame::Have };
                 for ids in offered.chunks(MAX_NAMES) {
-                    self.send(link, named(ids.to_vec()));
+                    self.send(link, Frame::Have(ids.to_vec()));
                 }
             }
         }

@@ -351,7 +351,7 @@ fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_cro
         let mut state = state(5, &bag);
         state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &|_| false, &bag);
         let announced = core::iter::from_fn(|| state.poll())
-            .filter(|action| matches!(action, Action::Send(_, Frame::Calls(ids)) if *ids == [short_name(1)]));
+            .filter(|action| matches!(action, Action::Send(_, Frame::Calls { ids, .. }) if *ids == [short_name(1)]));
         assert_eq!(announced.count(), hear);
     }
 }
@@ -359,12 +359,12 @@ fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_cro
 #[test]
 fn a_stranger_is_asked_for_no_more_public_things_than_its_budget_has() {
     let bag = Names::default();
-    let mut state = state(4, &bag);
+    let mut state = state(3, &bag);
     let mut taken = 0;
     for step in 0..100 {
         let now = at(step * SECOND / 10);
         let names = (step * 300..(step + 1) * 300).map(short_name).collect();
-        state.frame(now, LinkId(1), Frame::Calls(names), &bag);
+        state.frame(now, LinkId(1), Frame::Calls { hops: 30, ids: names }, &bag);
         let mut asked: VecDeque<ShortId> = VecDeque::new();
         loop {
             for (_, frame) in sent(&mut state) {
@@ -390,29 +390,49 @@ fn in_a_crowd_a_call_goes_unasked_over_links_on_which_something_waits() {
     state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &|link| link == LinkId(3), &bag);
     let actions = drain(&mut state);
     assert!(actions.contains(&Action::Serve(LinkId(3), short_name(1))));
-    let named = |action: &&Action| matches!(action, Action::Send(_, Frame::Calls(ids)) if *ids == [short_name(1)]);
+    let named = |action: &&Action| matches!(action, Action::Send(_, Frame::Calls { ids, .. }) if *ids == [short_name(1)]);
     assert_eq!(actions.iter().filter(named).count(), 3);
 }
 
 #[test]
-fn calls_that_a_neighbour_brings_too_soon_are_asked_for_later_and_of_others_at_once() {
+fn in_a_crowd_calls_beyond_the_budget_of_their_distance_are_asked_for_later() {
     let bag = Names::default();
     let mut state = state(5, &bag);
     let calls: Vec<ShortId> = (0..3).map(short_name).collect();
-    state.frame(at(0), LinkId(1), Frame::Calls(calls.clone()), &bag);
-    state.frame(at(0), LinkId(2), Frame::Calls(vec![calls[2]]), &bag);
-    drain(&mut state);
-    let taken: Vec<bool> = calls.iter().map(|id| state.arrived_public(at(0), LinkId(1), *id, 62)).collect();
-    assert_eq!(taken, [true, true, false]);
-    for _ in 0..2 {
-        state.tick(at(SECOND), &bag);
-    }
-    let want = |link| (link, Frame::Want { least: 0, ids: vec![calls[2]] });
-    assert!(sent(&mut state).contains(&want(2)), "another has it");
-    state.link_down(at(2 * SECOND), LinkId(2), &bag);
-    drain(&mut state);
+    state.frame(at(0), LinkId(1), Frame::Calls { hops: 62, ids: calls.clone() }, &bag);
+    let want = |ids: &[ShortId]| (1, Frame::Want { least: 0, ids: ids.to_vec() });
+    assert_eq!(sent(&mut state), [want(&calls[..2])]);
+    state.tick(at(SECOND), &bag);
+    assert_eq!(sent(&mut state), []);
     state.tick(at(130 * SECOND), &bag);
-    assert!(sent(&mut state).contains(&want(1)), "its budget came back");
+    assert!(sent(&mut state).contains(&want(&calls[2..])), "its budget came back");
+}
+
+#[test]
+fn a_call_that_one_does_not_bring_is_soon_asked_of_another() {
+    let bag = Names::default();
+    let mut state = state(5, &bag);
+    for link in [1, 2] {
+        state.frame(at(0), LinkId(link), Frame::Calls { hops: 62, ids: vec![short_name(1)] }, &bag);
+    }
+    let want = |link| (link, Frame::Want { least: 0, ids: vec![short_name(1)] });
+    assert_eq!(sent(&mut state), [want(1)]);
+    (1..6).for_each(|second| state.tick(at(second * SECOND), &bag));
+    assert_eq!(sent(&mut state), [want(2)]);
+}
+
+#[test]
+fn a_call_is_asked_for_whatever_else_was_asked_for_before() {
+    let bag = Names::default();
+    let mut state = state(2, &bag);
+    for n in 0..100 {
+        let names = (1_000 + n * 64..1_064 + n * 64).map(short_name).collect();
+        state.frame(at(0), LinkId(1), Frame::Have(names), &bag);
+    }
+    drain(&mut state);
+    state.frame(at(0), LinkId(1), Frame::Calls { hops: 62, ids: vec![short_name(1)] }, &bag);
+    let want = Frame::Want { least: 0, ids: vec![short_name(1)] };
+    assert_eq!(drain(&mut state), [Action::First(LinkId(1), want)]);
 }
 
 #[test]

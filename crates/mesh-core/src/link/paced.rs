@@ -33,7 +33,7 @@ impl Paced {
             | Frame::Beat { .. }
             | Frame::Digest(_)
             | Frame::Agreed
-            | Frame::Calls(_)
+            | Frame::Calls { .. }
             | Frame::Envelope(_)
             | Frame::Public(_)
             | Frame::Tokens(_) => false,

@@ -335,7 +335,7 @@ fn on_a_slow_link_names_wait_for_credit_by_turns_with_envelopes_and_calls_pass_t
     state.say(at(0), LINK, Frame::Have(vec![id(1)]), &mut out);
     state.say(at(0), LINK, Frame::Kept(vec![id(2)]), &mut out);
     state.queue(at(0), LINK, place(Priority::Carried, 0), id(3));
-    state.say(at(0), LINK, Frame::Calls(vec![id(4)]), &mut out);
+    state.say(at(0), LINK, Frame::Calls { hops: 62, ids: vec![id(4)] }, &mut out);
     assert!(state.is_loaded(LINK));
     assert_eq!((state.next_due(&mut out), types(&mut out)), (None, vec![(Lane::Control, 15)]));
     state.credit(LINK, 400);

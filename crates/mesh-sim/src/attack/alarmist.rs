@@ -27,7 +27,8 @@ pub struct Alarmist {
     instance: [u8; 16],
     links: BTreeSet<LinkId>,
     offered: BTreeMap<ShortId, Vec<u8>>,
-    order: VecDeque<ShortId>,
+    /// The latest last, with the hops that they claim to have left.
+    order: VecDeque<(ShortId, u8)>,
     next_burst: u64,
     acts: VecDeque<Act>,
     made: u64,
@@ -63,7 +64,7 @@ impl Alarmist {
         self.acts.push_back(Act::Core(Output::Send { link, lane: Lane::Control, frame: frame.to_bytes() }));
     }
 
-    fn call(&mut self) -> Option<(ShortId, Vec<u8>)> {
+    fn call(&mut self) -> Option<(ShortId, u8, Vec<u8>)> {
         let content = BeaconContent {
             what: BeaconKind::Sos as u8,
             seq: 1,
@@ -79,27 +80,27 @@ impl Alarmist {
         let [draw] = self.rng.bytes();
         let hops = HOPS[usize::from(draw) % HOPS.len()];
         let beacon = BeaconKey::generate(&mut self.rng).sign(&content, hops).ok()?;
-        Some((beacon.id().short(), beacon.to_bytes()))
+        Some((beacon.id().short(), hops, beacon.to_bytes()))
     }
 
     fn burst(&mut self) {
         let mut names = Vec::new();
         for _ in 0..self.per_second {
-            let Some((name, bytes)) = self.call() else { continue };
+            let Some((name, hops, bytes)) = self.call() else { continue };
             self.offered.insert(name, bytes);
-            self.order.push_back(name);
-            names.push(name);
+            self.order.push_back((name, hops));
+            names.push((name, hops));
             self.made += 1;
         }
         while self.order.len() > MOST_OFFERED {
-            if let Some(old) = self.order.pop_front() {
+            if let Some((old, _)) = self.order.pop_front() {
                 self.offered.remove(&old);
             }
         }
-        let unasked = names.first().and_then(|name| self.offered.get(name)).cloned();
+        let unasked = names.first().and_then(|(name, _)| self.offered.get(name)).cloned();
         for link in self.links.clone() {
-            for names in names.chunks(512) {
-                self.send(link, &Frame::Calls(names.to_vec()));
+            for (name, hops) in &names {
+                self.send(link, &Frame::Calls { hops: *hops, ids: vec![*name] });
             }
             if let Some(bytes) = &unasked {
                 self.send(link, &Frame::Public(bytes.clone()));
@@ -128,9 +129,9 @@ impl Protocol for Alarmist {
                 self.links.insert(link);
                 let frame = hello(&mut self.rng, self.instance);
                 self.acts.push_back(Act::Core(Output::Send { link, lane: Lane::Control, frame }));
-                let names: Vec<ShortId> = self.order.iter().copied().rev().take(512).collect();
-                if self.hours.contains(&now.mono.0) && !names.is_empty() {
-                    self.send(link, &Frame::Calls(names));
+                let names: Vec<(ShortId, u8)> = self.order.iter().copied().rev().take(64).collect();
+                for (name, hops) in names.into_iter().filter(|_| self.hours.contains(&now.mono.0)) {
+                    self.send(link, &Frame::Calls { hops, ids: vec![name] });
                 }
             }
             Input::LinkDown { link } => {

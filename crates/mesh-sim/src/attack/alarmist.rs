@@ -130,7 +130,8 @@ impl Protocol for Alarmist {
                 let frame = hello(&mut self.rng, self.instance);
                 self.acts.push_back(Act::Core(Output::Send { link, lane: Lane::Control, frame }));
                 let names: Vec<(ShortId, u8)> = self.order.iter().copied().rev().take(64).collect();
-                for (name, hops) in names.into_iter().filter(|_| self.hours.contains(&now.mono.0)) {
+                let names = if self.hours.contains(&now.mono.0) { names } else { Vec::new() };
+                for (name, hops) in names {
                     self.send(link, &Frame::Calls { hops, ids: vec![name] });
                 }
             }

@@ -193,8 +193,9 @@ impl Neighbours {
     /// Notes the names that the node mentioned.
     fn listen(&mut self, home: &mut Home) {
         for (_, frame) in std::mem::take(&mut home.sent) {
-            if let Ok(Frame::Have(ids) | Frame::Calls { ids, .. } | Frame::Want { ids, .. } | Frame::Kept(ids)) =
-                Frame::from_bytes(&frame)
+            if let Ok(
+                Frame::Have(ids) | Frame::Calls { ids, .. } | Frame::Want { ids, .. } | Frame::Kept(ids),
+            ) = Frame::from_bytes(&frame)
             {
                 self.names.extend(ids);
             }

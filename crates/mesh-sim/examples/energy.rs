@@ -30,7 +30,9 @@ type Failed = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let named: Vec<String> = std::env::args().skip(1).collect();
     let names = if named.is_empty() { ALL.map(str::to_owned).to_vec() } else { named };
-    println!("| scenario | protocol | delivered of possible | copies | kB on the air | J of traffic | J with listening |");
+    println!(
+        "| scenario | protocol | delivered of possible | copies | kB on the air | J of traffic | J with listening |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for name in names {
         if let Err(error) = rows(&name) {

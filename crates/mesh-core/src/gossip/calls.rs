@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn the_further_calls_came_the_more_a_link_may_bring_and_each_distance_counts_for_itself() {
         let mut calls = Calls::new(Time(0));
-        let by_hops = [62, 61, 60, 59, 58, 57].map(|hops| asked(&mut calls, u64::from(hops) * 100, hops, Time(0)));
+        let by_hops =
+            [62, 61, 60, 59, 58, 57].map(|hops| asked(&mut calls, u64::from(hops) * 100, hops, Time(0)));
         assert_eq!(by_hops, [2, 3, 4, 6, 8, 8]);
         assert_eq!(asked(&mut calls, 0, 0, Time(0)), 0, "all that is far has one budget");
         let mut calls = Calls::new(Time(0));

@@ -1,12 +1,12 @@
 //! What is remembered of one neighbour.
 
-use super::{Config, PUBLIC_COST};
 use super::bucket::{Bucket, Rate};
 use super::calls::Calls;
 use super::offers::Offers;
 use super::sketch::{MOST, MOST_SLOW};
 use super::sync::Sync;
 use super::wants::LinkWants;
+use super::{Config, PUBLIC_COST};
 use crate::border::{Profile, Role};
 use crate::id::{AccountId, Ack, ShortId};
 use crate::time::Time;

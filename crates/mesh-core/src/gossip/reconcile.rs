@@ -1,8 +1,8 @@
 //! The course of a reconciliation with one neighbour (PROTOCOL.md section 9).
 
-use super::sketch::{FIRST, Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, is_small};
 use super::asking::calls_frames;
 use super::neighbour::CHECK;
+use super::sketch::{FIRST, Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, is_small};
 use super::sync::{Difference, Run, sketched};
 use super::wants::Urgency;
 use super::{Action, Bag, Standing, State, may_go, root};

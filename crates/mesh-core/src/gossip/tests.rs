@@ -350,8 +350,9 @@ fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_cro
         let bag = Names { no_hops, ..Names::of([1]) };
         let mut state = state(5, &bag);
         state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &|_| false, &bag);
-        let announced = core::iter::from_fn(|| state.poll())
-            .filter(|action| matches!(action, Action::Send(_, Frame::Calls { ids, .. }) if *ids == [short_name(1)]));
+        let announced = core::iter::from_fn(|| state.poll()).filter(
+            |action| matches!(action, Action::Send(_, Frame::Calls { ids, .. }) if *ids == [short_name(1)]),
+        );
         assert_eq!(announced.count(), hear);
     }
 }

@@ -108,10 +108,7 @@ impl LinkWants {
     /// The next name to ask for, as long as the window has room.
     pub(super) fn next(&mut self) -> Option<ShortId> {
         let asked = self.asked.len();
-        let lines = [
-            (&mut self.fresh, 2 * self.window),
-            (&mut self.backlog, self.window),
-        ];
+        let lines = [(&mut self.fresh, 2 * self.window), (&mut self.backlog, self.window)];
         let id =
             lines.into_iter().filter(|(_, most)| asked < *most).find_map(|(line, _)| line.pop_front())?;
         self.queued.remove(&id);

@@ -61,7 +61,8 @@ impl Paced {
         }
         let frame = self.frames.pop_front()?;
         self.had_turn = true;
-        self.bytes = if self.frames.is_empty() { 0 } else { self.bytes.saturating_sub(frame.to_bytes().len()) };
+        self.bytes =
+            if self.frames.is_empty() { 0 } else { self.bytes.saturating_sub(frame.to_bytes().len()) };
         Some(frame)
     }
 
@@ -73,8 +74,12 @@ impl Paced {
     fn join(&mut self, frame: Frame) -> Option<Frame> {
         let fits = |before: usize, more: usize| before + more <= MAX_JOINED;
         match (self.frames.back_mut(), frame) {
-            (Some(Frame::Have(before)), Frame::Have(ids)) if fits(before.len(), ids.len()) => before.extend(ids),
-            (Some(Frame::Kept(before)), Frame::Kept(ids)) if fits(before.len(), ids.len()) => before.extend(ids),
+            (Some(Frame::Have(before)), Frame::Have(ids)) if fits(before.len(), ids.len()) => {
+                before.extend(ids)
+            }
+            (Some(Frame::Kept(before)), Frame::Kept(ids)) if fits(before.len(), ids.len()) => {
+                before.extend(ids)
+            }
             (Some(Frame::Receipts(before)), Frame::Receipts(acks)) if fits(before.len(), acks.len()) => {
                 before.extend(acks);
             }

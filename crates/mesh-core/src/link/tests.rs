@@ -324,11 +324,14 @@ fn bulk_waits_for_credit_and_public_things_do_not() {
 
 #[test]
 fn on_a_slow_link_names_wait_for_credit_by_turns_with_envelopes_and_calls_pass_them() {
-    let (mut state, mut out) = ready_over(Config::default(), Profile { typical_rate: 20_000, ..Profile::LAN });
+    let (mut state, mut out) =
+        ready_over(Config::default(), Profile { typical_rate: 20_000, ..Profile::LAN });
     let id = |n: u8| ShortId([n; 8]);
     let types = |out: &mut Outbox| -> Vec<(Lane, u8)> {
         let sends = core::iter::from_fn(|| out.pop());
-        let of = |output| if let Output::Send { lane, frame, .. } = output { Some((lane, frame[0])) } else { None };
+        let of = |output| {
+            if let Output::Send { lane, frame, .. } = output { Some((lane, frame[0])) } else { None }
+        };
         sends.filter_map(of).collect()
     };
     types(&mut out);

@@ -10,7 +10,7 @@ use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
 use crate::view::BeaconView;
-use crate::wire::beacon::{BeaconContent, CALL_HOPS, BeaconError, MAX_BEACON_TEXT, Position};
+use crate::wire::beacon::{BeaconContent, BeaconError, CALL_HOPS, MAX_BEACON_TEXT, Position};
 use crate::wire::{Lifetime, codec};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};

@@ -255,7 +255,7 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
 
 /// Something said to everybody in reach, among so many: a call that verifies, or anything.
 fn call(home: &mut Home, bytes: &mut Bytes<'_>) {
-    let (nodes, verifies) = (u16::from(bytes.u8()), bytes.u8() % 2 == 0);
+    let (nodes, verifies) = (u16::from(bytes.u8()), bytes.u8().is_multiple_of(2));
     home.input(Input::Around { medium: mesh_core::Medium::Ble, nodes });
     let said = if verifies { beacon(bytes).split_off(1) } else { bytes.0.to_vec() };
     home.input(Input::Overheard { medium: mesh_core::Medium::Ble, bytes: &said });

@@ -283,6 +283,12 @@ impl State {
         }
     }
 
+    /// Whether a link carries less than 200 kB/s.
+    #[must_use]
+    pub fn is_slow(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(Link::is_slow)
+    }
+
     /// Whether something waits for credit on a link.
     #[must_use]
     pub fn is_loaded(&self, link: LinkId) -> bool {

@@ -224,13 +224,15 @@ impl Node {
         let sessions = Sessions::restore(ratchet, rng.fork(), &*read)?.with_sealer(sealer);
         let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::restore(&*read)?;
+        let mut forecast = Forecast::restore(life.mono, &*read)?;
+        forecast.resume(mesh.sealed());
         let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
         let reserved = reserved.unwrap_or_default();
         let outbox = Outbox::new(reserved);
         let lifetime = config.lifetime;
         let layers = Layers { clock, identity, sessions, chat, beacons, mesh, lifetime };
         let mut node = Self::of(layers, outbox, read, rng);
-        (node.reserved, node.keys_may_be_due) = (reserved, true);
+        (node.reserved, node.forecast, node.keys_may_be_due) = (reserved, forecast, true);
         node.share_secrets(life);
         node.reseal_lost(life);
         Ok(node)
@@ -346,6 +348,7 @@ impl Node {
         }
         if self.outbox.has_writes() || self.clock.next_save() <= now.mono {
             self.clock.save(now, &mut self.outbox);
+            self.forecast.save(now.mono, &mut self.outbox);
         }
     }
 
@@ -536,8 +539,8 @@ impl Node {
         }))
     }
 
-    /// How long a text to `to` that is written now may take; `None` while this node knows too little: fewer
-    /// than 20 meetings, or next to no receipts.
+    /// How long a text to `to` that is written now may take; `None` while this node knows too little: before
+    /// 20 meetings, or where no receipt came by yet.
     #[must_use]
     pub fn forecast(&self, now: Now, to: Option<AccountId>) -> Option<ForecastView> {
         let life = self.clock.life(now);

@@ -27,8 +27,3 @@ pub mod home;
 pub mod store;
 pub mod strings;
 pub mod transport;
-
-/// A message costs some hundred small allocations on three threads, which the system's allocator hands around
-/// under locks and gives back to the kernel page by page.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -4,6 +4,11 @@ mod cli;
 mod demo;
 mod swarm;
 
+/// A message costs some hundred small allocations on three threads, which the system's allocator hands around
+/// under locks and gives back to the kernel page by page. Chosen here: a library leaves that to its program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     keep_private();
     cli::main()

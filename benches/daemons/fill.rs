@@ -10,20 +10,25 @@ use starling::config::DataDir;
 use starling::daemon::{Clock, Switch};
 use starling::home::{self, Secret};
 use starling::store::{Passphrase, Store};
+use std::ops::Range;
 use std::path::Path;
 
-/// Makes a home in `dir` that carries `count` envelopes of 1,319 bytes.
-pub(crate) fn fill(dir: &Path, count: usize) -> Result<()> {
+/// Makes a home in `dir` that carries these of an endless row of envelopes of 1,319 bytes.
+pub(crate) fn fill(dir: &Path, which: Range<usize>) -> Result<()> {
     let data = DataDir::new(dir.to_owned());
     create_node(&data)?;
     let (store, _) = Store::open(dir, &Passphrase::None)?;
     let now = Clock.now();
     let mut rng = Rng::new([7; 32]);
     let mut mesh = Mesh::restore(MeshConfig::default(), rng.fork(), &*store.reader())?;
-    for n in 0..count {
+    for n in 0..which.end {
+        let envelope = envelope(&mut rng);
+        if !which.contains(&n) {
+            continue;
+        }
         let mut out = Outbox::default();
         let origin = Origin::Link { link: LinkId(n as u64 % 16), contact: false };
-        mesh.keep(now, envelope(&mut rng), origin, &mut out).map_err(|why| anyhow!("{why}"))?;
+        mesh.keep(now, envelope, origin, &mut out).map_err(|why| anyhow!("{why}"))?;
         let mut ops = Vec::new();
         while let Some(output) = out.pop() {
             if let Output::Store(op) = output {

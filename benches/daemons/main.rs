@@ -4,6 +4,7 @@
 //! `cargo bench --bench daemons`, or `... -- quick` for a tenth of the messages, or `... -- one_hop` for
 //! one part.
 
+mod crowd;
 mod figures;
 mod fill;
 mod peer;
@@ -18,12 +19,16 @@ use peer::{Child, Local};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bytes of each text.
 const TEXT: usize = 1_024;
 /// Messages on their way at once.
 const WINDOW: usize = 64;
 /// What can be asked for by name.
-const PARTS: [&str; 5] = ["one_hop", "relay", "four_hops", "idle", "full_bag"];
+const PARTS: [&str; 7] = ["one_hop", "relay", "four_hops", "ten_nodes", "meeting", "idle", "full_bag"];
 /// Envelopes of the full bag.
 const FULL: usize = 100_000;
 
@@ -45,6 +50,8 @@ async fn run(scale: usize) -> Result<()> {
             "one_hop" => one_hop(scale).await?,
             "relay" => relay(scale).await?,
             "four_hops" => four_hops(scale).await?,
+            "ten_nodes" => crowd::ten_nodes(scale).await?,
+            "meeting" => crowd::meeting(scale).await?,
             "idle" => idle().await?,
             _ => full_bag(scale).await?,
         }
@@ -190,7 +197,7 @@ async fn full_bag(scale: usize) -> Result<()> {
     let place = tempfile::tempdir()?;
     let dir = place.path().join("full");
     let full = dir.clone();
-    tokio::task::spawn_blocking(move || fill::fill(&full, FULL / scale)).await??;
+    tokio::task::spawn_blocking(move || fill::fill(&full, 0..FULL / scale)).await??;
     let start = Instant::now();
     let child = Child::start(&dir, &[])?;
     report(&format!("cold start with {} envelopes", FULL / scale), &format!("{:?}", start.elapsed()));

@@ -2,6 +2,7 @@
 
 use crate::figures::{Usage, Wakeups};
 use anyhow::{Context as _, Result};
+use mesh_core::view::StatusView;
 use mesh_core::{AccountId, Command, Event, MessageId, Reply};
 use starling::config::{DataDir, MAX_TRANSPORT_EVENTS};
 use starling::daemon::Switch;
@@ -65,6 +66,16 @@ impl Local {
 
     pub(crate) async fn command(&self, command: Command) -> Result<Reply> {
         Ok(self.running.handle().command(command).await?)
+    }
+
+    pub(crate) async fn status(&self) -> Result<StatusView> {
+        Ok(self.running.handle().read(|node, now| node.status(now)).await?)
+    }
+
+    /// Ends it, with its links.
+    pub(crate) async fn stop(self) {
+        drop(self._lan);
+        self.running.stop().await;
     }
 
     pub(crate) fn door(&self) -> Door {

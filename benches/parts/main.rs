@@ -12,6 +12,10 @@ use mesh_core::{AckCommit, LinkId, MessageId, Outbox, Tag};
 use pair::{Bag, Device, meet};
 use std::hint::black_box;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn envelope_bytes(size: SizeClass) -> Vec<u8> {
     let header = Envelope::header(size, Lifetime::Fortnight, Tag([1; 16]), AckCommit([2; 16]));
     let body = vec![3; size.body_len()];

@@ -9,6 +9,7 @@
 use crate::cli_rig::Person;
 use crate::proof_pcap::{Capture, Datagram, Stream, Traffic};
 use crate::proof_rig::{self as rig, Places, soon};
+use libp2p::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -178,29 +179,51 @@ fn expected(epochs: &[Epoch]) -> f64 {
     sum
 }
 
-/// When each identity was first said on the loopback, in order.
-fn beginnings(loopback: &Traffic) -> Vec<u64> {
-    let mut seen: Vec<(&[u8], u64)> = Vec::new();
+/// What a device calls itself for a while.
+struct Identity {
+    /// When it was first said on the loopback, in microseconds.
+    at: u64,
+    peer: PeerId,
+}
+
+impl Identity {
+    /// Whether `payload` names it, in bytes or as text.
+    fn stands_in(&self, payload: &[u8]) -> bool {
+        let holds = |name: &[u8]| payload.windows(name.len()).any(|window| window == name);
+        holds(&self.peer.to_bytes()) || holds(self.peer.to_base58().as_bytes())
+    }
+}
+
+/// The identities that were said on the loopback, in order.
+fn identities(loopback: &Traffic) -> Vec<Identity> {
+    let mut seen: Vec<Identity> = Vec::new();
     for datagram in loopback.datagrams.iter().filter(|datagram| datagram.to.port() == BEACON) {
-        let peer = &datagram.payload[BEACON_PEER..];
-        if seen.iter().all(|(known, _)| *known != peer) {
-            seen.push((peer, datagram.at));
+        let peer = PeerId::from_bytes(&datagram.payload[BEACON_PEER..]).unwrap();
+        if seen.iter().all(|known| known.peer != peer) {
+            seen.push(Identity { at: datagram.at, peer });
         }
     }
-    seen.into_iter().map(|(_, at)| at).collect()
+    seen
 }
 
 /// Cuts what was captured of the device at `own` into its identities.
 fn cut(wire: &Traffic, loopback: &Traffic, own: IpAddr, words: &[Vec<u8>]) -> Vec<Epoch> {
-    let begins = beginnings(loopback);
-    let mut epochs = vec![Epoch::default(); begins.len()];
+    let identities = identities(loopback);
+    let mut epochs = vec![Epoch::default(); identities.len()];
     // An identity's first connection may be a moment ahead of its first beacon; the one before is silent by then.
-    let epoch_at = |at: u64| begins.iter().filter(|begin| **begin <= at + 200_000).count().saturating_sub(1);
-    for datagram in wire.datagrams.iter().filter(|datagram| is_from(datagram, own)) {
-        epochs[epoch_at(datagram.at)].add_datagram(datagram, words);
-    }
-    for datagram in loopback.datagrams.iter().filter(|datagram| datagram.to.port() == BEACON) {
-        epochs[epoch_at(datagram.at)].add_datagram(datagram, words);
+    let begun = |identity: &&Identity, at: u64| identity.at <= at + 200_000;
+    let epoch_at = |at: u64| identities.iter().filter(|one| begun(one, at)).count().saturating_sub(1);
+    let beacons = loopback.datagrams.iter().filter(|datagram| datagram.to.port() == BEACON);
+    for datagram in wire.datagrams.iter().filter(|datagram| is_from(datagram, own)).chain(beacons) {
+        // What names an identity is said under it, whatever the clock tells; what names two of them is a link.
+        let named = identities.iter().enumerate().filter(|(_, one)| one.stands_in(&datagram.payload));
+        let mut under: Vec<usize> = named.map(|(n, _)| n).collect();
+        if under.is_empty() {
+            under.push(epoch_at(datagram.at));
+        }
+        for n in under {
+            epochs[n].add_datagram(datagram, words);
+        }
     }
     for stream in &wire.streams {
         // Both directions: what the neighbour says to one identity must not come again to the next.
@@ -247,7 +270,7 @@ fn nothing_on_the_air_links_the_identities_of_a_device_that_rotates() {
     let _here = asha.launch(&["--rotate-every", "3s"]);
     let mut sent = 0;
     for seen in 0..=rotations {
-        let rotated = || beginnings(&read(&air)).len() > seen;
+        let rotated = || identities(&read(&air)).len() > seen;
         assert!(soon(Duration::from_secs(60), rotated), "no rotation {seen}");
         for (from, to) in [(&asha, "Bo"), (&bo, "Asha")] {
             from.run(&["send", to, &format!("under identity {seen}"), "--json"]).one();
@@ -290,4 +313,30 @@ fn four_bytes_at_the_same_place_of_two_identities_are_a_link() {
     let apart = Report::new(&[epoch(b"abcd1234efgh"), epoch(b"1234mnop")]);
     assert_eq!((apart.same_place.len(), apart.pairs), (0, 1));
     Report::new(&[epoch(b"abcdefgh"), epoch(b"ijklmnop")]).assert_unlinked();
+}
+
+/// A beacon of `peer` on the loopback.
+fn beacon(at: u64, peer: PeerId) -> Datagram {
+    let [from, to] = [0, BEACON].map(|port| (Ipv4Addr::LOCALHOST, port).into());
+    Datagram { at, from, to, payload: [&b"starling\x01\x10\x20"[..], &peer.to_bytes()].concat() }
+}
+
+#[test]
+fn a_last_word_right_before_the_next_identity_is_no_link_and_one_that_names_both_is() {
+    let [old, new] = [PeerId::random(), PeerId::random()];
+    let own = IpAddr::V4(Ipv4Addr::new(10, 79, 0, 1));
+    let words: Vec<Vec<u8>> = WORDS.iter().map(|word| word.to_vec()).collect();
+    let second = 1_000_000;
+    let datagrams = vec![beacon(second, old), beacon(3 * second - 50_000, old), beacon(3 * second, new)];
+    let mut loopback = Traffic { datagrams, ..Traffic::default() };
+    Report::new(&cut(&Traffic::default(), &loopback, own, &words)).assert_unlinked();
+    let mut both = beacon(3 * second + 10, new);
+    both.payload.extend(old.to_bytes());
+    loopback.datagrams.push(Datagram {
+        to: (Ipv4Addr::LOCALHOST, MDNS).into(),
+        from: (own, MDNS).into(),
+        ..both
+    });
+    let wire = Traffic { datagrams: loopback.datagrams.split_off(3), ..Traffic::default() };
+    assert!(!Report::new(&cut(&wire, &loopback, own, &words)).long.is_empty());
 }

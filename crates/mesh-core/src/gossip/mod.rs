@@ -228,6 +228,7 @@ impl State {
         }
         let few = bag.short_of_hops(MAX_RAISES);
         self.ask_for_hops(link, few);
+        self.tell_sender(now, link, contact);
         let said = self.receipts.link_up(link);
         self.say(said);
     }
@@ -249,6 +250,7 @@ impl State {
             live.recognised(&self.config, now.mono, contact);
         }
         self.turns.recognised(link, contact.is_some());
+        self.tell_sender(now, link, contact);
     }
 
     /// The turns of what `via` brought, or of what was written here.
@@ -420,6 +422,14 @@ impl State {
     pub fn publish_receipt(&mut self, now: Now, ack: Ack, origin: Option<LinkId>, sender: AccountId) {
         let links = self.contacts();
         let said = self.receipts.publish(now.mono, ack, origin, sender, &links, &mut self.rng);
+        self.say(said);
+        self.flush(now);
+    }
+
+    /// The receipts that wait for whom the other end proved to be.
+    fn tell_sender(&mut self, now: Now, link: LinkId, contact: Option<AccountId>) {
+        let Some(contact) = contact else { return };
+        let said = self.receipts.recognised(link, contact);
         self.say(said);
         self.flush(now);
     }

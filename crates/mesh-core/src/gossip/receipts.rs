@@ -15,6 +15,7 @@ const MAX_WAITING: usize = 4_096;
 #[derive(Debug)]
 struct Waiting {
     ack: Ack,
+    sender: AccountId,
     /// When everybody but the origin hears it.
     due: Time,
     /// Said to everybody but the origin.
@@ -61,7 +62,7 @@ impl Receipts {
         let origin = origin.filter(|link| !told.contains(link));
         let origin = origin.map(|link| (link, now + seconds(10, 60, rng)));
         let due = now + seconds(2, 10, rng);
-        self.waiting.insert(self.next, Waiting { ack, due, said: false, origin, told });
+        self.waiting.insert(self.next, Waiting { ack, sender, due, said: false, origin, told });
         self.due.insert((due, self.next));
         self.next += 1;
         if self.waiting.len() > MAX_WAITING {
@@ -90,8 +91,23 @@ impl Receipts {
 
     /// A new link hears what has been said to the others.
     pub(super) fn link_up(&self, link: LinkId) -> Vec<Say> {
-        let said = self.waiting.values().filter(|waiting| waiting.said);
+        let said = self.waiting.values().filter(|waiting| waiting.said && !waiting.told.contains(&link));
         said.map(|waiting| Say::To(link, waiting.ack)).collect()
+    }
+
+    /// The other end of a link proved to be `contact`: it hears at once what waits for it, also as the origin.
+    pub(super) fn recognised(&mut self, link: LinkId, contact: AccountId) -> Vec<Say> {
+        let waits = |waiting: &Waiting| waiting.sender == contact && !waiting.told.contains(&link);
+        let numbers = self.waiting.iter().filter(|(_, waiting)| waits(waiting)).map(|(number, _)| *number);
+        let mut said = Vec::new();
+        for number in numbers.collect::<Vec<u64>>() {
+            self.change(number, |waiting| {
+                waiting.told.insert(link);
+                waiting.origin = waiting.origin.filter(|(origin, _)| *origin != link);
+                said.push(Say::To(link, waiting.ack));
+            });
+        }
+        said
     }
 
     /// The session that brought an envelope is over: nothing is held back from it any more.
@@ -179,6 +195,24 @@ mod tests {
     fn the_proved_sender_hears_at_once() {
         assert_eq!(timeline(1)[0], (0, Say::To(LinkId(2), ACK)));
         assert_eq!(timeline(2)[0], (0, Say::To(LinkId(2), ACK)));
+    }
+
+    #[test]
+    fn a_sender_that_proves_itself_later_hears_then_and_nobody_else_does() {
+        for link in [1, 4] {
+            let mut receipts = Receipts::default();
+            let mut rng = Rng::new([4; 32]);
+            let nobody = [(LinkId(1), None), (LinkId(2), None)];
+            assert_eq!(receipts.publish(Time(0), ACK, Some(LinkId(1)), SENDER, &nobody, &mut rng), []);
+            assert_eq!(receipts.recognised(LinkId(2), AccountId([3; 20])), []);
+            assert_eq!(receipts.recognised(LinkId(link), SENDER), [Say::To(LinkId(link), ACK)]);
+            assert_eq!(receipts.recognised(LinkId(link), SENDER), [], "once");
+            let mut rest = Vec::new();
+            while let Some(at) = receipts.next_wakeup() {
+                rest.extend(receipts.tick(at, &nobody));
+            }
+            assert!(!rest.contains(&Say::To(LinkId(link), ACK)) && rest.last() == Some(&Say::Settled(ACK)));
+        }
     }
 
     #[test]

@@ -47,7 +47,8 @@ const FIRST_MINUTE: usize = 12;
 const SUREST: f64 = 0.99;
 /// What was learnt is stored this often, along with what is stored anyway.
 const SAVE_EVERY: Duration = Duration::from_secs(600);
-const KEY: &[u8] = b"forecast";
+/// The record of [`Table::Meta`] in which it is stored. Without it a node has learnt nothing.
+pub const FORECAST_KEY: &[u8] = b"forecast";
 
 #[derive(Clone, Copy, Debug)]
 struct Watched {
@@ -87,7 +88,8 @@ pub(super) struct Forecast {
 impl Forecast {
     /// What was learnt before.
     pub(super) fn restore(now: Time, read: &dyn Read) -> Result<Self, ReadError> {
-        let stored = read.load(Table::Meta, KEY)?.and_then(|bytes| codec::decode::<Learnt>(&bytes).ok());
+        let stored =
+            read.load(Table::Meta, FORECAST_KEY)?.and_then(|bytes| codec::decode::<Learnt>(&bytes).ok());
         let whole = |learnt: &Learnt| learnt.delivered.len() == BINS && learnt.watched.len() == BINS;
         let learnt = stored.filter(whole).unwrap_or_default();
         Ok(Self { learnt, saved: now, ..Self::default() })
@@ -107,7 +109,7 @@ impl Forecast {
     pub(super) fn save(&mut self, now: Time, out: &mut Outbox) {
         if self.changed && now >= self.saved + SAVE_EVERY {
             (self.saved, self.changed) = (now, false);
-            out.put(Table::Meta, KEY, codec::encode(&self.learnt));
+            out.put(Table::Meta, FORECAST_KEY, codec::encode(&self.learnt));
         }
     }
 
@@ -346,12 +348,12 @@ mod tests {
     #[test]
     fn what_nobody_waited_for_yet_goes_on_as_what_came_before_it() {
         let mut forecast = after_meetings(50);
-        // Of what is left, a half comes in each doubling of time, up to an hour, and the day is not over.
+        // Of what is left, a quarter comes in each doubling of time, up to an hour, and the day is not over.
         let (mut next, mut age) = (0, 60);
         while age < 3_600 {
             for n in next..next + 100 {
                 forecast.seen(Time(0), id(n), Duration::from_secs(age), None, &|_| true);
-                if n % 2 == 0 {
+                if n % 4 == 0 {
                     forecast.receipted(Time(2 * age * 1_000), id(n), LinkId(1));
                 } else {
                     forecast.ended(Time(age * 1_333), id(n), false);
@@ -360,7 +362,7 @@ mod tests {
             (next, age) = (next + 100, 2 * age);
         }
         let (hour, day) = (share(&forecast, 3_600_000, 3_600), share(&forecast, 3_600_000, 86_400));
-        assert!(hour > 0.9 && day > hour + 0.01 && day <= SUREST, "{hour} and {day}");
+        assert!((0.6..0.9).contains(&hour) && day > hour + 0.05 && day <= SUREST, "{hour} and {day}");
     }
 
     #[test]
@@ -394,7 +396,7 @@ mod tests {
         assert_eq!(stored, 1);
         let again = Forecast::restore(Time(0), &memory).unwrap();
         assert_eq!(again.view(Time(0), &|_| true), forecast.view(Time(600_000), &|_| true));
-        memory.apply([crate::StoreOp::put(Table::Meta, KEY, *b"not this")]);
+        memory.apply([crate::StoreOp::put(Table::Meta, FORECAST_KEY, *b"not this")]);
         assert!(Forecast::restore(Time(0), &memory).unwrap().view(Time(0), &|_| true).is_none());
     }
 }

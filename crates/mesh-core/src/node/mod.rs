@@ -13,6 +13,7 @@ mod ingest;
 pub mod mesh;
 
 pub use beacons::{MAX_OWN, MAX_SHOWN};
+pub use forecast::FORECAST_KEY;
 pub use ingest::MAX_RETRIES;
 pub use mesh::MeshConfig;
 
@@ -376,8 +377,11 @@ impl Node {
         let out = &mut self.outbox;
         let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
-        let is_held = |id| self.mesh.held_since(id).is_some();
-        self.forecast.seen(now.mono, envelope, Duration::ZERO, None, &is_held);
+        // How soon somebody has it who is here says nothing of others.
+        if !self.mesh.neighbours().contains(&job.to) {
+            let is_held = |id| self.mesh.held_since(id).is_some();
+            self.forecast.seen(now.mono, envelope, Duration::ZERO, None, &is_held);
+        }
         let expires = now.mono + lifetime.span();
         let place = sealed.place;
         self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0, place }, out);

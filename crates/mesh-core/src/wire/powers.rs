@@ -42,8 +42,13 @@ impl Sums {
     pub fn told(&self) -> Option<Vec<[u8; 8]>> {
         let product = self.product()?;
         let mut names = Vec::with_capacity(CAPACITY);
-        let splits = product.len() <= 2 || frobenius(&product) == [0, 1];
-        (splits && roots(product, 0, &mut names)).then_some(())?;
+        if product.len() > 2 {
+            let (trace, power) = trace(&product, 1);
+            // z^(2^64) is z itself where all roots are different and in the field.
+            (power == [0, 1] && part(product, &trace, 0, &mut names)).then_some(())?;
+        } else {
+            roots(product, 0, &mut names);
+        }
         Some(names.into_iter().map(u64::to_le_bytes).collect())
     }
 
@@ -109,40 +114,57 @@ fn roots(product: Vec<u64>, basis: u32, found: &mut Vec<u64>) -> bool {
         found.extend(product.first().filter(|_| product.len() == 2));
         return true;
     }
-    for basis in basis..BITS {
-        let part = common(product.clone(), trace(&product, 1 << basis));
-        if (2..product.len()).contains(&part.len()) {
-            let rest = divide(&mut product.clone(), &part);
-            return roots(part, basis + 1, found) && roots(rest, basis + 1, found);
-        }
+    basis < BITS && {
+        let (trace, _) = trace(&product, 1 << basis);
+        part(product, &trace, basis, found)
     }
-    false
 }
 
-/// z^(2^64) modulo the product: z itself where all its roots are different and in the field.
-fn frobenius(product: &[u64]) -> Vec<u64> {
-    (0..BITS).fold(vec![0, 1], |power, _| squared(&power, product))
+/// The same where the trace of the multiple by this basis element is known.
+fn part(product: Vec<u64>, trace: &[u64], basis: u32, found: &mut Vec<u64>) -> bool {
+    let part = common(product.clone(), trace.to_vec());
+    if !(2..product.len()).contains(&part.len()) {
+        return roots(product, basis + 1, found);
+    }
+    let rest = divide(&mut product.clone(), &part);
+    roots(part, basis + 1, found) && roots(rest, basis + 1, found)
 }
 
-/// The sum of (multiple z)^(2^i) over all bits, modulo the product.
-fn trace(product: &[u64], multiple: u64) -> Vec<u64> {
-    let mut power = vec![0, multiple];
-    let mut sum = power.clone();
-    for _ in 1..BITS {
-        power = squared(&power, product);
-        sum.resize(sum.len().max(power.len()), 0);
+/// The sum of (multiple z)^(2^i) over all bits, modulo the product, and the power after the last.
+fn trace(product: &[u64], multiple: u64) -> (Vec<u64>, Vec<u64>) {
+    let squares = squares(product);
+    let (mut power, mut sum) = (vec![0, multiple], Vec::new());
+    for _ in 0..BITS {
+        sum.resize(power.len().max(sum.len()), 0);
         sum.iter_mut().zip(&power).for_each(|(sum, term)| *sum ^= term);
+        power = squared(&power, &squares);
     }
     trim(&mut sum);
-    sum
+    (sum, power)
 }
 
-fn squared(polynomial: &[u64], modulus: &[u64]) -> Vec<u64> {
-    let mut all = vec![0; (2 * polynomial.len()).saturating_sub(1)];
-    for (at, term) in polynomial.iter().enumerate() {
-        all[2 * at] = square(*term);
+/// z^(2 n) modulo a product, for every n below its degree.
+fn squares(product: &[u64]) -> Vec<Vec<u64>> {
+    let mut power = vec![1];
+    let step = |power: &[u64]| {
+        let mut next = [&[0, 0], power].concat();
+        divide(&mut next, product);
+        next
+    };
+    let next = |_| {
+        let next = step(&power);
+        core::mem::replace(&mut power, next)
+    };
+    (1..product.len()).map(next).collect()
+}
+
+fn squared(polynomial: &[u64], squares: &[Vec<u64>]) -> Vec<u64> {
+    let mut all = vec![0; squares.len()];
+    for (term, power) in polynomial.iter().zip(squares).filter(|(term, _)| **term != 0) {
+        let factor = Factor::new(square(*term));
+        all.iter_mut().zip(power).filter(|(_, of)| **of != 0).for_each(|(sum, of)| *sum ^= factor.times(*of));
     }
-    divide(&mut all, modulus);
+    trim(&mut all);
     all
 }
 

@@ -23,6 +23,9 @@ use crate::wire::{Envelope, Lifetime, SizeClass};
 
 /// The share rides again in every so-many-th message until one was receipted.
 const SHARE_EVERY: u32 = 25;
+/// A share goes again with every so many messages without receipt to who is known to have it: two fit into the 200
+/// messages of the shortest look-ahead.
+const KNOWN_SHARE_EVERY: u32 = 100;
 /// Of a session that the peer knows, every so-many-th message's receipt is waited for.
 const PROBE_EVERY: u32 = 10;
 /// A session that was answered is renewed after this long, in seconds: 10 minutes.
@@ -640,13 +643,15 @@ impl Sessions {
         sealed(&header, &body, commit, true, true)
     }
 
-    /// A share was sealed: it is due again after [`SHARE_EVERY`] messages, or when its envelope has ended.
+    /// A share was sealed: it is due again after [`SHARE_EVERY`] messages, or [`KNOWN_SHARE_EVERY`], or when its envelope
+    /// has ended.
     fn shared(&mut self, sid: Sid, device: DeviceId, lifetime: Lifetime, kem: &KemUse, out: &mut Outbox) {
         let lapses = self.now + lifetime.span();
         let Some((outbound, live)) = self.outbound.get_mut(&sid) else { return };
-        let due = live.sent.saturating_sub(1) + SHARE_EVERY;
+        let last = live.sent.saturating_sub(1);
         if let Some(member) = outbound.member_mut(device) {
-            (member.due, member.lapses) = (due, lapses);
+            let pace = if member.known { KNOWN_SHARE_EVERY } else { SHARE_EVERY };
+            (member.due, member.lapses) = (last + pace, lapses);
             member.kem = (kem.outward.0, kem.inward.0);
         }
         self.records.put(out, records::outbound(sid), outbound);

@@ -66,7 +66,7 @@ impl State {
 
     /// The sealed envelopes, since when each is held, and of what age it was then.
     pub fn sealed(&self) -> impl Iterator<Item = (EnvelopeId, Time, Duration)> {
-        let held = self.names.iter().filter_map(|(_, slot)| self.held(*slot));
+        let held = self.names.values().filter_map(|slot| self.held(*slot));
         held.filter(|held| held.kind == Kind::Sealed).map(|held| {
             let age = (held.came + held.span).saturating_sub(held.ends);
             (held.id, Time(held.came), Duration::from_millis(age))

@@ -74,6 +74,14 @@ impl Default for Learnt {
     }
 }
 
+impl Learnt {
+    fn is_whole(&self) -> bool {
+        let whole =
+            |bins: &[f32]| bins.len() == BINS && bins.iter().all(|bin| bin.is_finite() && *bin >= 0.0);
+        whole(&self.delivered) && whole(&self.watched)
+    }
+}
+
 /// What was learnt, and what is being watched.
 #[derive(Debug, Default)]
 pub(super) struct Forecast {
@@ -90,8 +98,7 @@ impl Forecast {
     pub(super) fn restore(now: Time, read: &dyn Read) -> Result<Self, ReadError> {
         let stored =
             read.load(Table::Meta, FORECAST_KEY)?.and_then(|bytes| codec::decode::<Learnt>(&bytes).ok());
-        let whole = |learnt: &Learnt| learnt.delivered.len() == BINS && learnt.watched.len() == BINS;
-        let learnt = stored.filter(whole).unwrap_or_default();
+        let learnt = stored.filter(Learnt::is_whole).unwrap_or_default();
         Ok(Self { learnt, saved: now, ..Self::default() })
     }
 
@@ -304,6 +311,17 @@ mod tests {
             forecast.seen(Time(u64::from(n)), id(n), Duration::ZERO, None, &|_| true);
         }
         assert_eq!((forecast.watched.len(), forecast.order.len()), (MAX_WATCHED, MAX_WATCHED));
+    }
+
+    #[test]
+    fn golden_record() {
+        let mut learnt = Learnt { meetings: 300, ..Learnt::default() };
+        (learnt.delivered[0], learnt.watched[BINS - 1]) = (1.5, -2.0);
+        let bytes = codec::encode(&learnt);
+        assert_eq!(bytes[..8], [251, 0x2c, 1, 40, 0, 0, 0xc0, 0x3f]);
+        assert_eq!((bytes.len(), &bytes[321..]), (325, &[0, 0, 0, 0xc0][..]));
+        assert_eq!(codec::decode::<Learnt>(&bytes).unwrap(), learnt);
+        assert!(!learnt.is_whole(), "nobody is watched for less than nothing");
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn reconciliation(c: &mut Criterion) {
             group.bench_function(name, |bench| bench.iter(|| round(false)));
             round(true);
         }
-        // One in 25 needs a second part of the sketch: many meetings tell what they cost.
+        // More than a dozen may need a second part of the sketch: several meetings tell what they cost.
         for (differ, rounds) in [(0, 1), (10, 100), (1_000, 5)] {
             let (mut finding, mut control) = (Vec::new(), 0);
             for _ in 0..rounds {

@@ -21,6 +21,7 @@ use mesh_core::crypto::{AccountKey, Beacon, ContactLink, DeviceKey, Signed};
 use mesh_core::id::ShortId;
 use mesh_core::rng::Rng;
 use mesh_core::wire::beacon::RawBeacon;
+use mesh_core::wire::powers;
 use mesh_core::wire::sketch::{Content, Name, Sketch, peel};
 use mesh_core::wire::{Envelope, Frame, Message, codec};
 
@@ -133,6 +134,10 @@ fn sketch(bytes: &[u8]) {
     let Content::Cells(cells) = part.content else { return };
     let own = (0..60u8).map(|n| Name::from(ShortId([n; 8])));
     let own = Sketch::of(part.epoch, cells.len(), own);
+    if let Some(sums) = part.sums {
+        let told = sums.minus(own.sums()).told().unwrap_or_default();
+        assert!(told.len() <= powers::CAPACITY, "sums tell no more names than they are");
+    }
     let difference = own.subtract_from(0, &cells).expect("it has as many cells");
     for cells in [cells, difference] {
         let most = cells.len();

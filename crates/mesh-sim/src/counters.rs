@@ -54,6 +54,8 @@ pub struct Losses {
     pub cut: u64,
     /// The envelopes and public things among them.
     pub cut_payloads: u64,
+    /// The bytes of these, though some had only begun to leave, or had not yet.
+    pub cut_payload_bytes: u64,
     /// Frames lost by a fault that the scenario asked for.
     pub faults: u64,
     /// Nodes whose battery died.

@@ -3,8 +3,10 @@
 use super::sum::Sum;
 use super::{Kind, State};
 use crate::id::EnvelopeId;
+use crate::time::Time;
 use crate::wire::frame::{Root, Set};
 use crate::wire::sketch::{Name, Sketch};
+use core::time::Duration;
 use std::sync::Arc;
 
 impl State {
@@ -60,6 +62,15 @@ impl State {
         };
         let held = self.names.iter().filter(|(_, slot)| self.held(**slot).is_some_and(|h| h.kind == kind));
         held.map(|(id, _)| id.0).collect()
+    }
+
+    /// The sealed envelopes, since when each is held, and of what age it was then.
+    pub fn sealed(&self) -> impl Iterator<Item = (EnvelopeId, Time, Duration)> {
+        let held = self.names.values().filter_map(|slot| self.held(*slot));
+        held.filter(|held| held.kind == Kind::Sealed).map(|held| {
+            let age = (held.came + held.span).saturating_sub(held.ends);
+            (held.id, Time(held.came), Duration::from_millis(age))
+        })
     }
 
     fn sum(&self, set: Set) -> &Sum {

@@ -529,7 +529,10 @@ impl State {
     fn on_kept(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
         let Some(live) = self.links.get_mut(&link) else { return };
         live.sync.progress = true;
-        ids.iter().for_each(|id| live.offers.has(*id, now.mono));
+        for id in &ids {
+            live.offers.has(*id, now.mono);
+            live.got(*id);
+        }
         live.pushed.take_if(|(id, _)| ids.contains(id));
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));
         self.actions.extend(held.map(|id| Action::Copy(link, id, live.copied(id))));

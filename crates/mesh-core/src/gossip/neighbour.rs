@@ -3,7 +3,7 @@
 use super::bucket::{Bucket, Rate};
 use super::calls::Calls;
 use super::offers::Offers;
-use super::sketch::{MOST, MOST_SLOW};
+use super::sketch::{GIFTS, MOST, MOST_SLOW};
 use super::sync::Sync;
 use super::wants::LinkWants;
 use super::{Config, PUBLIC_COST};
@@ -28,6 +28,11 @@ const MAX_COPIES: usize = 4_096;
 pub(super) const CHECK: Duration = Duration::from_secs(1);
 /// What was sent unasked and not kept is announced like everything else after this long.
 const PUSH_PATIENCE: Duration = Duration::from_secs(5);
+/// What was found lacking and sent unasked is not sent or announced again for this long: it may be under way, on a slow
+/// link or a long one, while the sets are compared again.
+const UNDER_WAY: Duration = Duration::from_secs(60);
+/// Gifts that are remembered, and that a listener waits for, where the sets are compared again before they came.
+pub(super) const MAX_GIFTS: usize = 4 * GIFTS;
 /// So many that wait make a batch, which leaves at once: a frame for each costs both ends more than waiting does.
 pub(super) const FULL_BATCH: usize = 32;
 
@@ -41,6 +46,8 @@ pub(super) struct Link {
     pub(super) most_cells: usize,
     /// Envelopes that are taken unasked.
     pub(super) gifts: usize,
+    /// What was sent unasked because it was found lacking, since when.
+    given: BTreeMap<ShortId, Time>,
     pub(super) sync: Sync,
     pub(super) wants: LinkWants,
     pub(super) offers: Offers,
@@ -88,6 +95,7 @@ impl Link {
             message_limit,
             most_cells: if slow { MOST_SLOW } else { MOST },
             gifts: 0,
+            given: BTreeMap::new(),
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
             offers: Offers::default(),
@@ -161,6 +169,26 @@ impl Link {
     pub(super) fn push(&mut self, id: ShortId, now: Time) {
         self.pushed = Some((id, now));
         self.check.get_or_insert(now + CHECK);
+    }
+
+    /// Whether all of this, which the neighbour lacks and may get unasked, is sent so. From then on it is under way.
+    pub(super) fn give(&mut self, ids: &[ShortId], now: Time) -> bool {
+        let few = ids.len() <= GIFTS && self.given.len() + ids.len() <= MAX_GIFTS;
+        if few {
+            self.given.extend(ids.iter().map(|id| (*id, now)));
+        }
+        few
+    }
+
+    /// Whether `id` was sent unasked lately and may still be under way.
+    pub(super) fn is_given(&mut self, id: ShortId, now: Time) -> bool {
+        self.given.retain(|_, since| now.since(*since) < UNDER_WAY);
+        self.given.contains_key(&id)
+    }
+
+    /// The neighbour has it.
+    pub(super) fn got(&mut self, id: ShortId) {
+        self.given.remove(&id);
     }
 
     /// Announces what was sent unasked and was not kept in time.

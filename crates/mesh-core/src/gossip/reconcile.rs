@@ -1,8 +1,10 @@
 //! The course of a reconciliation with one neighbour (PROTOCOL.md section 9).
 
 use super::asking::calls_frames;
-use super::neighbour::CHECK;
-use super::sketch::{FIRST, Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, is_small};
+use super::neighbour::{CHECK, MAX_GIFTS};
+use super::sketch::{
+    Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, first, first_len, has_sums, is_small,
+};
 use super::sync::{Difference, Run, sketched};
 use super::wants::Urgency;
 use super::{Action, Bag, Standing, State, may_go, root};
@@ -58,18 +60,20 @@ impl State {
         let alone = self.links.len() == 1;
         let (Some(sketch), Some(live)) = (bag.sketch(set), self.links.get_mut(&link)) else { return false };
         let sync = &mut live.sync;
-        let bytes = Part::len(set, FIRST) as u64;
+        let bytes = first_len(set) as u64;
         if !sync.sketches[set as usize].take(5, now.mono) || !sync.answers.take(bytes, now.mono) {
             return false;
         }
         sync.number = sync.number.wrapping_add(1);
-        let mut part = sketch.part(set, sync.number, alone, 0..FIRST);
+        let mut part = sketch.part(set, sync.number, alone, 0..first(set));
+        part.sums = has_sums(set).then_some(*sketch.sums());
         sync.offers[set as usize] = Some(Offer { number: sync.number, sketch, more: 0 });
         if alone && set == Set::Sealed {
-            live.gifts = GIFTS;
+            live.gifts = (live.gifts + GIFTS).min(MAX_GIFTS);
         }
         if is_small(set, part.count) {
             part.content = Content::Names(self.snapshots.of(set, bag).sketched(set));
+            part.sums = None;
         }
         self.send(link, Frame::Sketch(part));
         true
@@ -123,7 +127,8 @@ impl State {
         let end = if allowed { end } else { first };
         let alone = live.gifts > 0;
         for at in (first..end.max(first + 1)).step_by(step) {
-            let part = sketch.part(set, run, alone, at..end.min(at + step));
+            let mut part = sketch.part(set, run, alone, at..end.min(at + step));
+            part.sums = (at == 0 && end > 0 && has_sums(set)).then_some(*sketch.sums());
             self.send(link, Frame::Sketch(part));
             self.look_at_size(link, set, Part::len(set, end.min(at + step) - at));
         }
@@ -139,16 +144,16 @@ impl State {
         cells: usize,
         bag: &dyn Bag,
     ) -> Option<Arc<Sketch>> {
-        let will_do = |sketch: &Arc<Sketch>| sketch.epoch() == epoch && sketch.cells().len() >= cells;
-        if let Some(sketch) = bag.sketch(set).filter(will_do) {
-            return Some(sketch);
+        let ready = bag.sketch(set)?;
+        if ready.epoch() == epoch && ready.cells().len() >= cells {
+            return Some(ready);
         }
         if self.work.is_empty(now.mono) {
             return None;
         }
         let names = self.snapshots.of(set, bag);
         self.work.charge(names.len() as u64, now.mono);
-        Some(Arc::new(Sketch::of(epoch, (cells * 2).min(MOST), names.sketched(set))))
+        Some(Arc::new(ready.anew(epoch, (cells * 2).min(MOST), names.sketched(set))))
     }
 
     /// The dialer reads what the listener's set looks like.
@@ -194,6 +199,13 @@ impl State {
 
     fn read(&mut self, now: Now, link: LinkId, part: &Part, cells: &[Cell], bag: &dyn Bag) {
         let set = part.set as usize;
+        let held = |name: Name| matches!(bag.standing(name.id()), Standing::Held { .. });
+        if let (Some(theirs), Some(own)) = (&part.sums, bag.sketch(part.set))
+            && let Some(found) = Found::small(theirs, part.count, &own, &held)
+        {
+            self.strike(link, false);
+            return self.exchange(now, link, part.set, part.alone, &found, bag);
+        }
         let Some(live) = self.links.get_mut(&link) else { return };
         let (before, most) = (live.sync.readings[set].take(), live.most_cells);
         let reading = match before {
@@ -205,7 +217,7 @@ impl State {
             }
         };
         let Some(mut reading) = reading else { return self.begin(link, part.set, bag) };
-        let (step, alone) = (reading.take(usize::from(part.first), cells, most), reading.alone);
+        let (step, alone) = (reading.take(usize::from(part.first), cells, most, &held), reading.alone);
         if let Some(live) = self.links.get_mut(&link)
             && matches!(step, Step::Wait | Step::More { .. })
         {
@@ -257,8 +269,10 @@ impl State {
             return;
         }
         let offered = found.have.iter().map(|name| name.id()).filter(|id| may_go(bag.standing(*id)));
-        let offered: Vec<ShortId> = offered.collect();
-        if alone && offered.len() <= GIFTS {
+        let mut offered: Vec<ShortId> = offered.collect();
+        let Some(live) = self.links.get_mut(&link) else { return };
+        offered.retain(|id| !live.is_given(*id, now.mono));
+        if alone && live.give(&offered, now.mono) {
             self.actions.extend(offered.iter().map(|id| Action::Serve(link, *id)));
         } else {
             self.announce(link, set, offered, found.all, bag);

@@ -41,6 +41,17 @@ pub(super) enum Urgency {
     Held,
 }
 
+/// What may still come of a question that is not waited for.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    /// When it was given up.
+    since: Time,
+    /// When it was asked: what comes of it tells how long answers take.
+    asked: Time,
+    /// It was announced again meanwhile.
+    again: bool,
+}
+
 /// What one link was and will be asked for.
 #[derive(Debug)]
 pub(super) struct LinkWants {
@@ -52,8 +63,8 @@ pub(super) struct LinkWants {
     asked: BTreeMap<ShortId, Time>,
     /// Asked of another link.
     put_by: VecDeque<ShortId>,
-    /// Given up, since when, and whether the link announced them again; they may still come.
-    late: BTreeMap<ShortId, (Time, bool)>,
+    /// Given up; they may still come.
+    late: BTreeMap<ShortId, Late>,
     declined: BTreeSet<ShortId>,
     window: usize,
     most: usize,
@@ -79,7 +90,7 @@ impl LinkWants {
 
     /// The link announced `id`, which is not known here.
     pub(super) fn announce(&mut self, id: ShortId, urgency: Urgency) {
-        if let Some((_, again)) = self.late.get_mut(&id) {
+        if let Some(Late { again, .. }) = self.late.get_mut(&id) {
             *again = true;
             return;
         }
@@ -144,7 +155,7 @@ impl LinkWants {
 
     /// Something came. How long it had been asked for; `None` where it had not.
     pub(super) fn arrived(&mut self, id: ShortId, now: Time) -> Option<Duration> {
-        let late = self.late.remove(&id).map(|(since, _)| since);
+        let late = self.late.remove(&id).map(|late| late.asked);
         let since = self.asked.remove(&id).or(late)?;
         self.progress = now;
         self.window = (self.window + 1).min(self.most);
@@ -153,11 +164,11 @@ impl LinkWants {
 
     /// Another link brought it: it is not needed any more, and taken if it comes. Whether it had been asked for.
     pub(super) fn cancel(&mut self, id: ShortId, now: Time) -> bool {
-        let asked = self.asked.remove(&id).is_some();
-        if asked && self.late.len() < MAX_LATE {
-            self.late.insert(id, (now, false));
+        let asked = self.asked.remove(&id);
+        if let Some(asked) = asked {
+            self.put_late(id, asked, now);
         }
-        asked
+        asked.is_some()
     }
 
     /// The copy that this link has is of no use: it is not asked of it again.
@@ -178,9 +189,8 @@ impl LinkWants {
             self.asked.iter().filter(|(_, since)| late(**since)).map(|(id, _)| *id).collect();
         self.ask_again(now);
         for id in &overdue {
-            self.asked.remove(id);
-            if self.late.len() < MAX_LATE {
-                self.late.insert(*id, (now, false));
+            if let Some(asked) = self.asked.remove(id) {
+                self.put_late(*id, asked, now);
             }
         }
         if !overdue.is_empty() {
@@ -189,16 +199,18 @@ impl LinkWants {
         overdue
     }
 
+    fn put_late(&mut self, id: ShortId, asked: Time, now: Time) {
+        if self.late.len() < MAX_LATE {
+            self.late.insert(id, Late { since: now, asked, again: false });
+        }
+    }
+
     /// What is late for too long does not come any more: it is asked for again where it was announced again.
     fn ask_again(&mut self, now: Time) {
         let over = |since: Time| now.since(since) >= LATE;
-        let again: Vec<ShortId> = self
-            .late
-            .iter()
-            .filter(|(_, (since, again))| *again && over(*since))
-            .map(|(id, _)| *id)
-            .collect();
-        self.late.retain(|_, (since, _)| !over(*since));
+        let again: Vec<ShortId> =
+            self.late.iter().filter(|(_, late)| late.again && over(late.since)).map(|(id, _)| *id).collect();
+        self.late.retain(|_, late| !over(late.since));
         for id in again {
             self.announce(id, Urgency::Held);
         }
@@ -325,7 +337,8 @@ mod tests {
             wants.ask(id(n), Time(0));
         }
         assert_eq!(wants.overdue(Time(15_000)), [id(1), id(2)]);
-        assert!(wants.arrived(id(1), Time(20_000)).is_some(), "it was under way");
+        let waited = Some(Duration::from_secs(20));
+        assert_eq!(wants.arrived(id(1), Time(20_000)), waited, "it was under way since it was asked for");
         wants.announce(id(2), Urgency::Held);
         assert_eq!(wants.next(), None, "it may still come");
         assert_eq!(wants.overdue(Time(30_000)), []);

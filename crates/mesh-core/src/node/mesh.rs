@@ -503,6 +503,11 @@ impl Mesh {
         self.carry.item(id.short()).filter(|item| item.id == id).map(|item| Time(item.came))
     }
 
+    /// The sealed envelopes of the bag, since when each is held, and of what age it was then.
+    pub fn sealed(&self) -> impl Iterator<Item = (EnvelopeId, Time, Duration)> {
+        self.carry.sealed()
+    }
+
     /// What the bag holds.
     #[must_use]
     pub fn load(&self) -> carry::Load {

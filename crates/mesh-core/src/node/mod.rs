@@ -13,6 +13,7 @@ mod ingest;
 pub mod mesh;
 
 pub use beacons::{MAX_OWN, MAX_SHOWN};
+pub use forecast::FORECAST_KEY;
 pub use ingest::MAX_RETRIES;
 pub use mesh::MeshConfig;
 
@@ -224,13 +225,15 @@ impl Node {
         let sessions = Sessions::restore(ratchet, rng.fork(), &*read)?.with_sealer(sealer);
         let mesh = Mesh::restore(config.mesh, rng.fork(), &*read)?;
         let beacons = Beacons::restore(&*read)?;
+        let mut forecast = Forecast::restore(life.mono, &*read)?;
+        forecast.resume(mesh.sealed());
         let reserved = read.load(Table::Meta, b"seq")?.and_then(|b| codec::decode(&b).ok());
         let reserved = reserved.unwrap_or_default();
         let outbox = Outbox::new(reserved);
         let lifetime = config.lifetime;
         let layers = Layers { clock, identity, sessions, chat, beacons, mesh, lifetime };
         let mut node = Self::of(layers, outbox, read, rng);
-        (node.reserved, node.keys_may_be_due) = (reserved, true);
+        (node.reserved, node.forecast, node.keys_may_be_due) = (reserved, forecast, true);
         node.share_secrets(life);
         node.reseal_lost(life);
         Ok(node)
@@ -346,6 +349,7 @@ impl Node {
         }
         if self.outbox.has_writes() || self.clock.next_save() <= now.mono {
             self.clock.save(now, &mut self.outbox);
+            self.forecast.save(now.mono, &mut self.outbox);
         }
     }
 
@@ -373,8 +377,11 @@ impl Node {
         let out = &mut self.outbox;
         let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
-        let is_held = |id| self.mesh.held_since(id).is_some();
-        self.forecast.seen(now.mono, envelope, Duration::ZERO, None, &is_held);
+        // How soon somebody has it who is here says nothing of others.
+        if !self.mesh.neighbours().contains(&job.to) {
+            let is_held = |id| self.mesh.held_since(id).is_some();
+            self.forecast.seen(now.mono, envelope, Duration::ZERO, None, &is_held);
+        }
         let expires = now.mono + lifetime.span();
         let place = sealed.place;
         self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0, place }, out);
@@ -536,8 +543,8 @@ impl Node {
         }))
     }
 
-    /// How long a text to `to` that is written now may take; `None` while this node knows too little: fewer
-    /// than 20 meetings, or next to no receipts.
+    /// How long a text to `to` that is written now may take; `None` while this node knows too little: before
+    /// 20 meetings, or where no receipt came by yet.
     #[must_use]
     pub fn forecast(&self, now: Now, to: Option<AccountId>) -> Option<ForecastView> {
         let life = self.clock.life(now);

@@ -8,6 +8,7 @@ pub mod codec;
 pub mod envelope;
 pub mod frame;
 pub mod message;
+pub mod powers;
 pub mod sketch;
 
 pub use envelope::{Envelope, Lifetime, SizeClass};

@@ -6,13 +6,15 @@
 //! however large the sets are. (Yang, Gilad, Alizadeh: Practical Rateless Set Reconciliation, SIGCOMM 2024.)
 //!
 //! ```text
-//! part: set 1 | flags 1 | run 1 | epoch u16 | names in the set u32 | first cell u16 | cells, or all names
+//! part: set 1 | flags 1 | run 1 | epoch u16 | names in the set u32 | first cell u16 | power sums, 0 or 96
+//!       | cells, or all names
 //! cell: names, combined by XOR, 8 or 16 | checks, combined by XOR u16 | how many names, modulo 256, 1
 //! ```
 //!
 //! A name has 8 bytes, but in the set of receipts 16: there it is the receipt itself.
 
 use super::frame::Set;
+use super::powers::Sums;
 use crate::id::{Ack, ShortId};
 use core::ops::Range;
 
@@ -25,6 +27,8 @@ const CHECK_LEN: usize = 3;
 const NAMES: u8 = 1;
 /// The sender has no other neighbour to ask.
 const ALONE: u8 = 2;
+/// Power sums stand before the rest.
+const SUMS: u8 = 4;
 
 /// What stands in a sketch: the name of an envelope or of a public thing, filled up with zeros, or a receipt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +47,7 @@ pub struct Cell {
 pub struct Sketch {
     epoch: u16,
     count: u32,
+    sums: Sums,
     cells: Vec<Cell>,
 }
 
@@ -62,6 +67,8 @@ pub struct Part {
     pub count: u32,
     /// Which cell the first one here is.
     pub first: u16,
+    /// Of the names of the whole set, under no salt; never of receipts, whose names are longer.
+    pub sums: Option<Sums>,
     /// Cells, or all names.
     pub content: Content,
 }
@@ -137,9 +144,20 @@ impl Sketch {
     /// The first `len` cells of `names`, none of which may repeat.
     #[must_use]
     pub fn of(epoch: u16, len: usize, names: impl IntoIterator<Item = Name>) -> Self {
-        let mut sketch = Self { epoch, count: 0, cells: vec![Cell::default(); len] };
+        let mut sketch = Self { epoch, count: 0, sums: Sums::default(), cells: vec![Cell::default(); len] };
         for name in names {
             sketch.add(name);
+        }
+        sketch
+    }
+
+    /// Other cells of the same `names`: under this salt, and so many.
+    #[must_use]
+    pub fn anew(&self, epoch: u16, len: usize, names: impl IntoIterator<Item = Name>) -> Self {
+        let (count, sums) = (self.count, self.sums);
+        let mut sketch = Self { epoch, count, sums, cells: vec![Cell::default(); len] };
+        for name in names {
+            toggle(&mut sketch.cells, &Salted::new(name, epoch), 1);
         }
         sketch
     }
@@ -162,16 +180,32 @@ impl Sketch {
         &self.cells
     }
 
+    /// The power sums of its names, which tell a small difference of two sets without fail and whatever their salts
+    /// are. What they are of receipts says nothing.
+    #[must_use]
+    pub fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
     /// A name came.
     pub fn add(&mut self, name: Name) {
         self.count = self.count.wrapping_add(1);
+        self.sum(name);
         toggle(&mut self.cells, &Salted::new(name, self.epoch), 1);
     }
 
     /// A name left.
     pub fn remove(&mut self, name: Name) {
         self.count = self.count.wrapping_sub(1);
+        self.sum(name);
         toggle(&mut self.cells, &Salted::new(name, self.epoch), u8::MAX);
+    }
+
+    fn sum(&mut self, name: Name) {
+        // Receipts have no sums, and work is spared.
+        if name.0[ShortId::LEN..] == [0; Ack::LEN - ShortId::LEN] {
+            self.sums.toggle(name.id().0);
+        }
     }
 
     /// `theirs`, the cells of another set from `first` on, without what stands in these; `None` where these end
@@ -182,12 +216,12 @@ impl Sketch {
         Some(theirs.iter().zip(ours).map(|(theirs, ours)| theirs.minus(ours)).collect())
     }
 
-    /// A part with these cells, as far as there are any.
+    /// A part with these cells, as far as there are any, and without sums.
     #[must_use]
     pub fn part(&self, set: Set, run: u8, alone: bool, cells: Range<usize>) -> Part {
         let first = u16::try_from(cells.start).unwrap_or(u16::MAX);
         let content = Content::Cells(self.cells.get(cells).unwrap_or_default().to_vec());
-        Part { set, run, alone, epoch: self.epoch, count: self.count, first, content }
+        Part { set, run, alone, epoch: self.epoch, count: self.count, first, sums: None, content }
     }
 }
 
@@ -249,7 +283,7 @@ pub fn peel(mut cells: Vec<Cell>, epoch: u16) -> (Vec<(Name, Side)>, bool) {
 }
 
 impl Part {
-    /// Bytes of the frame of a part of so many cells.
+    /// Bytes of the frame of a part of so many cells without sums.
     #[must_use]
     pub fn len(set: Set, cells: usize) -> usize {
         1 + PART_HEADER + cells * (Name::len(set) + CHECK_LEN)
@@ -264,10 +298,12 @@ impl Part {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let names = if matches!(self.content, Content::Names(_)) { NAMES } else { 0 };
         let alone = if self.alone { ALONE } else { 0 };
-        let mut bytes = vec![self.set as u8, names | alone, self.run];
+        let sums = if self.sums.is_some() { SUMS } else { 0 };
+        let mut bytes = vec![self.set as u8, names | alone | sums, self.run];
         bytes.extend_from_slice(&self.epoch.to_le_bytes());
         bytes.extend_from_slice(&self.count.to_le_bytes());
         bytes.extend_from_slice(&self.first.to_le_bytes());
+        bytes.extend(self.sums.iter().flat_map(Sums::to_bytes));
         let len = Name::len(self.set);
         match &self.content {
             Content::Names(names) => names.iter().for_each(|name| bytes.extend_from_slice(&name.0[..len])),
@@ -286,8 +322,12 @@ impl Part {
         let (&[set, flags, run], bytes) = bytes.split_first_chunk()?;
         let (&epoch, bytes) = bytes.split_first_chunk()?;
         let (&count, bytes) = bytes.split_first_chunk()?;
-        let (&first, rest) = bytes.split_first_chunk()?;
+        let (&first, bytes) = bytes.split_first_chunk()?;
         let set = Set::from_byte(set)?;
+        let (sums, rest) = match flags & SUMS {
+            0 => (None, bytes),
+            _ => bytes.split_first_chunk().map(|(sums, rest)| (Some(Sums::read(sums)), rest))?,
+        };
         let len = Name::len(set);
         let content = if flags & NAMES == 0 {
             let cells = rest.chunks_exact(len + CHECK_LEN);
@@ -307,6 +347,7 @@ impl Part {
             epoch: u16::from_le_bytes(epoch),
             count: u32::from_le_bytes(count),
             first: u16::from_le_bytes(first),
+            sums,
             content,
         })
     }
@@ -410,6 +451,9 @@ mod tests {
         assert_eq!(hex(&sketch.part(Set::Sealed, 7, false, 0..4)), format!("020007204e020000000000{cells}"));
         let receipt = Sketch::of(20_000, 2, [Ack([7; 16]).into()]).part(Set::Receipts, 7, true, 0..1);
         assert_eq!(hex(&receipt), "010207204e010000000000070707070707070707070707070707072abc01");
+        let with_sums = Part { sums: Some(*sketch.sums()), ..sketch.part(Set::Sealed, 7, false, 0..4) };
+        let sums = data_encoding::HEXLOWER.encode(&sketch.sums().to_bytes());
+        assert_eq!(hex(&with_sums), format!("020407204e020000000000{sums}{cells}"));
     }
 
     #[test]
@@ -424,6 +468,17 @@ mod tests {
             let off = (f64::from(stands[at]) - expected).abs();
             assert!(off < 5.0 * expected.sqrt(), "cell {at}: {} instead of {expected}", stands[at]);
         }
+    }
+
+    #[test]
+    fn a_sketch_anew_is_the_sketch_under_another_salt() {
+        assert_eq!(Sketch::of(1, 9, names(0..50)).anew(2, 70, names(0..50)), Sketch::of(2, 70, names(0..50)));
+    }
+
+    #[test]
+    fn receipts_have_no_sums() {
+        assert_eq!(*Sketch::of(1, 4, [Ack([7; 16]).into()]).sums(), Sums::default());
+        assert_ne!(*Sketch::of(1, 4, names(0..1)).sums(), Sums::default());
     }
 
     #[test]

@@ -275,8 +275,8 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
     deliveries
 }
 
-/// What the world lost on the way, and what trackers could tell.
-fn notes(stage: &Stage<'_>, deliveries: &[Delivery], notebook: &Notebook) -> BTreeMap<String, f64> {
+/// What the world lost on the way, as far as anything was.
+fn lost(stage: &Stage<'_>) -> BTreeMap<String, f64> {
     let losses = stage.world.counters().losses;
     let counts = [
         ("contacts never heard", losses.undiscovered),
@@ -288,12 +288,17 @@ fn notes(stage: &Stage<'_>, deliveries: &[Delivery], notebook: &Notebook) -> BTr
         ("links closed for faults", losses.faulty),
         ("frames cut", losses.cut),
         ("envelopes cut", losses.cut_payloads),
+        ("bytes of envelopes cut", losses.cut_payload_bytes),
         ("frames lost by faults", losses.faults),
         ("batteries dead", losses.batteries),
         ("processes crashed", losses.crashes),
     ];
-    let mut notes: BTreeMap<String, f64> =
-        counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n as f64)).collect();
+    counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n as f64)).collect()
+}
+
+/// What the world lost on the way, and what trackers could tell.
+fn notes(stage: &Stage<'_>, deliveries: &[Delivery], notebook: &Notebook) -> BTreeMap<String, f64> {
+    let mut notes = lost(stage);
     notes.extend(replay::reach(stage, deliveries));
     notes.extend(stage.world.counters().bytes_by_type());
     let broadcasts = stage.world.counters().broadcasts;

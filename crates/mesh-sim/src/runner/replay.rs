@@ -5,7 +5,7 @@ use super::carriers::Carriers;
 use super::measure::measure;
 use super::record::{Film, open};
 use super::stage::{self, Stage};
-use super::{Progress, RunError, TraceOptions, seal_name, violations};
+use super::{Progress, RunError, TraceOptions, lost, seal_name, violations};
 use crate::invariants::Checks;
 use crate::oracle::drafts;
 use crate::scenario::ProtocolName;
@@ -54,7 +54,8 @@ pub fn trace_run(
     outcome.seed = options.seed;
     outcome.violations = violations(checks.as_ref());
     outcome.losses = losses(&stage, &deliveries);
-    outcome.notes = stage.world.counters().bytes_by_type();
+    outcome.notes = lost(&stage);
+    outcome.notes.extend(stage.world.counters().bytes_by_type());
     outcome.notes.extend(stage.carried_notes(&oracle, Crossing::delayed(options.hop_delay_ms)));
     let (end_s, asked) = (stage.end as f64 / 1000.0, stage.forecasts.count());
     let judged = stage.forecasts.judge(&deliveries, end_s, options.ttl_s as f64);

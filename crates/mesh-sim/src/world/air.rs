@@ -227,6 +227,7 @@ impl World {
             let end = |number: Option<u32>| number.map_or(End::Raw, |number| End::Node(number as usize));
             self.counters.losses.cut += 1;
             self.counters.losses.cut_payloads += u64::from(payload);
+            self.counters.losses.cut_payload_bytes += if payload { bytes.len() as u64 } else { 0 };
             let from = Leaving { link: from, near: end(ends.0), far: end(ends.1), lane, payload };
             return self.lose(&from, &bytes, Loss::Cut);
         };

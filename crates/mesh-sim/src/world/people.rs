@@ -5,8 +5,10 @@ use super::{World, node_ix};
 use crate::draft::{Audience, Draft};
 use crate::pipe::Pipe;
 use core::time::Duration;
+use mesh_core::node::FORECAST_KEY;
+use mesh_core::store::Table;
 use mesh_core::view::ContactState;
-use mesh_core::{BeaconKind, Command, MessageId, Profile, Reply};
+use mesh_core::{BeaconKind, Command, MessageId, Profile, Reply, StoreOp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long two people stand together to get to know each other: a receipt waits up to a minute before it goes
@@ -174,6 +176,10 @@ impl World {
             let awake: Vec<NodeIx> = met.iter().copied().filter(|ix| self.is_running(*ix)).collect();
             for ix in &awake {
                 self.crash(*ix);
+                // How soon those had it who stood beside says nothing of the world to come.
+                if let Some(store) = self.nodes[ix.0].store() {
+                    store.apply([StoreOp::delete(Table::Meta, FORECAST_KEY)]);
+                }
             }
             self.now += ASLEEP_S * 1_000;
             for ix in &awake {

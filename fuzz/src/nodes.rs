@@ -193,8 +193,9 @@ impl Neighbours {
     /// Notes the names that the node mentioned.
     fn listen(&mut self, home: &mut Home) {
         for (_, frame) in std::mem::take(&mut home.sent) {
-            if let Ok(Frame::Have(ids) | Frame::Calls(ids) | Frame::Want { ids, .. } | Frame::Kept(ids)) =
-                Frame::from_bytes(&frame)
+            if let Ok(
+                Frame::Have(ids) | Frame::Calls { ids, .. } | Frame::Want { ids, .. } | Frame::Kept(ids),
+            ) = Frame::from_bytes(&frame)
             {
                 self.names.extend(ids);
             }
@@ -254,7 +255,7 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
 
 /// Something said to everybody in reach, among so many: a call that verifies, or anything.
 fn call(home: &mut Home, bytes: &mut Bytes<'_>) {
-    let (nodes, verifies) = (u16::from(bytes.u8()), bytes.u8() % 2 == 0);
+    let (nodes, verifies) = (u16::from(bytes.u8()), bytes.u8().is_multiple_of(2));
     home.input(Input::Around { medium: mesh_core::Medium::Ble, nodes });
     let said = if verifies { beacon(bytes).split_off(1) } else { bytes.0.to_vec() };
     home.input(Input::Overheard { medium: mesh_core::Medium::Ble, bytes: &said });
@@ -287,7 +288,7 @@ fn named(names: &[ShortId], bytes: &mut Bytes<'_>) -> Vec<u8> {
     let frame = match what % 4 {
         0 => Frame::Want { least, ids },
         1 => Frame::Have(ids),
-        2 => Frame::Calls(ids),
+        2 => Frame::Calls { hops: least, ids },
         _ => Frame::Kept(ids),
     };
     frame.to_bytes()

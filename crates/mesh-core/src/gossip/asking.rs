@@ -2,7 +2,7 @@
 
 use super::neighbour::{CHECK, LEAST_HOPS};
 use super::wants::Urgency;
-use super::{Action, Bag, Standing, State, offers};
+use super::{Action, Bag, PUSHED_LINKS, Standing, State, offers};
 use crate::id::{LinkId, ShortId};
 use crate::time::Now;
 use crate::wire::frame::{Frame, MAX_NAMES};
@@ -14,20 +14,39 @@ impl State {
     pub(super) fn on_have(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
         // More at once are what a comparison of sets found.
         let urgency = if ids.len() <= offers::AT_A_TIME { Urgency::Fresh } else { Urgency::Held };
-        self.on_names(now, link, ids, urgency, bag);
+        self.note_copies(now, link, &ids, bag);
+        self.want(now, link, ids.into_iter(), urgency, bag);
     }
 
-    pub(super) fn on_calls(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
-        self.on_names(now, link, ids, Urgency::Call, bag);
+    pub(super) fn on_calls(&mut self, now: Now, link: LinkId, hops: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
+        self.note_copies(now, link, &ids, bag);
+        self.want_calls(now, link, hops, ids.into_iter(), bag);
     }
 
-    fn on_names(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, urgency: Urgency, bag: &dyn Bag) {
+    /// Calls that the neighbour says have so many hops left when they come.
+    pub(super) fn want_calls(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        hops: u8,
+        ids: impl Iterator<Item = ShortId>,
+        bag: &dyn Bag,
+    ) {
+        let Some(live) = self.links.get_mut(&link) else { return };
+        for id in ids.filter(|id| bag.standing(*id) == Standing::Unknown) {
+            live.calls_in.announce(id, hops);
+        }
+        self.pump(now, link, bag);
+    }
+
+    /// The neighbour holds these; of what has few hops left here its copy may be the better one.
+    fn note_copies(&mut self, now: Now, link: LinkId, ids: &[ShortId], bag: &dyn Bag) {
         let mut few = Vec::new();
-        for id in &ids {
+        for id in ids {
             if let Standing::Held { own, few_hops, .. } = bag.standing(*id) {
-                self.actions.push_back(Action::Copy(link, *id));
                 if let Some(live) = self.links.get_mut(&link) {
                     live.offers.has(*id, now.mono);
+                    self.actions.push_back(Action::Copy(link, *id, live.copied(*id)));
                 }
                 if few_hops && !own {
                     few.push(*id);
@@ -35,7 +54,6 @@ impl State {
             }
         }
         self.ask_for_hops(link, few);
-        self.want(now, link, ids.into_iter(), urgency, bag);
     }
 
     pub(super) fn on_want(&mut self, now: Now, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
@@ -75,9 +93,13 @@ impl State {
     /// Asks for what the window has room for and nobody else was asked for.
     pub(super) fn pump(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
         let Some(live) = self.links.get_mut(&link) else { return };
-        if !live.wants.is_idle() {
+        if !live.wants.is_idle() || live.calls_in.wait() {
             live.check.get_or_insert(now.mono + CHECK);
         }
+        if live.calls_in.wait() {
+            self.ask_for_calls(now, link, bag);
+        }
+        let Some(live) = self.links.get_mut(&link) else { return };
         let paused = live.intake.as_mut().is_some_and(|intake| intake.is_empty(now.mono));
         if paused || !(live.wants.has_room() || live.wants.is_free()) {
             return;
@@ -105,6 +127,45 @@ impl State {
         }
     }
 
+    /// Asks for calls, within budgets of their own, whatever else is under way.
+    fn ask_for_calls(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
+        let bound = self.is_bound(link);
+        let Some(live) = self.links.get_mut(&link) else { return };
+        let mut ids = Vec::new();
+        for (id, hops) in live.calls_in.next(bound, now.mono) {
+            if bag.standing(id) != Standing::Unknown {
+                live.calls_in.forget(id, hops);
+                continue;
+            }
+            if !live.calls_in.may_ask(hops, bound, now.mono) {
+                continue;
+            }
+            // What another does not bring is soon asked for here.
+            let claimed = self.wanted.claim(id, link, now.mono)
+                || self.wanted.take_over(id, link, now.mono) == Some(true);
+            if !claimed {
+                continue;
+            }
+            if !live.may_ask_for_call(now.mono) {
+                self.wanted.release(id);
+                break;
+            }
+            if live.calls_in.ask(id, hops, bound, now.mono) {
+                live.wants.ask(id, now.mono);
+                ids.push(id);
+            }
+        }
+        for ids in ids.chunks(MAX_NAMES) {
+            self.actions.push_back(Action::First(link, Frame::Want { least: 0, ids: ids.to_vec() }));
+        }
+    }
+
+    /// Whether calls over a link have budgets by their distance: in crowds, those of strangers.
+    pub(super) fn is_bound(&self, link: LinkId) -> bool {
+        let stranger = self.links.get(&link).is_none_or(|live| live.contact.is_none());
+        stranger && self.links.len() > PUSHED_LINKS
+    }
+
     pub(super) fn pump_all(&mut self, now: Now, bag: &dyn Bag) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
@@ -126,8 +187,13 @@ impl State {
         let Some(live) = self.links.get_mut(&link) else { return };
         let overdue = live.wants.overdue(now.mono);
         live.give_up_push(now.mono);
-        let waits = live.pushed.is_some() || !live.wants.is_idle();
+        overdue.iter().for_each(|id| live.calls_in.gave_up(*id));
+        let waits = live.pushed.is_some()
+            || !live.wants.is_idle()
+            || live.calls_in.wait()
+            || live.sync.next_message.is_some();
         live.check = waits.then_some(now.mono + CHECK);
+        self.go_on_later(now, link);
         for id in &overdue {
             self.ask_elsewhere(*id, link);
         }
@@ -153,10 +219,19 @@ impl State {
             let kept = kept.chunks(MAX_NAMES).map(|ids| Frame::Kept(ids.to_vec()));
             let receipts = receipts.chunks(MAX_NAMES).map(|acks| Frame::Receipts(acks.to_vec()));
             let have = have.chunks(MAX_NAMES).map(|ids| Frame::Have(ids.to_vec()));
-            let calls = calls.chunks(MAX_NAMES).map(|ids| Frame::Calls(ids.to_vec()));
+            let calls = calls_frames(calls).into_iter();
             self.actions.extend(
                 calls.chain(receipts).chain(kept).chain(have).map(|frame| Action::Send(*link, frame)),
             );
         }
     }
+}
+
+/// Names calls, each with the hops that its copy has left when it comes.
+pub(super) fn calls_frames(mut calls: Vec<(ShortId, u8)>) -> Vec<Frame> {
+    calls.sort_unstable_by_key(|(id, hops)| (core::cmp::Reverse(*hops), *id));
+    let alike = calls.chunk_by(|a, b| a.1 == b.1).flat_map(|alike| alike.chunks(MAX_NAMES));
+    alike
+        .map(|calls| Frame::Calls { hops: calls[0].1, ids: calls.iter().map(|(id, _)| *id).collect() })
+        .collect()
 }

@@ -52,6 +52,12 @@ impl Bucket {
         self.debt = self.debt.saturating_add(missing).min(self.rate.burst.saturating_mul(1000));
     }
 
+    /// What is there.
+    pub(super) fn level(&mut self, now: Time) -> u64 {
+        self.fill(now);
+        self.level / 1000
+    }
+
     pub(super) fn is_empty(&mut self, now: Time) -> bool {
         self.fill(now);
         self.level == 0

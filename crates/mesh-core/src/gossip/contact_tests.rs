@@ -64,7 +64,7 @@ impl<'a> Ends<'a> {
     fn pass(&mut self, now: u64, action: Action, dialer: bool, meeting: &mut Meeting) {
         let ((state, bag), link) = if dialer { (&mut self.listener, 2) } else { (&mut self.dialer, 1) };
         match action {
-            Action::Send(_, frame) => {
+            Action::Send(_, frame) | Action::First(_, frame) => {
                 meeting.bytes += frame.to_bytes().len();
                 meeting.slow_way |= matches!(frame, Frame::Reconcile { .. });
                 state.frame(at(now), LinkId(link), frame, *bag);

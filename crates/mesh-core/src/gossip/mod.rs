@@ -10,6 +10,7 @@
 mod air;
 mod asking;
 mod bucket;
+mod calls;
 #[cfg(test)]
 mod contact_tests;
 mod neighbour;
@@ -34,8 +35,9 @@ use crate::wire::frame::{Frame, Root, Set};
 use crate::wire::sketch::Sketch;
 use air::Air;
 use bucket::Bucket;
+use calls::Arrived;
 use core::time::Duration;
-use neighbour::{Link, MAX_RAISES};
+use neighbour::{CHECK, Link, MAX_RAISES};
 use receipts::{Receipts, Say};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -161,8 +163,10 @@ pub fn epoch(now: Now) -> u16 {
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Transmit.
+    /// Transmit; on a slow link it may wait for credit.
     Send(LinkId, Frame),
+    /// Transmit at once, whatever waits.
+    First(LinkId, Frame),
     /// Hand a held thing on.
     Serve(LinkId, ShortId),
     /// Take these receipts in; each that is new goes to [`State::proved`].
@@ -171,8 +175,8 @@ pub enum Action {
     Broadcast(ShortId),
     /// The receipt takes part in reconciliation from now on.
     Settle(AckCommit),
-    /// The neighbour holds a copy.
-    Copy(LinkId, ShortId),
+    /// The neighbour holds a copy, and whether it says so for the first time, as far as that is remembered.
+    Copy(LinkId, ShortId, bool),
     /// The neighbour did something wrong, worth so much.
     Fault(LinkId, &'static str, u32),
 }
@@ -272,7 +276,7 @@ impl State {
                 self.on_reconcile(now, link, set, run, from_dialer, &message, bag);
             }
             Frame::Have(ids) => self.on_have(now, link, ids, bag),
-            Frame::Calls(ids) => self.on_calls(now, link, ids, bag),
+            Frame::Calls { hops, ids } => self.on_calls(now, link, hops, ids, bag),
             Frame::Want { least, ids } => self.on_want(now, link, least, ids, bag),
             Frame::Kept(ids) => {
                 self.on_kept(now, link, ids, bag);
@@ -344,32 +348,52 @@ impl State {
         self.flush(now);
     }
 
-    /// A public thing came. `false` where the link brings too many unasked: it is dropped, and asked for when the
-    /// sets are compared. One that was asked for counts with what a stranger is asked for: it is asked for less.
-    pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId) -> bool {
+    /// A public thing came, with so many hops left. `false` where the link brings too many: it is dropped, and asked
+    /// for later or when the sets are compared. One that was asked for counts with what a stranger is asked for: it is
+    /// asked for less.
+    pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId, hops: u8) -> bool {
+        let bound = self.is_bound(link);
         let Some(live) = self.links.get_mut(&link) else { return false };
-        if live.wants.arrived(id, now.mono).is_none() {
-            return live.public_in.take(1, now.mono);
+        let asked = live.wants.arrived(id, now.mono).is_some();
+        if !asked && !live.public_in.take(1, now.mono) {
+            return false;
         }
-        if let Some(intake) = &mut live.intake {
+        if asked && let Some(intake) = &mut live.intake {
             intake.owe(PUBLIC_COST, now.mono);
         }
-        true
+        if live.calls_in.arrived(id, hops, bound, now.mono) == Arrived::InTime {
+            return true;
+        }
+        live.check.get_or_insert(now.mono + CHECK);
+        self.ask_elsewhere(id, link);
+        false
     }
 
     /// A public thing is held now: where neighbours are few they get it unasked; in a crowd, where each would get
-    /// it from several, it is announced.
-    pub fn accepted_public(&mut self, now: Now, id: ShortId, from: Option<LinkId>, bag: &dyn Bag) {
+    /// it from several, it is announced, but over a `loaded` link: there an announcement and a request would each wait
+    /// in line once more.
+    pub fn accepted_public(
+        &mut self,
+        now: Now,
+        id: ShortId,
+        from: Option<LinkId>,
+        loaded: &dyn Fn(LinkId) -> bool,
+        bag: &dyn Bag,
+    ) {
         let holders = self.wanted.release(id);
         let crowded = self.links.len() > PUSHED_LINKS;
-        let goes_on = may_go(bag.standing(id));
+        let hops_there = match bag.standing(id) {
+            Standing::Held { hops, .. } => hops.checked_sub(1),
+            _ => None,
+        };
         for (link, live) in &mut self.links {
             let asked = live.wants.cancel(id, now.mono);
-            if !goes_on || Some(*link) == from || (holders.contains(link) && !asked) {
+            let Some(hops) = hops_there else { continue };
+            if Some(*link) == from || (holders.contains(link) && !asked) {
                 continue;
             }
-            if crowded {
-                live.calls.push(id);
+            if crowded && !loaded(*link) {
+                live.calls.push((id, hops));
             } else {
                 self.actions.push_back(Action::Serve(*link, id));
             }
@@ -503,13 +527,12 @@ impl State {
     }
 
     fn on_kept(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
-        if let Some(live) = self.links.get_mut(&link) {
-            live.sync.progress = true;
-            ids.iter().for_each(|id| live.offers.has(*id, now.mono));
-            live.pushed.take_if(|(id, _)| ids.contains(id));
-        }
+        let Some(live) = self.links.get_mut(&link) else { return };
+        live.sync.progress = true;
+        ids.iter().for_each(|id| live.offers.has(*id, now.mono));
+        live.pushed.take_if(|(id, _)| ids.contains(id));
         let held = ids.into_iter().filter(|id| matches!(bag.standing(*id), Standing::Held { .. }));
-        self.actions.extend(held.map(|id| Action::Copy(link, id)));
+        self.actions.extend(held.map(|id| Action::Copy(link, id, live.copied(id))));
     }
 
     fn on_receipts(&mut self, now: Now, link: LinkId, acks: Vec<Ack>) {

@@ -1,16 +1,17 @@
 //! What is remembered of one neighbour.
 
-use super::Config;
 use super::bucket::{Bucket, Rate};
+use super::calls::Calls;
 use super::offers::Offers;
 use super::sketch::{MOST, MOST_SLOW};
 use super::sync::Sync;
 use super::wants::LinkWants;
+use super::{Config, PUBLIC_COST};
 use crate::border::{Profile, Role};
 use crate::id::{AccountId, Ack, ShortId};
 use crate::time::Time;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pipe slower than this is slow, in bytes per second.
 const SLOW: u32 = 200_000;
@@ -21,6 +22,8 @@ const LARGE_MESSAGE: u64 = 60_000;
 pub(super) const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
 /// Names asked for in that way per link.
 pub(super) const MAX_RAISES: usize = 256;
+/// Copies at one neighbour that count in the order of handing on: once each, and no more than these.
+const MAX_COPIES: usize = 4_096;
 /// How often unanswered questions are looked at.
 pub(super) const CHECK: Duration = Duration::from_secs(1);
 /// What was sent unasked and not kept is announced like everything else after this long.
@@ -41,6 +44,8 @@ pub(super) struct Link {
     pub(super) sync: Sync,
     pub(super) wants: LinkWants,
     pub(super) offers: Offers,
+    /// Held things of which it said that it holds a copy.
+    copies: BTreeSet<ShortId>,
     /// Copies with more hops that were asked for, and whether they may still come.
     pub(super) raises: BTreeMap<ShortId, bool>,
     /// What was sent unasked, since when, until the neighbour keeps it.
@@ -48,7 +53,12 @@ pub(super) struct Link {
     pub(super) intake: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
     pub(super) public_in: Bucket,
-    pub(super) calls: Vec<ShortId>,
+    /// What a stranger is asked for of public things.
+    pub(super) call_asks: Option<Bucket>,
+    /// What public things it may bring in a crowd.
+    pub(super) calls_in: Calls,
+    /// Calls to be named, with the hops that they have left there.
+    pub(super) calls: Vec<(ShortId, u8)>,
     pub(super) have: Vec<ShortId>,
     pub(super) kept: Vec<ShortId>,
     pub(super) receipts: Vec<Ack>,
@@ -81,11 +91,14 @@ impl Link {
             sync: Sync::new(now, begins, config.answers, config.sync_every),
             wants: LinkWants::new(window, now),
             offers: Offers::default(),
+            copies: BTreeSet::new(),
             raises: BTreeMap::new(),
             pushed: None,
             intake: None,
             receipts_in: None,
             public_in: Bucket::new(config.public, now),
+            call_asks: None,
+            calls_in: Calls::new(now),
             calls: Vec::new(),
             have: Vec::new(),
             kept: Vec::new(),
@@ -103,7 +116,14 @@ impl Link {
         let intake = if self.slow { config.slow_intake } else { config.fast_intake };
         self.contact = contact;
         self.intake = contact.is_none().then(|| Bucket::new(intake, now));
+        let calls = Rate { burst: intake.burst / PUBLIC_COST, per_second: intake.per_second / PUBLIC_COST };
+        self.call_asks = contact.is_none().then(|| Bucket::new(calls, now));
         self.receipts_in = contact.is_none().then(|| Bucket::new(config.receipts, now));
+    }
+
+    /// Whether one more call may be asked for.
+    pub(super) fn may_ask_for_call(&mut self, now: Time) -> bool {
+        self.call_asks.as_mut().is_none_or(|asks| asks.take(1, now))
     }
 
     /// Whether a copy of `id` with more hops is to be asked for: once, and of so many names at most.
@@ -112,6 +132,11 @@ impl Link {
             self.raises.insert(id, true);
             true
         }
+    }
+
+    /// The neighbour says that it holds a copy: whether for the first time, and within the most that are counted.
+    pub(super) fn copied(&mut self, id: ShortId) -> bool {
+        self.copies.len() < MAX_COPIES && self.copies.insert(id)
     }
 
     /// Something came: whether it is the first answer to that.

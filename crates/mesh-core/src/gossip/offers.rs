@@ -22,6 +22,8 @@ pub(super) const AT_A_TIME: usize = 64;
 const LOW: usize = 16;
 /// Not more often than this.
 const EVERY: Duration = Duration::from_millis(250);
+/// ... and not before this where nothing of the last was wanted yet: the answer may stand in line.
+const UNANSWERED: Duration = Duration::from_secs(2);
 /// After so many that the neighbour wanted nothing of, what is not known to be lacking is named no more.
 const MAX_IDLE: u8 = 4;
 /// Names that are not known to be lacking, in all.
@@ -38,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Offers {
     /// Long messages of comparisons.
     long: u8,
-    /// The comparison begins to tell what the neighbour lacks.
+    /// A comparison told everything that the neighbour lacks. A part of it is in no order of worth, and what is worth
+    /// most may not be in it.
     known: bool,
     lacked: BTreeSet<ShortId>,
     named: BTreeSet<ShortId>,
@@ -58,12 +61,17 @@ impl Offers {
         self.long = self.long.saturating_add(1);
     }
 
-    /// The neighbour lacks these.
-    pub(super) fn lacks(&mut self, names: impl IntoIterator<Item = ShortId>) {
+    /// The neighbour lacks these, and where `all` nothing else.
+    pub(super) fn lacks(&mut self, names: impl IntoIterator<Item = ShortId>, all: bool) {
         let room = MAX_LACKED.saturating_sub(self.lacked.len());
         self.lacked.extend(names.into_iter().take(room));
-        // The first answers tell of no difference yet: until one does, guesses are better than nothing.
-        self.known |= !self.lacked.is_empty();
+        self.known |= all;
+    }
+
+    /// Whether names are guessed, and of use.
+    pub(super) fn guesses(&self) -> bool {
+        let is_large = self.long >= MANY_LONG;
+        is_large && !self.known && self.idle < MAX_IDLE && self.named.len() < MAX_NAMED
     }
 
     /// The neighbour has it, from here or from elsewhere.
@@ -89,15 +97,14 @@ impl Offers {
 
     /// When more shall be named: at once the first time.
     fn next_at(&self) -> Option<Time> {
-        let paced = self.last.map_or(Time(0), |last| last + EVERY);
+        let answered = self.useful || !self.guesses();
+        let paced = self.last.map_or(Time(0), |last| last + if answered { EVERY } else { UNANSWERED });
         let busy = self.waiting.len() > LOW;
         self.has_more().then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced })
     }
 
     fn has_more(&self) -> bool {
-        let is_large = self.long >= MANY_LONG;
-        let by_guess = is_large && !self.known && self.idle < MAX_IDLE && self.named.len() < MAX_NAMED;
-        by_guess || !self.lacked.is_empty()
+        self.guesses() || !self.lacked.is_empty()
     }
 
     /// What is to be named now.
@@ -105,10 +112,10 @@ impl Offers {
         if self.waiting.len() > LOW {
             self.waiting.clear();
         }
-        let (known, lacked, named) = (self.known, &self.lacked, &self.named);
-        let skip = |id: ShortId| if known { !lacked.contains(&id) } else { named.contains(&id) };
+        let (guesses, lacked, named) = (self.guesses(), &self.lacked, &self.named);
+        let skip = |id: ShortId| if guesses { named.contains(&id) } else { !lacked.contains(&id) };
         let mut names = bag.foremost(AT_A_TIME, &skip);
-        if known {
+        if !guesses {
             names.iter().for_each(|id| _ = self.lacked.remove(id));
             while names.len() < AT_A_TIME
                 && let Some(id) = self.lacked.pop_first()
@@ -117,6 +124,7 @@ impl Offers {
             }
         } else {
             self.named.extend(&names);
+            names.iter().for_each(|id| _ = self.lacked.remove(id));
         }
         self.idle = if self.useful { 0 } else { self.idle.saturating_add(1) };
         if names.is_empty() {
@@ -193,7 +201,7 @@ mod tests {
         offers.wanted(&first, Time(10));
         assert_eq!(offers.next(), Some(Time(15_010)));
         assert!(!offers.take(Time(15_010), &bag).is_empty());
-        assert_eq!(offers.next(), Some(Time(15_260)), "nothing of the old is waited for");
+        assert_eq!(offers.next(), Some(Time(17_010)), "nothing of the old is waited for");
     }
 
     #[test]
@@ -209,14 +217,14 @@ mod tests {
         let (bag, mut offers) = (Names::of(0..1_000), large());
         let guessed = offers.take(Time(0), &bag);
         assert!(guessed.is_sorted());
-        offers.lacks(bag.foremost(100, &|_| false));
+        offers.lacks(bag.foremost(100, &|_| false), true);
         assert!(offers.take(Time(1_000), &bag).is_sorted());
     }
 
     #[test]
-    fn an_answer_without_differences_ends_no_guesses() {
+    fn a_part_of_the_differences_ends_no_guesses() {
         let (bag, mut offers) = (Names::of(0..1_000), large());
-        offers.lacks([]);
+        offers.lacks([ShortId([9; 8])], false);
         assert_eq!(offers.take(Time(0), &bag).len(), AT_A_TIME);
     }
 
@@ -237,7 +245,7 @@ mod tests {
     fn what_the_comparison_found_is_named_at_the_same_pace_until_nothing_is_left() {
         let (bag, mut offers) = (Names::of(0..1_000), large());
         let lacked = bag.foremost(100, &|_| false);
-        offers.lacks(lacked.clone());
+        offers.lacks(lacked.clone(), true);
         offers.has(lacked[0], Time(0));
         let mut named = Vec::new();
         for n in 0..5 {
@@ -255,7 +263,7 @@ mod tests {
     #[test]
     fn what_is_lacked_is_remembered_up_to_the_most() {
         let mut offers = Offers::default();
-        offers.lacks((0..2 * MAX_LACKED as u64).map(|n| ShortId(n.to_le_bytes())));
+        offers.lacks((0..2 * MAX_LACKED as u64).map(|n| ShortId(n.to_le_bytes())), true);
         assert_eq!(offers.lacked.len(), MAX_LACKED);
     }
 }

@@ -1,9 +1,11 @@
 //! The course of a reconciliation with one neighbour (PROTOCOL.md section 9).
 
+use super::asking::calls_frames;
+use super::neighbour::CHECK;
 use super::sketch::{FIRST, Found, GIFTS, MAX_MORE, MOST, Offer, Reading, STRIKES, Step, is_small};
 use super::sync::{Difference, Run, sketched};
 use super::wants::Urgency;
-use super::{Action, Bag, State, may_go, root};
+use super::{Action, Bag, Standing, State, may_go, root};
 use crate::border::Role;
 use crate::id::{Ack, LinkId, ShortId};
 use crate::time::Now;
@@ -15,6 +17,8 @@ use std::sync::Arc;
 
 /// The longest pause between two runs that were of no use.
 const MAX_WAIT: Duration = Duration::from_secs(900);
+/// Between two messages of a run, while names are guessed with success.
+const BESIDE_GUESSES: Duration = Duration::from_secs(4);
 
 impl State {
     /// The dialer's question, or the listener's word that the sets differ and it has said enough for now.
@@ -185,7 +189,7 @@ impl State {
         let ours: BTreeSet<Name> = ours.into_iter().collect();
         let have = ours.difference(&theirs).copied().collect();
         let need = theirs.difference(&ours).copied().collect();
-        self.exchange(now, link, part.set, part.alone, &Found { have, need }, bag);
+        self.exchange(now, link, part.set, part.alone, &Found { have, need, all: true }, bag);
     }
 
     fn read(&mut self, now: Now, link: LinkId, part: &Part, cells: &[Cell], bag: &dyn Bag) {
@@ -257,21 +261,33 @@ impl State {
         if alone && offered.len() <= GIFTS {
             self.actions.extend(offered.iter().map(|id| Action::Serve(link, *id)));
         } else {
-            self.announce(link, set, offered);
+            self.announce(link, set, offered, found.all, bag);
         }
-        let urgency = if set == Set::Public { Urgency::Call } else { Urgency::Held };
-        self.want(now, link, found.need.iter().map(|name| name.id()), urgency, bag);
+        let need = found.need.iter().map(|name| name.id());
+        if set == Set::Public {
+            // How far they came is not told.
+            self.want_calls(now, link, 0, need, bag);
+        } else {
+            self.want(now, link, need, Urgency::Held, bag);
+        }
         self.offer(now, link, bag);
     }
 
     /// Names what the other end lacks; over a slow link the most important first, and some at a time.
-    fn announce(&mut self, link: LinkId, set: Set, offered: Vec<ShortId>) {
-        match self.links.get_mut(&link).filter(|live| live.slow && set == Set::Sealed) {
-            Some(live) => live.offers.lacks(offered),
+    fn announce(&mut self, link: LinkId, set: Set, offered: Vec<ShortId>, all: bool, bag: &dyn Bag) {
+        if set == Set::Public {
+            let there = |id: ShortId| match bag.standing(id) {
+                Standing::Held { hops, .. } => Some((id, hops.checked_sub(1)?)),
+                _ => None,
+            };
+            let calls = calls_frames(offered.into_iter().filter_map(there).collect());
+            return self.actions.extend(calls.into_iter().map(|frame| Action::Send(link, frame)));
+        }
+        match self.links.get_mut(&link).filter(|live| live.slow) {
+            Some(live) => live.offers.lacks(offered, all),
             None => {
-                let named = if set == Set::Public { Frame::Calls } else { Frame::Have };
                 for ids in offered.chunks(MAX_NAMES) {
-                    self.send(link, named(ids.to_vec()));
+                    self.send(link, Frame::Have(ids.to_vec()));
                 }
             }
         }
@@ -290,6 +306,7 @@ impl State {
         let names = self.snapshots.of(set, bag);
         let Some(live) = self.links.get_mut(&link) else { return };
         live.sync.number = live.sync.number.wrapping_add(1);
+        live.sync.next_message.take_if(|_| set == Set::Sealed);
         let run = Run::new(live.sync.number, names, live.message_limit);
         let Ok(message) = run.begin() else { return };
         let frame = Frame::Reconcile { set, run: run.number, from_dialer: true, message };
@@ -360,15 +377,37 @@ impl State {
             runs[set as usize] = None;
             return self.fault(link, "a reconciliation that makes no sense", 3);
         };
+        let named = |names: Vec<[u8; 32]>| names.iter().map(|name| sketched(set, name)).collect();
+        let found = Found { have: named(have), need: named(need), all: next.is_none() };
         match next {
-            Some(message) => {
-                self.send(link, Frame::Reconcile { set, run: number, from_dialer: true, message })
-            }
+            Some(message) => self.go_on(now, link, set, number, message),
             None => runs[set as usize] = None,
         }
-        let named = |names: Vec<[u8; 32]>| names.iter().map(|name| sketched(set, name)).collect();
-        let found = Found { have: named(have), need: named(need) };
         self.exchange(now, link, set, false, &found, bag);
+    }
+}
+
+impl State {
+    /// The next message of a run: at once, but later where names are guessed with success meanwhile. A run over some
+    /// ten thousand differences would take the air from what they are.
+    fn go_on(&mut self, now: Now, link: LinkId, set: Set, run: u8, message: Vec<u8>) {
+        let frame = Frame::Reconcile { set, run, from_dialer: true, message };
+        let Some(live) = self.links.get_mut(&link) else { return };
+        if set != Set::Sealed || !live.offers.guesses() {
+            return self.send(link, frame);
+        }
+        live.sync.next_message = Some((now.mono + BESIDE_GUESSES, frame));
+        live.check.get_or_insert(now.mono + CHECK);
+    }
+
+    /// Sends what waited for guesses, when its time has come or there are none any more.
+    pub(super) fn go_on_later(&mut self, now: Now, link: LinkId) {
+        let Some(live) = self.links.get_mut(&link) else { return };
+        let guesses = live.offers.guesses();
+        let due = live.sync.next_message.take_if(|(at, _)| *at <= now.mono || !guesses);
+        if let Some((_, frame)) = due {
+            self.send(link, frame);
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Found {
     pub(super) have: Vec<Name>,
     /// Held there alone, sorted.
     pub(super) need: Vec<Name>,
+    /// Whether there is nothing else.
+    pub(super) all: bool,
 }
 
 /// What is to be done next.
@@ -114,7 +116,7 @@ impl Reading {
             names.dedup();
             names
         };
-        (Found { have: of(Side::Here), need: of(Side::There) }, all)
+        (Found { have: of(Side::Here), need: of(Side::There), all }, all)
     }
 
     /// About how many differences there are: each stands in cell `i` with a known probability and counts there as one

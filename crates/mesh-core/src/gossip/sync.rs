@@ -6,7 +6,7 @@ use super::bucket::{Bucket, Rate};
 use super::sketch::{Offer, Reading};
 use crate::id::{Ack, EnvelopeId};
 use crate::time::Time;
-use crate::wire::frame::Set;
+use crate::wire::frame::{Frame, Set};
 use crate::wire::sketch::Name;
 use negentropy::{Bound, Error, Id, Item, Negentropy, NegentropyStorageBase};
 use std::sync::Arc;
@@ -169,6 +169,8 @@ fn sorted(ids: &[Id]) -> Vec<[u8; 32]> {
 #[derive(Debug)]
 pub(super) struct Sync {
     pub(super) runs: [Option<Run>; 3],
+    /// The dialer's next message of a run, which goes not before its time.
+    pub(super) next_message: Option<(Time, Frame)>,
     /// The listener's sketches that may go on.
     pub(super) offers: [Option<Offer>; 3],
     /// The dialer's view of the other end's.
@@ -197,6 +199,7 @@ impl Sync {
     pub(super) fn new(now: Time, begins: Rate, answers: Rate, wait: core::time::Duration) -> Self {
         Self {
             runs: [None, None, None],
+            next_message: None,
             offers: [None, None, None],
             readings: [None, None, None],
             expected: [false; 3],

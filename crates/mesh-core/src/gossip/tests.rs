@@ -111,7 +111,7 @@ pub(super) fn drain(state: &mut State) -> Vec<Action> {
 
 pub(super) fn sent(state: &mut State) -> Vec<(u64, Frame)> {
     let send = |action| match action {
-        Action::Send(LinkId(link), frame) => Some((link, frame)),
+        Action::Send(LinkId(link), frame) | Action::First(LinkId(link), frame) => Some((link, frame)),
         _ => None,
     };
     drain(state).into_iter().filter_map(send).collect()
@@ -349,9 +349,10 @@ fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_cro
     for (no_hops, hear) in [(true, 0), (false, 4)] {
         let bag = Names { no_hops, ..Names::of([1]) };
         let mut state = state(5, &bag);
-        state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &bag);
-        let announced = core::iter::from_fn(|| state.poll())
-            .filter(|action| matches!(action, Action::Send(_, Frame::Calls(ids)) if *ids == [short_name(1)]));
+        state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &|_| false, &bag);
+        let announced = core::iter::from_fn(|| state.poll()).filter(
+            |action| matches!(action, Action::Send(_, Frame::Calls { ids, .. }) if *ids == [short_name(1)]),
+        );
         assert_eq!(announced.count(), hear);
     }
 }
@@ -359,12 +360,12 @@ fn a_public_thing_without_hops_is_announced_to_nobody_and_one_with_hops_to_a_cro
 #[test]
 fn a_stranger_is_asked_for_no_more_public_things_than_its_budget_has() {
     let bag = Names::default();
-    let mut state = state(4, &bag);
+    let mut state = state(3, &bag);
     let mut taken = 0;
     for step in 0..100 {
         let now = at(step * SECOND / 10);
         let names = (step * 300..(step + 1) * 300).map(short_name).collect();
-        state.frame(now, LinkId(1), Frame::Have(names), &bag);
+        state.frame(now, LinkId(1), Frame::Calls { hops: 30, ids: names }, &bag);
         let mut asked: VecDeque<ShortId> = VecDeque::new();
         loop {
             for (_, frame) in sent(&mut state) {
@@ -373,11 +374,78 @@ fn a_stranger_is_asked_for_no_more_public_things_than_its_budget_has() {
                 }
             }
             let Some(id) = asked.pop_front() else { break };
-            assert!(state.arrived_public(now, LinkId(1), id));
-            state.accepted_public(now, id, Some(LinkId(1)), &bag);
+            if state.arrived_public(now, LinkId(1), id, 30) {
+                state.accepted_public(now, id, Some(LinkId(1)), &|_| false, &bag);
+            }
             taken += 1;
         }
     }
     // 4 MiB at once and 1 MiB per second, 4 KiB each, and what was under way when the budget ended.
     assert!((3_000..1_024 + 10 * 256 + 512).contains(&taken), "{taken}");
+}
+
+#[test]
+fn in_a_crowd_a_call_goes_unasked_over_links_on_which_something_waits() {
+    let bag = Names::of([1]);
+    let mut state = state(5, &bag);
+    state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &|link| link == LinkId(3), &bag);
+    let actions = drain(&mut state);
+    assert!(actions.contains(&Action::Serve(LinkId(3), short_name(1))));
+    let named = |action: &&Action| matches!(action, Action::Send(_, Frame::Calls { ids, .. }) if *ids == [short_name(1)]);
+    assert_eq!(actions.iter().filter(named).count(), 3);
+}
+
+#[test]
+fn in_a_crowd_calls_beyond_the_budget_of_their_distance_are_asked_for_later() {
+    let bag = Names::default();
+    let mut state = state(5, &bag);
+    let calls: Vec<ShortId> = (0..3).map(short_name).collect();
+    state.frame(at(0), LinkId(1), Frame::Calls { hops: 62, ids: calls.clone() }, &bag);
+    let want = |ids: &[ShortId]| (1, Frame::Want { least: 0, ids: ids.to_vec() });
+    assert_eq!(sent(&mut state), [want(&calls[..2])]);
+    state.tick(at(SECOND), &bag);
+    assert_eq!(sent(&mut state), []);
+    state.tick(at(130 * SECOND), &bag);
+    assert!(sent(&mut state).contains(&want(&calls[2..])), "its budget came back");
+}
+
+#[test]
+fn a_call_that_one_does_not_bring_is_soon_asked_of_another() {
+    let bag = Names::default();
+    let mut state = state(5, &bag);
+    for link in [1, 2] {
+        state.frame(at(0), LinkId(link), Frame::Calls { hops: 62, ids: vec![short_name(1)] }, &bag);
+    }
+    let want = |link| (link, Frame::Want { least: 0, ids: vec![short_name(1)] });
+    assert_eq!(sent(&mut state), [want(1)]);
+    (1..6).for_each(|second| state.tick(at(second * SECOND), &bag));
+    assert_eq!(sent(&mut state), [want(2)]);
+}
+
+#[test]
+fn a_call_is_asked_for_whatever_else_was_asked_for_before() {
+    let bag = Names::default();
+    let mut state = state(2, &bag);
+    for n in 0..100 {
+        let names = (1_000 + n * 64..1_064 + n * 64).map(short_name).collect();
+        state.frame(at(0), LinkId(1), Frame::Have(names), &bag);
+    }
+    drain(&mut state);
+    state.frame(at(0), LinkId(1), Frame::Calls { hops: 62, ids: vec![short_name(1)] }, &bag);
+    let want = Frame::Want { least: 0, ids: vec![short_name(1)] };
+    assert_eq!(drain(&mut state), [Action::First(LinkId(1), want)]);
+}
+
+#[test]
+fn a_neighbour_that_repeats_itself_counts_as_one_copy() {
+    let bag = Names::of(0..10);
+    let mut state = state(2, &bag);
+    let mut counted = 0;
+    for _ in 0..255 {
+        state.frame(at(0), LinkId(1), Frame::Have(vec![short_name(1)]), &bag);
+        state.frame(at(0), LinkId(1), Frame::Kept(vec![short_name(1)]), &bag);
+        let new = |action: &Action| matches!(action, Action::Copy(_, _, true));
+        counted += drain(&mut state).iter().filter(|action| new(action)).count();
+    }
+    assert_eq!(counted, 1);
 }

@@ -32,14 +32,9 @@ const MAX_TAKEN: usize = 8;
 /// Before anything came a wait is thought to be this long.
 const USUAL: Duration = Duration::from_secs(2);
 
-/// Names asked for beyond any window because they are of public things.
-const MAX_CALLS: usize = 64;
-
 /// How soon a name is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// A public thing: before all else, and beyond the window.
-    Call,
     /// New there: before what has long been there, and beyond the window of that.
     Fresh,
     /// Held there.
@@ -49,8 +44,6 @@ pub(super) enum Urgency {
 /// What one link was and will be asked for.
 #[derive(Debug)]
 pub(super) struct LinkWants {
-    /// Public things.
-    calls: VecDeque<ShortId>,
     /// Announced one by one as they came there: asked for before the backlog, and beyond the window.
     fresh: VecDeque<ShortId>,
     /// What the comparison of sets found.
@@ -71,7 +64,6 @@ impl LinkWants {
     /// At most `most` names of the backlog are asked for at a time, and as many fresh ones.
     pub(super) fn new(most: usize, now: Time) -> Self {
         Self {
-            calls: VecDeque::new(),
             fresh: VecDeque::new(),
             backlog: VecDeque::new(),
             queued: BTreeSet::new(),
@@ -97,7 +89,6 @@ impl LinkWants {
             return;
         }
         match urgency {
-            Urgency::Call => self.calls.push_back(id),
             Urgency::Fresh => self.fresh.push_back(id),
             Urgency::Held => self.backlog.push_back(id),
         }
@@ -110,19 +101,14 @@ impl LinkWants {
 
     /// Whether the window has room for a batch.
     pub(super) fn has_room(&self) -> bool {
-        let call = !self.calls.is_empty() && self.asked.len() < 2 * self.window + MAX_CALLS;
         let fresh = !self.fresh.is_empty() && self.asked.len() < 2 * self.window;
-        call || fresh || (!self.backlog.is_empty() && self.asked.len() <= self.window / 2)
+        fresh || (!self.backlog.is_empty() && self.asked.len() <= self.window / 2)
     }
 
     /// The next name to ask for, as long as the window has room.
     pub(super) fn next(&mut self) -> Option<ShortId> {
         let asked = self.asked.len();
-        let lines = [
-            (&mut self.calls, 2 * self.window + MAX_CALLS),
-            (&mut self.fresh, 2 * self.window),
-            (&mut self.backlog, self.window),
-        ];
+        let lines = [(&mut self.fresh, 2 * self.window), (&mut self.backlog, self.window)];
         let id =
             lines.into_iter().filter(|(_, most)| asked < *most).find_map(|(line, _)| line.pop_front())?;
         self.queued.remove(&id);
@@ -269,7 +255,7 @@ impl Wanted {
 
     /// `link` has time and asks too, where another was asked for long enough: `Some(true)`. `Some(false)` where
     /// it is too early, `None` where nobody is asked for it any more.
-    fn take_over(&mut self, id: ShortId, link: LinkId, now: Time) -> Option<bool> {
+    pub(super) fn take_over(&mut self, id: ShortId, link: LinkId, now: Time) -> Option<bool> {
         let patience = TAKE_OVER.max(2 * self.shortest.unwrap_or(USUAL));
         let claim = self.names.get_mut(&id).filter(|claim| claim.asked != link)?;
         if now.since(claim.since) < patience {
@@ -395,27 +381,6 @@ mod tests {
         assert!(!wants.cancel(id(1), Time(6)));
         assert!(wants.arrived(id(1), Time(7)).is_some());
         assert!(wants.arrived(id(1), Time(8)).is_none());
-    }
-
-    #[test]
-    fn a_call_passes_thousands_of_fresh_names_and_a_full_window_but_not_without_bound() {
-        let mut wants = LinkWants::new(8, Time(0));
-        (0..5_000).for_each(|n| wants.announce(id(n), Urgency::Fresh));
-        let mut asked = 0;
-        while let Some(id) = wants.next() {
-            wants.ask(id, Time(0));
-            asked += 1;
-        }
-        assert_eq!(asked, 16);
-        (10_000..11_000).for_each(|n| wants.announce(id(n), Urgency::Call));
-        assert!(wants.has_room());
-        let calls = core::iter::from_fn(|| {
-            let id = wants.next()?;
-            wants.ask(id, Time(0));
-            Some(id)
-        });
-        assert_eq!(calls.collect::<Vec<_>>(), (10_000..10_000 + MAX_CALLS).map(id).collect::<Vec<_>>());
-        assert!(!wants.has_room());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! in a bounded queue of names per link until the pipe grants credit, so that an urgent frame never stands
 //! behind more than the pipe holds. What a neighbour does wrong lowers its score, and never more than that.
 
+mod paced;
 mod places;
 mod queue;
 mod recognition;
@@ -23,6 +24,7 @@ use crate::view::PeerView;
 use crate::wire::frame::{Frame, FrameError, Hello, Root, Token};
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use paced::Paced;
 use queue::Queue;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -124,7 +126,11 @@ struct Link {
     their: Option<Their>,
     contact: Option<AccountId>,
     queue: Queue,
+    /// What waits for credit before envelopes, where the link is slow.
+    paced: Paced,
     credit: i64,
+    /// The most credit that there ever was: with so much nothing is on its way.
+    window: i64,
     heard: Time,
     owed: Option<Time>,
     asked: Option<Time>,
@@ -203,6 +209,7 @@ impl State {
     pub fn credit(&mut self, link: LinkId, credit: u32) {
         if let Some(link) = self.links.get_mut(&link) {
             link.credit = link.credit.saturating_add(i64::from(credit));
+            link.window = link.window.max(link.credit);
         }
     }
 
@@ -263,6 +270,31 @@ impl State {
         }
     }
 
+    /// Transmits a frame, at once where that is urgent or the link is fast; on a slow link names, receipts and
+    /// comparisons of sets wait for credit.
+    pub fn say(&mut self, now: Now, link: LinkId, frame: Frame, out: &mut Outbox) {
+        let Some(live) = self.links.get_mut(&link).filter(|live| live.their.is_some()) else { return };
+        if !live.is_slow() || !Paced::takes(&frame) {
+            return live.transmit(now.mono, link, &frame, out);
+        }
+        live.owed.get_or_insert(now.mono);
+        if !live.paced.push(frame) {
+            self.counters.dropped += 1;
+        }
+    }
+
+    /// Whether a link carries less than 200 kB/s.
+    #[must_use]
+    pub fn is_slow(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(Link::is_slow)
+    }
+
+    /// Whether something waits for credit on a link.
+    #[must_use]
+    pub fn is_loaded(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|live| live.queue.len() > 0 || !live.paced.is_empty())
+    }
+
     /// Puts an envelope's name in line; its bytes are asked for by [`State::next_due`] when the pipe has
     /// room.
     pub fn queue(&mut self, now: Now, link: LinkId, place: Place, id: ShortId) {
@@ -281,13 +313,13 @@ impl State {
     }
 
     /// The next name that a link has credit for, or that needs none: answer with [`State::send_bulk`], with
-    /// [`State::send`] for a public thing, or not at all where it is no longer held.
-    pub fn next_due(&mut self) -> Option<(LinkId, ShortId)> {
-        let due = |(id, live): (&LinkId, &mut Link)| {
-            let name = if live.credit > 0 { live.queue.pop() } else { live.queue.pop_public() };
-            name.map(|name| (*id, name))
-        };
-        self.links.iter_mut().find_map(due)
+    /// [`State::send`] for a public thing, or not at all where it is no longer held. What else waited for credit is
+    /// transmitted on the way.
+    pub fn next_due(&mut self, out: &mut Outbox) -> Option<(LinkId, ShortId)> {
+        // Slow links share one radio: what stands before an urgent frame on one of them stands before it on all.
+        let slow = self.links.values().filter(|live| live.is_slow()).count();
+        let sharing = i64::try_from(slow.max(1)).unwrap_or(i64::MAX);
+        self.links.iter_mut().find_map(|(id, live)| Some((*id, live.next_due(*id, sharing, out)?)))
     }
 
     /// Transmits an envelope on the bulk lane, against credit.
@@ -552,7 +584,9 @@ impl Link {
             their: None,
             contact: None,
             queue: Queue::default(),
+            paced: Paced::default(),
             credit: 0,
+            window: 0,
             heard: now,
             // The hello wants an answer.
             owed: Some(now),
@@ -569,6 +603,21 @@ impl Link {
     fn transmit(&mut self, now: Time, link: LinkId, frame: &Frame, out: &mut Outbox) {
         self.owed.get_or_insert(now);
         out.send(link, Lane::Control, frame.to_bytes());
+    }
+
+    /// `sharing` is how many slow links there are: each fills its part of what its pipe takes.
+    fn next_due(&mut self, link: LinkId, sharing: i64, out: &mut Outbox) -> Option<ShortId> {
+        let reserve = if self.is_slow() { self.window - self.window / sharing } else { 0 };
+        loop {
+            let urgent = self.queue.pop_public();
+            if urgent.is_some() || self.credit <= reserve {
+                return urgent;
+            }
+            let Some(frame) = self.paced.pop(self.queue.len() > 0) else { return self.queue.pop() };
+            let bytes = frame.to_bytes();
+            self.credit -= i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+            out.send(link, Lane::Bulk, bytes);
+        }
     }
 
     /// Looks at their tokens; `Some` where that names another than before, or nobody any more.
@@ -601,7 +650,11 @@ impl Link {
     /// How many times as long is waited for a sign of life: on a slow link what is said stands in line behind much
     /// else, at both ends, and its radio tells by itself when the neighbour is gone.
     fn patience(&self) -> u32 {
-        if self.profile.typical_rate < SLOW { SLOW_PATIENCE } else { 1 }
+        if self.is_slow() { SLOW_PATIENCE } else { 1 }
+    }
+
+    fn is_slow(&self) -> bool {
+        self.profile.typical_rate < SLOW
     }
 
     /// When to ask for a sign of life: after what was sent, and again after having asked.

@@ -17,8 +17,12 @@ fn state(config: Config) -> State {
 
 /// A ready link, and the outbox that saw it come up.
 fn ready(config: Config) -> (State, Outbox) {
+    ready_over(config, Profile::LAN)
+}
+
+fn ready_over(config: Config, profile: Profile) -> (State, Outbox) {
     let (mut state, mut out) = (state(config), Outbox::default());
-    state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);
+    state.up(at(0), LINK, Role::Dialer, [2; 32], profile, &mut out);
     let received = state.receive(at(0), LINK, &hello(1, 1, 9), || ROOT, &mut out);
     assert_eq!(received, Received::Ready);
     drain(&mut out);
@@ -308,14 +312,41 @@ fn bulk_waits_for_credit_and_public_things_do_not() {
     state.queue(at(0), LINK, place(Priority::Carried, 0), id(1));
     state.queue(at(0), LINK, place(Priority::Carried, 1), id(2));
     state.queue(at(0), LINK, place(Priority::Public, 0), id(3));
-    assert_eq!(state.next_due(), Some((LINK, id(3))));
-    assert_eq!(state.next_due(), None);
+    assert_eq!(state.next_due(&mut out), Some((LINK, id(3))));
+    assert_eq!(state.next_due(&mut out), None);
     state.credit(LINK, 100);
-    assert_eq!(state.next_due(), Some((LINK, id(1))));
+    assert_eq!(state.next_due(&mut out), Some((LINK, id(1))));
     state.send_bulk(at(0), LINK, vec![0; 300], &mut out);
-    assert_eq!(state.next_due(), None, "200 in debt");
+    assert_eq!(state.next_due(&mut out), None, "200 in debt");
     state.credit(LINK, 201);
-    assert_eq!(state.next_due(), Some((LINK, id(2))));
+    assert_eq!(state.next_due(&mut out), Some((LINK, id(2))));
+}
+
+#[test]
+fn on_a_slow_link_names_wait_for_credit_by_turns_with_envelopes_and_calls_pass_them() {
+    let (mut state, mut out) =
+        ready_over(Config::default(), Profile { typical_rate: 20_000, ..Profile::LAN });
+    let id = |n: u8| ShortId([n; 8]);
+    let types = |out: &mut Outbox| -> Vec<(Lane, u8)> {
+        let sends = core::iter::from_fn(|| out.pop());
+        let of = |output| {
+            if let Output::Send { lane, frame, .. } = output { Some((lane, frame[0])) } else { None }
+        };
+        sends.filter_map(of).collect()
+    };
+    types(&mut out);
+    state.say(at(0), LINK, Frame::Have(vec![id(1)]), &mut out);
+    state.say(at(0), LINK, Frame::Kept(vec![id(2)]), &mut out);
+    state.queue(at(0), LINK, place(Priority::Carried, 0), id(3));
+    state.say(at(0), LINK, Frame::Calls { hops: 62, ids: vec![id(4)] }, &mut out);
+    assert!(state.is_loaded(LINK));
+    assert_eq!((state.next_due(&mut out), types(&mut out)), (None, vec![(Lane::Control, 15)]));
+    state.credit(LINK, 400);
+    assert_eq!(state.next_due(&mut out), Some((LINK, id(3))));
+    state.send_bulk(at(0), LINK, vec![7; 300], &mut out);
+    assert_eq!(state.next_due(&mut out), None);
+    assert_eq!(types(&mut out), [(Lane::Bulk, 5), (Lane::Bulk, 7), (Lane::Bulk, 8)]);
+    assert!(!state.is_loaded(LINK));
 }
 
 #[test]

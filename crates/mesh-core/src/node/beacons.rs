@@ -10,7 +10,7 @@ use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
 use crate::view::BeaconView;
-use crate::wire::beacon::{BeaconContent, BeaconError, MAX_BEACON_TEXT, Position};
+use crate::wire::beacon::{BeaconContent, BeaconError, CALL_HOPS, MAX_BEACON_TEXT, Position};
 use crate::wire::{Lifetime, codec};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ const REPEAT_BEFORE_END: Duration = Duration::from_secs(6 * 3_600);
 const MAX_REPEATS: u16 = 56;
 /// Where saying it again failed, it is tried again after this long.
 const REPEAT_LATER: Duration = Duration::from_secs(600);
-/// A beacon begins with 60 to 63 hops, at random so that they do not tell where it was first said.
+/// What is no call for help begins with 60 to 63 hops, at random so that they do not tell where it was first said.
 const FIRST_HOPS: (u8, u8) = (60, 4);
 /// An unknown battery, see [`BeaconContent::battery`].
 const UNKNOWN_BATTERY: u8 = 255;
@@ -246,7 +246,8 @@ impl Node {
 
     fn publish(&mut self, now: Now, key: &BeaconKey, content: &BeaconContent) -> Result<BeaconView, Refusal> {
         let [random] = self.rng.bytes();
-        let hops = FIRST_HOPS.0 + random % FIRST_HOPS.1;
+        let is_call = content.what == BeaconKind::Sos as u8;
+        let hops = if is_call { CALL_HOPS } else { FIRST_HOPS.0 + random % FIRST_HOPS.1 };
         let refused = |error: BeaconError| Refusal::Beacon { reason: error.to_string() };
         let beacon = key.sign(content, hops).map_err(refused)?;
         let replaces = self.beacons.replaced(&beacon).unwrap_or(None);

@@ -24,6 +24,10 @@ use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// So many copies more put a thing behind others of its source. With one each, whatever was handed on once would stand
+/// behind all junk that its source brought besides.
+const COPIES_A_STEP: u8 = 8;
+
 /// The limits of the three layers.
 #[derive(Clone, Debug, Default)]
 pub struct MeshConfig {
@@ -273,7 +277,7 @@ impl Mesh {
     pub fn flush(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) {
         self.settle(now, out);
         self.broadcast(now, read, out);
-        while let Some((link, id)) = self.link.next_due() {
+        while let Some((link, id)) = self.link.next_due(out) {
             let Some(item) = self.carry.item(id) else { continue };
             let Ok(loaded) = self.carry.load(now, item.id, read) else { continue };
             let Some(parcel) = loaded else {
@@ -532,7 +536,10 @@ impl Mesh {
         let parcel = Parcel::from(&envelope);
         let id = parcel.id.short();
         if !self.gossip.arrived(now, link, id, bytes.len()) {
-            self.link.fault(now, link, "an envelope that was not asked for", 1, out);
+            // On a slow link it may have been asked for so long ago that this is forgotten.
+            if !self.link.is_slow(link) {
+                self.link.fault(now, link, "an envelope that was not asked for", 1, out);
+            }
             return;
         }
         match self.carry.check(now, &parcel) {
@@ -555,7 +562,7 @@ impl Mesh {
             self.link.fault(now, link, "a malformed public thing", 3, out);
             return;
         };
-        if !self.gossip.arrived_public(now, link, parcel.id.short()) {
+        if !self.gossip.arrived_public(now, link, parcel.id.short(), parcel.hops) {
             return;
         }
         match self.carry.check(now, &parcel) {
@@ -603,7 +610,8 @@ impl Mesh {
         match (kept, from) {
             (Ok(_), _) if kind == Kind::Public => {
                 let own = matches!(origin, Origin::Own { .. });
-                self.gossip.accepted_public(now, id.short(), from, &view);
+                let loaded = |link| self.link.is_loaded(link);
+                self.gossip.accepted_public(now, id.short(), from, &loaded, &view);
                 self.gossip.say_to_all(now, id.short(), own, origin == Origin::Air);
             }
             (Ok(_), _) => self.gossip.accepted(now, id.short(), from, &view),
@@ -632,7 +640,8 @@ impl Mesh {
 
     fn act(&mut self, now: Now, action: Action, out: &mut Outbox) {
         match action {
-            Action::Send(link, frame) => self.link.send(now, link, &frame, out),
+            Action::Send(link, frame) => self.link.say(now, link, frame, out),
+            Action::First(link, frame) => self.link.send(now, link, &frame, out),
             Action::Serve(link, id) => self.serve(now, link, id),
             Action::Receipts(link, acks) => {
                 for ack in acks {
@@ -641,7 +650,7 @@ impl Mesh {
             }
             Action::Broadcast(id) => self.broadcasts.push(id),
             Action::Settle(commit) => self.carry.settle(commit, out),
-            Action::Copy(link, id) => self.on_copy(link, id),
+            Action::Copy(link, id, new) => self.on_copy(link, id, new),
             Action::Fault(link, what, weight) => {
                 self.link.fault(now, link, what, weight, out);
             }
@@ -658,7 +667,8 @@ impl Mesh {
             Kind::Public => (Priority::Public, newest_first),
             Kind::Sealed if for_neighbour => (Priority::Neighbour, item.came),
             Kind::Sealed => {
-                (Priority::Carried, u64::from(item.copies) << 56 | carry::latest_first(item.came))
+                let copies = u64::from(item.copies / COPIES_A_STEP);
+                (Priority::Carried, copies << 56 | carry::latest_first(item.came))
             }
         };
         let gossip::Turn { source, weight } = self.gossip.turn(now, item.via, item.own);
@@ -672,9 +682,11 @@ impl Mesh {
         }
     }
 
-    fn on_copy(&mut self, link: LinkId, id: ShortId) {
+    fn on_copy(&mut self, link: LinkId, id: ShortId, new: bool) {
         let Some(item) = self.carry.item(id) else { return };
-        self.carry.note_copy(item.id);
+        if new {
+            self.carry.note_copy(item.id);
+        }
         self.link.unqueue(link, id);
         if item.own {
             self.events.push_back(MeshEvent::Carried { link, id: item.id });

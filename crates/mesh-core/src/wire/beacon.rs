@@ -19,6 +19,9 @@ pub const BEACON_V1: u8 = PUBLIC_BIT | 1;
 pub const MAX_BEACON_TEXT: usize = 72;
 /// The largest beacon on the air, in bytes.
 pub const MAX_BEACON: usize = FIXED + MAX_BEACON_TEXT + SIGNATURE + MUTABLE_LEN;
+/// The hops that a call for help begins with. It tells the writer's neighbours that it is theirs, so that each may
+/// bring few; where it was said stands in it anyway.
+pub const CALL_HOPS: u8 = 63;
 /// Bytes before the text.
 const FIXED: usize = 59;
 /// Bytes of the signature.

@@ -117,7 +117,12 @@ pub enum Frame {
     /// The sender holds these.
     Have(Vec<ShortId>),
     /// The same of public things: these are asked for before all else.
-    Calls(Vec<ShortId>),
+    Calls {
+        /// How many more links a copy may cross when it arrives.
+        hops: u8,
+        /// Which.
+        ids: Vec<ShortId>,
+    },
     /// The sender asks for these.
     Want {
         /// The fewest hops that a copy must have left when it arrives.
@@ -197,7 +202,7 @@ impl Frame {
                 join(kind::RECONCILE, &[&[*set as u8, *run, u8::from(*from_dialer)], message])
             }
             Self::Have(ids) => join_names(kind::HAVE, &[], ids.iter().map(|id| &id.0[..])),
-            Self::Calls(ids) => join_names(kind::CALLS, &[], ids.iter().map(|id| &id.0[..])),
+            Self::Calls { hops, ids } => join_names(kind::CALLS, &[*hops], ids.iter().map(|id| &id.0[..])),
             Self::Want { least, ids } => join_names(kind::WANT, &[*least], ids.iter().map(|id| &id.0[..])),
             Self::Envelope(bytes) => join(kind::ENVELOPE, &[bytes]),
             Self::Kept(ids) => join_names(kind::KEPT, &[], ids.iter().map(|id| &id.0[..])),
@@ -228,7 +233,7 @@ impl Frame {
             kind::MORE => read_more(rest),
             kind::RECONCILE => read_reconcile(rest),
             kind::HAVE => ids(rest).map(Self::Have),
-            kind::CALLS => ids(rest).map(Self::Calls),
+            kind::CALLS => read_calls(rest),
             kind::WANT => read_want(rest),
             kind::ENVELOPE => Some(Self::Envelope(rest.to_vec())),
             kind::KEPT => ids(rest).map(Self::Kept),
@@ -298,6 +303,11 @@ fn read_want(rest: &[u8]) -> Option<Frame> {
     Some(Frame::Want { least, ids: ids(rest)? })
 }
 
+fn read_calls(rest: &[u8]) -> Option<Frame> {
+    let (&hops, rest) = rest.split_first()?;
+    Some(Frame::Calls { hops, ids: ids(rest)? })
+}
+
 fn read_tokens(rest: &[u8]) -> Option<Vec<Token>> {
     let (tokens, _) = rest.as_chunks::<TOKEN_LEN>();
     Some(tokens.first_chunk::<TOKENS>()?.to_vec())
@@ -361,7 +371,7 @@ mod tests {
             Frame::Sketch(Sketch::of(7, 2, [ShortId([8; 8]).into()]).part(Set::Sealed, 6, true, 0..2)),
             Frame::Sketch(Sketch::of(7, 2, [Ack([9; 16]).into()]).part(Set::Receipts, 6, false, 0..1)),
             Frame::More { set: Set::Sealed, run: 6, first: 26, end: 0x0102 },
-            Frame::Calls(vec![ShortId([6; 8])]),
+            Frame::Calls { hops: 62, ids: vec![ShortId([6; 8])] },
         ]
     }
 
@@ -385,7 +395,7 @@ mod tests {
         assert_eq!(bytes[13][12..28], [9; 16]);
         assert_eq!(bytes[13].len(), Part::len(Set::Receipts, 1));
         assert_eq!(bytes[14], [14, 2, 6, 26, 0, 2, 1]);
-        assert_eq!(bytes[15], [[15].as_slice(), &[6; 8]].concat());
+        assert_eq!(bytes[15], [[15, 62].as_slice(), &[6; 8]].concat());
     }
 
     #[test]

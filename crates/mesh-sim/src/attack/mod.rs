@@ -1,12 +1,14 @@
 //! Neighbours who do not keep to the protocol.
 //!
-//! Some speak for themselves ([`Flooder`], also under ever new names); others are real nodes whose frames
+//! Some speak for themselves ([`Flooder`], also under ever new names; [`Alarmist`]); others are real nodes whose frames
 //! somebody changes on the way in and out ([`Crooked`]): a black hole, a liar, a replayer, a tracker. All of
 //! them know the protocol and its limits; none has anybody's keys.
 
+mod alarmist;
 mod crooked;
 mod flooder;
 
+pub use alarmist::Alarmist;
 pub use crooked::{Crooked, Trick};
 pub use flooder::Flooder;
 

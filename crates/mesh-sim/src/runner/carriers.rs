@@ -31,6 +31,8 @@ pub(super) struct Carriers {
     /// The envelope that a message went out in.
     number: BTreeMap<Name, u32>,
     stays: BTreeMap<(u32, u32), Stay>,
+    /// Who wrote a message.
+    writer: BTreeMap<u32, u32>,
     shown: BTreeMap<u32, u64>,
 }
 
@@ -62,7 +64,21 @@ impl Carriers {
                 seen.add(*number, *shown, &arrivals, &mut sums);
             }
         }
-        sums.notes()
+        let mut notes = sums.notes();
+        let let_go = seen.let_go();
+        if let_go > 0 {
+            notes.insert("own texts let go before they arrived".to_owned(), let_go as f64);
+        }
+        notes
+    }
+
+    /// Messages that left their writer's bag before they were shown.
+    fn let_go(&self) -> usize {
+        let arrived = |number: &u32| self.shown.get(number).copied().unwrap_or(u64::MAX);
+        let early = |(number, writer): &(&u32, &u32)| {
+            self.stays.get(&(**number, **writer)).is_some_and(|stay| stay.until < arrived(number))
+        };
+        self.writer.iter().filter(early).count()
     }
 
     /// Where a message is that did not arrive, as far as bags tell; `None` where nobody saw it go out.
@@ -156,6 +172,7 @@ impl Observer for Carriers {
         }
         if let Some(name) = self.fresh.pop() {
             self.number.insert(name, draft.number);
+            self.writer.insert(draft.number, node.number());
             self.stays.insert((draft.number, node.number()), Stay { from: at, until: u64::MAX });
         }
     }
@@ -187,6 +204,16 @@ mod tests {
     fn what_nobody_took_was_kept_back() {
         assert_eq!(written().cause(5), Some("kept back: the writer handed it to nobody"));
         assert_eq!(written().cause(6), None);
+    }
+
+    #[test]
+    fn what_its_writer_lets_go_before_it_arrived_is_counted() {
+        let mut carriers = written();
+        assert_eq!(carriers.let_go(), 0);
+        carriers.stored(30, NodeIx::from(0), &StoreOp::delete(Table::Body, [7; 32]));
+        assert_eq!(carriers.let_go(), 1);
+        carriers.shown(20, NodeIx::from(3), 5);
+        assert_eq!(carriers.let_go(), 0, "its receipt ended it");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Progress;
 use super::calibration::Forecasts;
 use super::carriers::Carriers;
 use super::record::{Film, Shared, Shown};
-use crate::attack::{Crooked, Flooder, Hours, Notebook, Trick};
+use crate::attack::{Alarmist, Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
 use crate::mobility::Dice;
 use crate::scenario::{Attack, AttackKind, ProtocolName, Scenario};
@@ -67,6 +67,10 @@ fn add_attacker(world: &mut World, attack: &Attack, seed: [u8; 32], notebook: &N
             let many_names = attack.kind == AttackKind::Sybil;
             let flooder = Flooder::new(seed, attack.per_second, hours, many_names);
             world.add_protocol(Box::new(flooder));
+            return;
+        }
+        AttackKind::Alarmist => {
+            world.add_protocol(Box::new(Alarmist::new(seed, attack.per_second, hours)));
             return;
         }
         AttackKind::BlackHole => Trick::BlackHole,

@@ -1,7 +1,7 @@
 //! The scenarios that come with the program.
 
 /// The name and the text of every scenario that comes with the program.
-pub const BUILT_IN: [(&str, &str); 16] = [
+pub const BUILT_IN: [(&str, &str); 18] = [
     ("two_villages_and_a_courier", include_str!("../../../../scenarios/two_villages_and_a_courier.toml")),
     ("stadium_10k", include_str!("../../../../scenarios/stadium_10k.toml")),
     ("festival_day", include_str!("../../../../scenarios/festival_day.toml")),
@@ -14,6 +14,8 @@ pub const BUILT_IN: [(&str, &str); 16] = [
     ("flood_attack", include_str!("../../../../scenarios/flood_attack.toml")),
     ("sybil_attack", include_str!("../../../../scenarios/sybil_attack.toml")),
     ("overload", include_str!("../../../../scenarios/overload.toml")),
+    ("calls_in_overload", include_str!("../../../../scenarios/calls_in_overload.toml")),
+    ("false_alarms", include_str!("../../../../scenarios/false_alarms.toml")),
     ("crowd_beacon", include_str!("../../../../scenarios/crowd_beacon.toml")),
     ("bad_clocks", include_str!("../../../../scenarios/bad_clocks.toml")),
     ("dead_batteries", include_str!("../../../../scenarios/dead_batteries.toml")),

@@ -146,7 +146,7 @@ pub struct Attack {
     /// And from this on again. Without it: never.
     #[serde(default)]
     pub until: Option<Span>,
-    /// Envelopes that a flooder or sybil makes in a second: 1 to 10,000. Default 10.
+    /// Envelopes or calls that a flooder, sybil or alarmist makes in a second: 1 to 10,000. Default 10.
     #[serde(default = "ten", deserialize_with = "within::<_, 1, 10_000>")]
     pub per_second: u32,
 }
@@ -159,6 +159,8 @@ pub enum AttackKind {
     Flooder,
     /// The same under ever new names.
     Sybil,
+    /// Raises false calls for help, each under a key of its own.
+    Alarmist,
     /// Takes everything, confirms it, passes nothing on, and tells false receipts.
     BlackHole,
     /// Offers what it does not have, and other bytes under known names.
@@ -171,7 +173,8 @@ pub enum AttackKind {
 
 impl AttackKind {
     /// Every kind, with its name in a scenario.
-    pub const ALL: [(&str, Self); 6] = [
+    pub const ALL: [(&str, Self); 7] = [
+        ("alarmist", Self::Alarmist),
         ("flooder", Self::Flooder),
         ("sybil", Self::Sybil),
         ("black_hole", Self::BlackHole),

@@ -10,8 +10,10 @@ use mesh_core::{Input, Lane, LinkId, Profile, Role};
 
 /// A pair that stays connected is dialled again this long after its pipe ended by itself, in milliseconds.
 const REDIAL: u64 = 1_000;
-/// The first byte of a frame that carries a public thing (PROTOCOL.md section 4).
-const PUBLIC: u8 = 10;
+/// The first byte of a frame that carries a sealed envelope or a public thing (PROTOCOL.md section 4).
+const CARRYING: [u8; 2] = [7, 10];
+/// Protocols under test number their frames from here on; what they put into the bulk lane is carried.
+const FOREIGN: u8 = 0x80;
 /// Bytes in the bulk lane of a radio that stand before an urgent frame, as the share of a second.
 const WINDOW_SHARE: u64 = 20;
 
@@ -68,7 +70,8 @@ impl World {
         let Some(line) = self.lines.get(&link) else { return };
         let (near, far, to, via) = (line.near, line.far, line.back, line.via);
         // A raw end speaks as it likes: what it says is no copy.
-        let payload = near != End::Raw && (lane == Lane::Bulk || bytes.first() == Some(&PUBLIC));
+        let carries = |kind: &u8| CARRYING.contains(kind) || (*kind >= FOREIGN && lane == Lane::Bulk);
+        let payload = near != End::Raw && bytes.first().is_some_and(carries);
         if let End::Node(index) = near {
             self.note(index, far, link, lane, payload, &bytes);
             if self.tamper.as_mut().is_some_and(|tamper| !tamper(NodeIx(index), to, &mut bytes)) {

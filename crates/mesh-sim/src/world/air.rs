@@ -1,7 +1,7 @@
 //! Frames on their way: cables, radios, and ends that a test holds.
 
 use super::agenda::Happening;
-use super::slot::{NodeIx, Sent};
+use super::slot::{Kind, NodeIx, Sent};
 use super::{World, millis, number_of};
 use crate::observe::{Loss, Passage};
 use crate::pipe::{End, Line, Pipe, Raw, Via};
@@ -10,10 +10,10 @@ use mesh_core::{Input, Lane, LinkId, Profile, Role};
 
 /// A pair that stays connected is dialled again this long after its pipe ended by itself, in milliseconds.
 const REDIAL: u64 = 1_000;
-/// The first byte of a frame that carries a sealed envelope or a public thing (PROTOCOL.md section 4).
-const CARRYING: [u8; 2] = [7, 10];
-/// Protocols under test number their frames from here on; what they put into the bulk lane is carried.
-const FOREIGN: u8 = 0x80;
+/// The first byte of a frame that carries a sealed envelope (PROTOCOL.md section 4).
+const SEALED: u8 = 7;
+/// ... and of one that carries a public thing.
+const PUBLIC: u8 = 10;
 /// Bytes in the bulk lane of a radio that stand before an urgent frame, as the share of a second.
 const WINDOW_SHARE: u64 = 20;
 
@@ -66,12 +66,21 @@ impl World {
         self.answers.insert(raw.0, Box::new(answer));
     }
 
+    /// Whether a frame hands a copy on. A protocol under test has frames of its own: it carries what it puts into the
+    /// bulk lane. A raw end speaks as it likes: what it says is no copy.
+    fn is_payload(&self, near: End, lane: Lane, bytes: &[u8]) -> bool {
+        let End::Node(index) = near else { return false };
+        let kind = bytes.first().copied().unwrap_or_default();
+        match self.nodes[index].kind {
+            Kind::Node { .. } => kind == SEALED || kind == PUBLIC,
+            Kind::Other { .. } => lane == Lane::Bulk || kind == PUBLIC,
+        }
+    }
+
     pub(super) fn transmit(&mut self, link: LinkId, lane: Lane, mut bytes: Vec<u8>) {
         let Some(line) = self.lines.get(&link) else { return };
         let (near, far, to, via) = (line.near, line.far, line.back, line.via);
-        // A raw end speaks as it likes: what it says is no copy.
-        let carries = |kind: &u8| CARRYING.contains(kind) || (*kind >= FOREIGN && lane == Lane::Bulk);
-        let payload = near != End::Raw && bytes.first().is_some_and(carries);
+        let payload = self.is_payload(near, lane, &bytes);
         if let End::Node(index) = near {
             self.note(index, far, link, lane, payload, &bytes);
             if self.tamper.as_mut().is_some_and(|tamper| !tamper(NodeIx(index), to, &mut bytes)) {

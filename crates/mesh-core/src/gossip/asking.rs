@@ -140,17 +140,17 @@ impl State {
             if !live.calls_in.may_ask(hops, bound, now.mono) {
                 continue;
             }
+            if !live.may_ask_for_call(now.mono) {
+                break;
+            }
             // What another does not bring is soon asked for here.
             let claimed = self.wanted.claim(id, link, now.mono)
                 || self.wanted.take_over(id, link, now.mono) == Some(true);
             if !claimed {
                 continue;
             }
-            if !live.may_ask_for_call(now.mono) {
-                self.wanted.release(id);
-                break;
-            }
             if live.calls_in.ask(id, hops, bound, now.mono) {
+                live.charge_call(now.mono);
                 live.wants.ask(id, now.mono);
                 ids.push(id);
             }

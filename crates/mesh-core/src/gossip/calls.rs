@@ -26,6 +26,8 @@ const RINGS: [Rate; 6] = [
     Rate { burst: 8 * CALL, per_second: 100 },
     Rate { burst: 8 * CALL, per_second: 200 },
 ];
+/// Budgets of a link that is not slow are so many times as large: alarms are no burden there.
+const FAST: u64 = 16;
 /// The ring of all that is far.
 const FAR: usize = RINGS.len() - 1;
 /// Names of each ring that wait, and of the last, where the comparison of sets puts what it found; older ones go.
@@ -60,9 +62,11 @@ fn ring(hops: u8) -> usize {
 }
 
 impl Calls {
-    pub(super) fn new(now: Time) -> Self {
+    pub(super) fn new(slow: bool, now: Time) -> Self {
+        let times = if slow { 1 } else { FAST };
+        let rate = |rate: Rate| Rate { burst: rate.burst * times, per_second: rate.per_second * times };
         Self {
-            budgets: RINGS.map(|rate| Bucket::new(rate, now)),
+            budgets: RINGS.map(|ring| Bucket::new(rate(ring), now)),
             named: Default::default(),
             known: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -87,6 +91,9 @@ impl Calls {
     /// What may be asked for now, the nearest first, each distance within its budget where it is `bound`.
     pub(super) fn next(&mut self, bound: bool, now: Time) -> Vec<(ShortId, u8)> {
         let mut next = Vec::new();
+        if self.asked.len() >= MAX_ASKED {
+            return next;
+        }
         for (budget, named) in self.budgets.iter_mut().zip(&self.named) {
             if !named.is_empty() && (!bound || budget.level(now) >= CALL) {
                 next.extend(named.iter().take(MAX_LOOKED));
@@ -130,6 +137,14 @@ impl Calls {
         }
     }
 
+    /// It came some other way.
+    pub(super) fn settled(&mut self, id: ShortId) {
+        self.asked.remove(&id);
+        if self.known.remove(&id) {
+            self.named.iter_mut().for_each(|named| named.retain(|(named, _)| *named != id));
+        }
+    }
+
     /// It does not come.
     pub(super) fn gave_up(&mut self, id: ShortId) {
         self.asked.remove(&id);
@@ -158,18 +173,18 @@ mod tests {
 
     #[test]
     fn the_further_calls_came_the_more_a_link_may_bring_and_each_distance_counts_for_itself() {
-        let mut calls = Calls::new(Time(0));
+        let mut calls = Calls::new(true, Time(0));
         let by_hops =
             [62, 61, 60, 59, 58, 57].map(|hops| asked(&mut calls, u64::from(hops) * 100, hops, Time(0)));
         assert_eq!(by_hops, [2, 3, 4, 6, 8, 8]);
         assert_eq!(asked(&mut calls, 0, 0, Time(0)), 0, "all that is far has one budget");
-        let mut calls = Calls::new(Time(0));
+        let mut calls = Calls::new(true, Time(0));
         assert_eq!(asked(&mut calls, 0, 64, Time(0)), 2, "more hops than any call has are none from further");
     }
 
     #[test]
     fn what_waits_for_its_budget_is_asked_for_when_it_came_back() {
-        let mut calls = Calls::new(Time(0));
+        let mut calls = Calls::new(true, Time(0));
         assert_eq!(asked(&mut calls, 0, 62, Time(0)), 2);
         assert!(calls.wait() && calls.next(true, Time(1_000)).is_empty());
         assert_eq!(calls.next(true, Time(130_000))[0], (id(2), 62));
@@ -178,7 +193,7 @@ mod tests {
 
     #[test]
     fn names_that_wait_are_the_latest_up_to_the_most() {
-        let mut calls = Calls::new(Time(0));
+        let mut calls = Calls::new(true, Time(0));
         (0..200).for_each(|n| calls.announce(id(n), 62));
         (1_000..9_000).for_each(|n| calls.announce(id(n), 0));
         let waiting: usize = calls.named.iter().map(VecDeque::len).sum();
@@ -187,8 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn what_came_some_other_way_neither_waits_nor_counts_as_asked_for() {
+        let mut calls = Calls::new(true, Time(0));
+        for n in 0..3 * MAX_ASKED as u64 {
+            calls.announce(id(n), 0);
+            assert!(calls.ask(id(n), 0, false, Time(0)), "{n}");
+            calls.announce(id(n + 10_000), 62);
+            [id(n), id(n + 10_000)].map(|id| calls.settled(id));
+        }
+        assert!(calls.asked.is_empty() && !calls.wait() && calls.named.iter().all(VecDeque::is_empty));
+    }
+
+    #[test]
+    fn a_fast_link_may_bring_more() {
+        let (mut slow, mut fast) = (Calls::new(true, Time(0)), Calls::new(false, Time(0)));
+        assert_eq!((asked(&mut slow, 200, 62, Time(0)), asked(&mut fast, 200, 62, Time(0))), (2, 32));
+    }
+
+    #[test]
     fn no_more_than_the_most_are_under_way() {
-        let mut calls = Calls::new(Time(0));
+        let mut calls = Calls::new(true, Time(0));
         (0..1_000).for_each(|n| calls.announce(id(n), 0));
         let mut under_way = 0;
         for _ in 0..10 {
@@ -201,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_call_that_comes_from_nearer_than_was_said_needs_the_budget_of_there() {
-        let mut calls = Calls::new(Time(0));
+        let mut calls = Calls::new(true, Time(0));
         assert_eq!(asked(&mut calls, 100, 62, Time(0)), 2);
         for (n, hops, came) in [(1, 62, Arrived::TooSoon), (2, 30, Arrived::InTime)] {
             calls.announce(id(n), 30);
@@ -212,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_comes_unasked_beyond_its_budget_waits_for_it() {
-        let mut calls = Calls::new(Time(0));
+        let mut calls = Calls::new(true, Time(0));
         let came = [1, 2, 3].map(|n| calls.arrived(id(n), 62, true, Time(0)));
         assert_eq!(came, [Arrived::InTime, Arrived::InTime, Arrived::TooSoon]);
         assert!(calls.wait());

@@ -5,7 +5,8 @@ use super::sketch::{GIFTS, MAX_MORE, MOST, STRIKES, first};
 use super::tests::{Names, at, drain, name, sent, short_name, state};
 use super::*;
 use crate::rng::Rng;
-use crate::wire::sketch::{Content, Part};
+use crate::wire::powers::Sums;
+use crate::wire::sketch::{Cell, Content, Part};
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use std::collections::BTreeSet;
 
@@ -324,6 +325,36 @@ fn attack_48_sketches_are_read_only_in_answer_to_a_digest_and_once_per_set() {
         read += usize::from(!drain(&mut dialer).is_empty());
     }
     assert_eq!(read, 1);
+}
+
+#[test]
+fn attack_48_what_belongs_to_a_sketch_under_way_is_read_once_however_often_it_comes() {
+    let bag = Names::of(0..100);
+    for content in [Content::Names(Vec::new()), Content::Cells(vec![Cell::default()])] {
+        let mut dialer = state(1, &bag);
+        dialer.send_digest(LinkId(1), &bag);
+        drain(&mut dialer);
+        let far = Names::of(50..150).sketch(Set::Sealed).unwrap();
+        let part = far.part(Set::Sealed, 1, false, 0..first(Set::Sealed));
+        dialer.frame(at(0), LinkId(1), Frame::Sketch(part), &bag);
+        assert!(sent(&mut dialer).iter().any(|(_, frame)| matches!(frame, Frame::More { .. })));
+        let mut answered = 0;
+        for _ in 0..100 {
+            let part = Part {
+                set: Set::Sealed,
+                run: 1,
+                alone: false,
+                epoch: 0,
+                count: 1,
+                first: 0,
+                sums: Some(Sums::default()),
+                content: content.clone(),
+            };
+            dialer.frame(at(0), LinkId(1), Frame::Sketch(part), &bag);
+            answered += usize::from(!drain(&mut dialer).is_empty());
+        }
+        assert!(answered <= 1, "{answered} times");
+    }
 }
 
 #[test]

@@ -388,6 +388,7 @@ impl State {
         };
         for (link, live) in &mut self.links {
             let asked = live.wants.cancel(id, now.mono);
+            live.calls_in.settled(id);
             let Some(hops) = hops_there else { continue };
             if Some(*link) == from || (holders.contains(link) && !asked) {
                 continue;

@@ -106,7 +106,7 @@ impl Link {
             receipts_in: None,
             public_in: Bucket::new(config.public, now),
             call_asks: None,
-            calls_in: Calls::new(now),
+            calls_in: Calls::new(slow, now),
             calls: Vec::new(),
             have: Vec::new(),
             kept: Vec::new(),
@@ -131,7 +131,14 @@ impl Link {
 
     /// Whether one more call may be asked for.
     pub(super) fn may_ask_for_call(&mut self, now: Time) -> bool {
-        self.call_asks.as_mut().is_none_or(|asks| asks.take(1, now))
+        self.call_asks.as_mut().is_none_or(|asks| asks.level(now) > 0)
+    }
+
+    /// One more call is asked for.
+    pub(super) fn charge_call(&mut self, now: Time) {
+        if let Some(asks) = &mut self.call_asks {
+            asks.charge(1, now);
+        }
     }
 
     /// Whether a copy of `id` with more hops is to be asked for: once, and of so many names at most.

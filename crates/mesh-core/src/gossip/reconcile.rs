@@ -163,7 +163,8 @@ impl State {
             return self.fault(link, "a sketch from the wrong end", 3);
         }
         let set = part.set as usize;
-        let goes_on = live.sync.readings[set].as_ref().is_some_and(|reading| reading.number == part.run);
+        let reading = live.sync.readings[set].as_ref().filter(|reading| reading.number == part.run);
+        let (goes_on, begins) = (reading.is_some(), reading.is_none_or(Reading::begins_anew));
         if !goes_on {
             let first_of_all = live.sync.expected == [true; 3];
             if !core::mem::take(&mut live.sync.expected[set]) {
@@ -179,7 +180,14 @@ impl State {
             }
         }
         match &part.content {
-            Content::Names(names) => self.compare(now, link, &part, names, bag),
+            Content::Names(names) => {
+                if let Some(live) = self.links.get_mut(&link) {
+                    live.sync.readings[set] = None;
+                }
+                self.compare(now, link, &part, names, bag);
+            }
+            // The first cells come once, and again where they were asked for: each time they cost work.
+            Content::Cells(cells) if part.first == 0 && !cells.is_empty() && !begins => {}
             Content::Cells(cells) => {
                 self.look_at_size(link, part.set, Part::len(part.set, cells.len()));
                 self.read(now, link, &part, cells, bag);
@@ -200,10 +208,14 @@ impl State {
     fn read(&mut self, now: Now, link: LinkId, part: &Part, cells: &[Cell], bag: &dyn Bag) {
         let set = part.set as usize;
         let held = |name: Name| matches!(bag.standing(name.id()), Standing::Held { .. });
-        if let (Some(theirs), Some(own)) = (&part.sums, bag.sketch(part.set))
+        if let (0, Some(theirs), Some(own)) = (part.first, &part.sums, bag.sketch(part.set))
+            && has_sums(part.set)
             && let Some(found) = Found::small(theirs, part.count, &own, &held)
         {
             self.strike(link, false);
+            if let Some(live) = self.links.get_mut(&link) {
+                live.sync.readings[set] = None;
+            }
             return self.exchange(now, link, part.set, part.alone, &found, bag);
         }
         let Some(live) = self.links.get_mut(&link) else { return };

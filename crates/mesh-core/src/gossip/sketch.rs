@@ -45,6 +45,8 @@ pub(super) struct Reading {
     cells: Vec<Cell>,
     end: usize,
     more: u32,
+    /// More was asked for, and the answer may begin anew with the first cell.
+    anew: bool,
 }
 
 /// How the two sets differ, as far as it is known.
@@ -82,13 +84,19 @@ impl Reading {
         Self {
             number: part.run,
             alone: part.alone,
-            sums: part.sums.map(|theirs| theirs.minus(own.sums())),
+            sums: part.sums.filter(|_| has_sums(part.set)).map(|theirs| theirs.minus(own.sums())),
             own,
             theirs: part.count,
             cells: Vec::new(),
             end: before.map_or(0, |before| before.end),
             more: before.map_or(0, |before| before.more),
+            anew: false,
         }
+    }
+
+    /// Whether the first cells may come again.
+    pub(super) fn begins_anew(&self) -> bool {
+        self.anew
     }
 
     /// Up to which cell was asked for.
@@ -118,7 +126,8 @@ impl Reading {
         if end > most || self.more == MAX_MORE {
             return Step::Stuck(found);
         }
-        (self.end, self.more) = (end, self.more + 1);
+        // The listener may have to begin anew, too.
+        (self.end, self.more, self.anew) = (end, self.more + 1, true);
         let first = if end <= self.own.cells().len() { self.cells.len() } else { 0 };
         Step::More { first, end }
     }

@@ -607,7 +607,8 @@ impl Link {
 
     /// `sharing` is how many slow links there are: each fills its part of what its pipe takes.
     fn next_due(&mut self, link: LinkId, sharing: i64, out: &mut Outbox) -> Option<ShortId> {
-        let reserve = if self.is_slow() { self.window - self.window / sharing } else { 0 };
+        let reserve =
+            if self.is_slow() { self.window - (self.window / sharing).max(1).min(self.window) } else { 0 };
         loop {
             let urgent = self.queue.pop_public();
             if urgent.is_some() || self.credit <= reserve {

@@ -46,9 +46,13 @@ impl Paced {
         if self.bytes + len > MAX_WAITING {
             return false;
         }
-        self.bytes += len;
-        if let Some(frame) = self.join(frame) {
-            self.frames.push_back(frame);
+        match self.join(frame) {
+            Some(frame) => {
+                self.bytes += len;
+                self.frames.push_back(frame);
+            }
+            // Names alone: their frame stands there.
+            None => self.bytes += len - 1,
         }
         true
     }
@@ -117,6 +121,8 @@ mod tests {
         for n in 0..70 {
             paced.push(have(n..n + 1));
         }
+        let waiting: usize = paced.frames.iter().map(|frame| frame.to_bytes().len()).sum();
+        assert_eq!(paced.bytes, waiting);
         assert_eq!(paced.pop(false), Some(have(0..64)));
         assert_eq!(paced.pop(false), Some(have(64..70)));
         assert_eq!(paced.bytes, 0);

@@ -19,6 +19,8 @@ pub const MAX_RETRIES: usize = 4_096;
 
 /// What a reader asks for is sealed again once it has been on its way for so long.
 const LONG_ON_ITS_WAY: Duration = Duration::from_secs(86_400);
+/// What was let go for lack of room is asked for again because of new keys no more often.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(900);
 
 impl Node {
     pub(super) fn ingest(
@@ -84,6 +86,7 @@ impl Node {
 
     /// Tries again what was put off.
     pub(super) fn retry(&mut self, now: Now) -> Result<(), ReadError> {
+        self.try_again(now);
         while let Some((_, id)) = self.retries.first().copied().filter(|(at, _)| *at <= now.mono) {
             self.retries.pop_first();
             match self.mesh.envelope(now, id, &*self.read)? {
@@ -165,12 +168,22 @@ impl Node {
         if delivery.new_tags.is_empty() {
             return Ok(());
         }
-        // What had to go for lack of room may be what the key opens.
-        self.mesh.forgive(None);
+        self.owes_another_try = true;
+        self.try_again(now);
         for envelope in self.mesh.by_tags(now, &delivery.new_tags, &*self.read)? {
             self.ingest_sealed(now, None, envelope)?;
         }
         Ok(())
+    }
+
+    /// What had to go for lack of room may be what a new key opens: it is asked for again, but not with every key, or a
+    /// full bag would fetch for ever what it lets go.
+    pub(super) fn try_again(&mut self, now: Now) {
+        let rested = self.tried_again.is_none_or(|at| now.mono >= at + TRY_AGAIN_AFTER);
+        if self.owes_another_try && rested {
+            self.mesh.forgive(None);
+            (self.owes_another_try, self.tried_again) = (false, Some(now.mono));
+        }
     }
 
     /// Somebody said a public thing to everybody in reach. Who it was nobody knows, so nobody is blamed.

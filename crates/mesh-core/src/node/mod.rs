@@ -126,6 +126,10 @@ pub struct Node {
     lifetime: Lifetime,
     /// First contacts that wait for the budget of trials.
     retries: BTreeSet<(Time, EnvelopeId)>,
+    /// New keys came since what had to go was last asked for again.
+    owes_another_try: bool,
+    /// When that was.
+    tried_again: Option<Time>,
     /// Something happened that may have left keys owed to somebody.
     keys_may_be_due: bool,
     reserved: Seq,
@@ -254,6 +258,8 @@ impl Node {
             mesh,
             lifetime,
             retries: BTreeSet::new(),
+            owes_another_try: false,
+            tried_again: None,
             keys_may_be_due: false,
             reserved: Seq::default(),
             broken: false,

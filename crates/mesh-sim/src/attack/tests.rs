@@ -30,7 +30,7 @@ fn crooked(trick: Trick) -> impl FnOnce(&mut World) {
 
 fn flooder(many_names: bool) -> impl FnOnce(&mut World) {
     move |world| {
-        let flooder = Flooder::new([7; 32], 20, 0..u64::MAX, many_names);
+        let flooder = Flooder::new([7; 32], 50, 0..u64::MAX, many_names);
         world.add_protocol(Box::new(flooder));
     }
 }

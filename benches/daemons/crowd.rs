@@ -3,7 +3,7 @@
 use crate::figures::report;
 use crate::peer::Local;
 use crate::{burst, fill, warm_up};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use mesh_core::{Command, Reply};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,14 +38,10 @@ pub(crate) async fn ten_nodes(scale: usize) -> Result<()> {
     let to = to.context("there are nodes")?;
     away.stop().await;
     // What was said to warm up is settled.
-    while carried(&nodes).await?.iter().any(|count| *count > 0) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until(&nodes, "settles", |count| count == 0).await?;
     let (each, before, start) = (MESSAGES / scale / NODES, loopback()?, Instant::now());
     futures::future::try_join_all(nodes.iter().map(|node| burst(node, to, each))).await?;
-    while carried(&nodes).await?.iter().any(|count| *count < each * NODES) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(&nodes, "carries everything", |count| count >= each * NODES).await?;
     let (took, bytes) = (start.elapsed(), loopback()? - before);
     let deliveries = each * NODES * (NODES - 1);
     let rate = deliveries as f64 / took.as_secs_f64();
@@ -69,9 +65,7 @@ pub(crate) async fn meeting(scale: usize) -> Result<()> {
         let (before, start) = (loopback()?, Instant::now());
         let b = Local::start(&b, &[a.address]).await?;
         let both = [a, b];
-        while carried(&both).await?.iter().any(|count| *count < common + differ) || !linked(&both).await? {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(&both, "holds both bags", |count| count >= common + differ).await?;
         let took = start.elapsed();
         // What follows at once: confirmations, and the answer to a digest.
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -90,21 +84,20 @@ async fn filled(dir: &Path, from: usize, end: usize) -> Result<()> {
     tokio::task::spawn_blocking(move || fill::fill(&dir, from..end)).await?
 }
 
-async fn carried(nodes: &[Local]) -> Result<Vec<usize>> {
-    let mut counts = Vec::new();
-    for node in nodes {
-        counts.push(node.status().await?.carried_envelopes);
-    }
-    Ok(counts)
-}
-
-async fn linked(nodes: &[Local]) -> Result<bool> {
-    for node in nodes {
-        if node.status().await?.links == 0 {
-            return Ok(false);
+/// Waits until every node has a link and so many envelopes, two minutes at most.
+async fn until(nodes: &[Local], what: &str, enough: impl Fn(usize) -> bool) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(120);
+    for (n, node) in nodes.iter().enumerate() {
+        loop {
+            let status = node.status().await?;
+            if status.links > 0 && enough(status.carried_envelopes) {
+                break;
+            }
+            ensure!(Instant::now() < end, "node {n} never {what}: {} envelopes", status.carried_envelopes);
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Bytes that this machine said to itself so far, with the headers of TCP and IP.

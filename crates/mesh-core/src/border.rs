@@ -60,7 +60,8 @@ pub enum Input<'a> {
     LinkReady {
         /// Which.
         link: LinkId,
-        /// How many more bytes, added to what was granted before.
+        /// How many more bytes, added to what was granted before. What is granted and on its way stays the same in
+        /// sum: the most that was ever granted counts as what the pipe holds.
         credit: u32,
     },
     /// A whole frame arrived.

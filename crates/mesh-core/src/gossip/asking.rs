@@ -93,11 +93,12 @@ impl State {
     /// Asks for what the window has room for and nobody else was asked for.
     pub(super) fn pump(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
         let Some(live) = self.links.get_mut(&link) else { return };
-        if !live.wants.is_idle() || live.calls_in.wait() {
+        if !live.wants.is_idle() {
             live.check.get_or_insert(now.mono + CHECK);
         }
         if live.calls_in.wait() {
             self.ask_for_calls(now, link, bag);
+            self.check_calls(now, link);
         }
         let Some(live) = self.links.get_mut(&link) else { return };
         let paused = live.intake.as_mut().is_some_and(|intake| intake.is_empty(now.mono));
@@ -160,6 +161,14 @@ impl State {
         }
     }
 
+    /// Calls that still wait are looked at again once their budget has room.
+    pub(super) fn check_calls(&mut self, now: Now, link: LinkId) {
+        let bound = self.is_bound(link);
+        let Some(live) = self.links.get_mut(&link) else { return };
+        let due = live.calls_in.due(bound, now.mono);
+        live.check = [live.check, due].into_iter().flatten().min();
+    }
+
     /// Whether calls over a link have budgets by their distance: in crowds, those of strangers.
     pub(super) fn is_bound(&self, link: LinkId) -> bool {
         let stranger = self.links.get(&link).is_none_or(|live| live.contact.is_none());
@@ -173,11 +182,14 @@ impl State {
         }
     }
 
-    /// `link` does not bring `id`: the next link that announced it is asked.
-    pub(super) fn ask_elsewhere(&mut self, id: ShortId, link: LinkId) {
+    /// `link` does not bring `id`: the next link that announced it is asked; for a call with so many hops left like for
+    /// any call.
+    pub(super) fn ask_elsewhere(&mut self, id: ShortId, call: Option<u8>, link: LinkId) {
         for other in self.wanted.give_up(id, link).unwrap_or_default() {
-            if let Some(live) = self.links.get_mut(&other) {
-                live.wants.announce(id, Urgency::Held);
+            let Some(live) = self.links.get_mut(&other) else { continue };
+            match call {
+                Some(hops) => live.calls_in.announce(id, hops),
+                None => live.wants.announce(id, Urgency::Held),
             }
         }
     }
@@ -187,15 +199,12 @@ impl State {
         let Some(live) = self.links.get_mut(&link) else { return };
         let overdue = live.wants.overdue(now.mono);
         live.give_up_push(now.mono);
-        overdue.iter().for_each(|id| live.calls_in.gave_up(*id));
-        let waits = live.pushed.is_some()
-            || !live.wants.is_idle()
-            || live.calls_in.wait()
-            || live.sync.next_message.is_some();
+        let overdue: Vec<_> = overdue.into_iter().map(|id| (id, live.calls_in.gave_up(id))).collect();
+        let waits = live.pushed.is_some() || !live.wants.is_idle() || live.sync.next_message.is_some();
         live.check = waits.then_some(now.mono + CHECK);
         self.go_on_later(now, link);
-        for id in &overdue {
-            self.ask_elsewhere(*id, link);
+        for (id, call) in &overdue {
+            self.ask_elsewhere(*id, *call, link);
         }
         if overdue.is_empty() {
             self.pump(now, link, bag);

@@ -1,6 +1,7 @@
 //! A budget that fills itself.
 
 use crate::time::Time;
+use core::time::Duration;
 
 /// How much at once, and how much per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,14 @@ impl Bucket {
         let missing = amount.saturating_sub(self.level);
         self.level = self.level.saturating_sub(amount);
         self.debt = self.debt.saturating_add(missing).min(self.rate.burst.saturating_mul(1000));
+    }
+
+    /// How long until so much is there, to the next millisecond.
+    pub(super) fn wait_for(&mut self, amount: u64, now: Time) -> Duration {
+        self.fill(now);
+        let missing = amount.saturating_mul(1000).saturating_sub(self.level).saturating_add(self.debt);
+        let missing = if self.level >= amount.saturating_mul(1000) { 0 } else { missing };
+        Duration::from_millis(missing.div_ceil(self.rate.per_second.max(1)))
     }
 
     /// What is there.

@@ -8,8 +8,10 @@
 //! distance, so that nothing crosses a link beyond its budget.
 
 use super::bucket::{Bucket, Rate};
+use super::neighbour::CHECK;
 use crate::id::ShortId;
 use crate::time::Time;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The hops that are left of a call when it comes to its writer's own neighbours.
@@ -145,9 +147,17 @@ impl Calls {
         }
     }
 
-    /// It does not come.
-    pub(super) fn gave_up(&mut self, id: ShortId) {
-        self.asked.remove(&id);
+    /// It does not come. The hops that it was said to have left, where it is a call.
+    pub(super) fn gave_up(&mut self, id: ShortId) -> Option<u8> {
+        self.asked.remove(&id)
+    }
+
+    /// When the names that wait are looked at next, where any do: as soon as a budget has room for one.
+    pub(super) fn due(&mut self, bound: bool, now: Time) -> Option<Time> {
+        let waiting = self.budgets.iter_mut().zip(&self.named).filter(|(_, named)| !named.is_empty());
+        let soonest =
+            waiting.map(|(budget, _)| if bound { budget.wait_for(CALL, now) } else { Duration::ZERO });
+        soonest.min().map(|wait| now + wait.max(CHECK))
     }
 
     /// Whether names wait.
@@ -212,6 +222,17 @@ mod tests {
             calls.settled(id(n + 10_000));
         }
         assert!(calls.asked.is_empty() && !calls.wait() && calls.named.iter().all(VecDeque::is_empty));
+    }
+
+    #[test]
+    fn names_whose_budget_is_used_up_wake_nobody_before_it_has_room() {
+        let mut calls = Calls::new(true, Time(0));
+        assert_eq!(asked(&mut calls, 100, 62, Time(0)), 2);
+        assert_eq!(calls.due(true, Time(0)), Some(Time(125_000)));
+        assert_eq!(calls.due(false, Time(0)), Some(Time(1_000)), "a contact's have no budget");
+        assert_eq!(asked(&mut calls, 100, 62, Time(125_000)), 1);
+        (100..150).for_each(|n| calls.settled(id(n)));
+        assert_eq!(calls.due(true, Time(125_000)), None);
     }
 
     #[test]

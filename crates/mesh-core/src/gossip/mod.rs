@@ -37,7 +37,7 @@ use air::Air;
 use bucket::Bucket;
 use calls::Arrived;
 use core::time::Duration;
-use neighbour::{CHECK, Link, MAX_RAISES};
+use neighbour::{Link, MAX_RAISES};
 use receipts::{Receipts, Say};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -239,11 +239,11 @@ impl State {
 
     /// A link is gone: what it was asked for is asked elsewhere.
     pub fn link_down(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
-        let Some(gone) = self.links.remove(&link) else { return };
+        let Some(mut gone) = self.links.remove(&link) else { return };
         self.receipts.link_down(link);
         self.turns.down(link, now.mono);
         for id in gone.wants.asked() {
-            self.ask_elsewhere(id, link);
+            self.ask_elsewhere(id, gone.calls_in.gave_up(id), link);
         }
         self.pump_all(now, bag);
     }
@@ -364,8 +364,8 @@ impl State {
         if live.calls_in.arrived(id, hops, bound, now.mono) == Arrived::InTime {
             return true;
         }
-        live.check.get_or_insert(now.mono + CHECK);
-        self.ask_elsewhere(id, link);
+        self.check_calls(now, link);
+        self.ask_elsewhere(id, Some(hops), link);
         false
     }
 
@@ -435,10 +435,12 @@ impl State {
 
     /// What came is not held: it is not asked of this link again, but of others.
     pub fn declined(&mut self, now: Now, id: ShortId, link: LinkId, bag: &dyn Bag) {
+        let mut call = None;
         if let Some(live) = self.links.get_mut(&link) {
             live.wants.decline(id);
+            call = live.calls_in.gave_up(id);
         }
-        self.ask_elsewhere(id, link);
+        self.ask_elsewhere(id, call, link);
         self.pump_all(now, bag);
     }
 

@@ -534,6 +534,19 @@ fn first_contacts_that_wait_for_trials_are_bounded_and_mail_passes_them() {
     assert!(village.nodes[1].0.retries.is_empty());
 }
 
+#[test]
+fn what_a_full_bag_let_go_is_asked_for_again_with_new_keys_but_only_every_15_minutes() {
+    let mut village = Village::new(&["Asha"]);
+    let now = village.now;
+    let node = &mut village.nodes[0].0;
+    let tries = [0, 60, 899, 900, 901].map(|seconds| {
+        node.owes_another_try = true;
+        node.try_again(Now { mono: now.mono + Duration::from_secs(seconds), ..now });
+        !node.owes_another_try
+    });
+    assert_eq!(tries, [true, false, false, true, false]);
+}
+
 fn session_records(village: &Village, at: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut records = vec![];
     let mut visit = |key: &[u8], value: &[u8]| records.push((key.to_vec(), value.to_vec()));

@@ -1,7 +1,9 @@
 //! Link providers: what opens pipes to neighbours and carries frames over them.
 
 pub mod ble;
+mod credit;
 pub mod lan;
+mod window;
 
 use mesh_core::{CloseReason, Lane, LinkId, Medium, Profile, Role};
 use std::sync::Arc;

@@ -84,7 +84,7 @@ impl World {
     fn step(&mut self, limit: Duration) -> bool {
         self.transmit();
         let arrival = self.flying.iter().map(|flying| flying.0).min();
-        let timers = self.ends.iter().filter_map(Pipe::next_due);
+        let timers: Vec<Instant> = self.ends.iter().filter_map(Pipe::next_due).collect();
         let radios: Vec<Instant> = (0..2)
             .filter(|end| self.ends[*end].is_ready(self.now))
             .map(|end| self.free[end] - Duration::from_millis(29))

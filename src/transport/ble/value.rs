@@ -198,7 +198,8 @@ mod tests {
         #[test]
         fn what_is_written_is_read(link: u16, seq: u16, ack: u16, open: bool, ask: bool, held: u64) {
             let bare = Value { link, seq, ack, open, ask, body: Body::Bare { held } };
-            prop_assert_eq!(Value::decode(&bare.encode()), Ok(bare));
+            let bytes = bare.encode();
+            prop_assert_eq!(Value::decode(&bytes), Ok(bare));
         }
     }
 }

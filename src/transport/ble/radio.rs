@@ -2,7 +2,7 @@
 //!
 //! Two things stand behind it: the system's Bluetooth, and an air in memory for tests. Neither knows the protocol: a
 //! radio hears adverts, opens and loses connections, and carries *values*, small pieces of bytes that may arrive in
-//! another order than they were sent (PROTOCOL.md section 14).
+//! another order than they were sent.
 
 use tokio::sync::mpsc;
 
@@ -13,7 +13,7 @@ pub const MAX_EVENTS: usize = 256;
 /// Values of one side of one remote that may be on their way into the radio: further ones wait for
 /// [`RadioEvent::Taken`].
 pub const MAX_VALUES: usize = 4;
-/// The smallest value every connection carries: what an MTU of 23 leaves (PROTOCOL.md section 14).
+/// The smallest value every connection carries: what an MTU of 23 leaves.
 pub const MIN_VALUE: usize = 18;
 
 /// Bytes of an advert's payload: what stands beside the flags and the service in a legacy advertisement.

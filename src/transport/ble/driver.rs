@@ -181,14 +181,12 @@ impl Driver {
             },
             Some(shaken) = self.shaken.1.recv() => self.on_shaken(shaken),
             Some(ended) = self.running.join_next() => self.on_ended(ended),
-            room = self.radio.orders.reserve(), if !self.pending.is_empty() => match room {
-                Ok(room) => {
-                    if let Some(order) = self.pending.pop_front() {
-                        room.send(order);
-                    }
+            lives = hand_over(&self.radio.orders, &mut self.pending), if !self.pending.is_empty() => {
+                changed = false;
+                if !lives {
+                    return false;
                 }
-                Err(_) => return false,
-            },
+            }
             () = sleep_until(Some(wake)) => {}
         }
         self.changed |= changed;
@@ -630,6 +628,15 @@ impl Driver {
             }
         }
     }
+}
+
+/// Gives the radio its next order once it has room; whether it still takes any.
+async fn hand_over(orders: &mpsc::Sender<RadioOrder>, pending: &mut VecDeque<RadioOrder>) -> bool {
+    let Ok(room) = orders.reserve().await else { return false };
+    if let Some(order) = pending.pop_front() {
+        room.send(order);
+    }
+    true
 }
 
 fn role(wire: Wire) -> Role {

@@ -327,9 +327,10 @@ impl Running {
                 }
             }
             () = self.link.queue.changed() => {}
-            slot = self.link.slots.acquire(), if crowded => {
-                // Whoever ends the link closes its slots.
-                slot.map_err(|_| End::Lost)?;
+            is_open = has_slot(&self.link.slots), if crowded => {
+                if !is_open {
+                    return Err(End::Lost);
+                }
             }
             () = sleep_until(wake) => {}
         }
@@ -343,6 +344,11 @@ impl Running {
             Heard::Anew => Err(End::Anew),
         }
     }
+}
+
+/// Waits until the radio has room; `false` once the connection is gone, which closes its slots.
+async fn has_slot(slots: &Semaphore) -> bool {
+    slots.acquire().await.is_ok()
 }
 
 /// The clock of this transport, which tests may hold.

@@ -11,6 +11,8 @@ mod driver;
 mod duty;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod hostile;
 mod link;
 mod neighbours;
 mod overlay;
@@ -19,6 +21,7 @@ mod queue;
 pub mod radio;
 mod receive;
 mod status;
+mod system;
 mod transmit;
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,7 @@ mod value;
 
 pub use duty::Battery;
 pub use status::{AdapterStatus, BleStatus, HeardStatus, LinkStatus};
+pub use system::radios;
 
 use super::{LinkIds, Transport, TransportEvent};
 use driver::{Common, Driver, Order};

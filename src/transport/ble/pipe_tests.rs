@@ -84,7 +84,8 @@ impl World {
     fn step(&mut self, limit: Duration) -> bool {
         self.transmit();
         let arrival = self.flying.iter().map(|flying| flying.0).min();
-        let timers: Vec<Instant> = self.ends.iter().filter_map(Pipe::next_due).collect();
+        let timers: Vec<Instant> =
+            self.ends.iter().filter_map(Pipe::next_due).filter(|due| *due > self.now).collect();
         let radios: Vec<Instant> = (0..2)
             .filter(|end| self.ends[*end].is_ready(self.now))
             .map(|end| self.free[end] - Duration::from_millis(29))

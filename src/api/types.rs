@@ -395,7 +395,11 @@ impl From<&AdapterStatus> for Adapter {
         Self {
             name: status.name.clone(),
             state: radio_state(&status.state).to_owned(),
-            reason: if let RadioState::Broken { reason } = &status.state { reason.clone() } else { String::new() },
+            reason: if let RadioState::Broken { reason } = &status.state {
+                reason.clone()
+            } else {
+                String::new()
+            },
             advertising: status.advertising,
             scanning: status.scanning,
             heard: status.heard.iter().map(|heard| heard.rssi).collect(),

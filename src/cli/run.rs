@@ -208,18 +208,13 @@ async fn serve(
 ) -> anyhow::Result<(Server, Pipes)> {
     let pipes = Pipes::open(args, events)?;
     switch.set(Some(Arc::new(pipes.joined())));
-    let server =
-        Server::start(running.handle().clone(), pipes.ble.clone(), &app.data, args.api_port).await;
+    let server = Server::start(running.handle().clone(), pipes.ble.clone(), &app.data, args.api_port).await;
     let server = server.with_context(|| t!("run-no-api", path = app.data.path().display().to_string()))?;
     take_up_spool(&app.client()).await;
     Ok((server, pipes))
 }
 
-fn start_lan(
-    args: &Args,
-    ids: LinkIds,
-    events: mpsc::Sender<TransportEvent>,
-) -> anyhow::Result<LanHandle> {
+fn start_lan(args: &Args, ids: LinkIds, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<LanHandle> {
     let usual = LanConfig::default();
     let config = LanConfig {
         listen: if args.listen.is_empty() { usual.listen.clone() } else { args.listen.clone() },
@@ -233,11 +228,7 @@ fn start_lan(
 }
 
 /// A machine without an adapter is no reason to stop: `status` and `doctor` say so.
-fn start_ble(
-    args: &Args,
-    ids: LinkIds,
-    events: mpsc::Sender<TransportEvent>,
-) -> anyhow::Result<BleHandle> {
+fn start_ble(args: &Args, ids: LinkIds, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<BleHandle> {
     let usual = BleConfig::default();
     let rotate_every = args.rotate_every.unwrap_or(usual.rotate_every);
     let config = BleConfig { rotate_every, ..usual };

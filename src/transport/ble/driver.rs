@@ -208,7 +208,8 @@ impl Driver {
             _ => RadioState::Broken { reason: "the radio ended".to_owned() },
         };
         self.status.send_modify(|status| {
-            *status = Adapter { name: status.name.clone(), state, advertising, scanning, ..Adapter::default() };
+            *status =
+                Adapter { name: status.name.clone(), state, advertising, scanning, ..Adapter::default() };
         });
         if let Phase::Stopping { told: Some(told), .. } = self.phase {
             // Whoever asked may have stopped waiting.
@@ -234,16 +235,20 @@ impl Driver {
     }
 
     fn is_linked(&self, remote: Remote) -> bool {
-        [Side::Central, Side::Peripheral].iter().any(|side| self.wires.contains_key(&Wire { remote, side: *side }))
+        [Side::Central, Side::Peripheral]
+            .iter()
+            .any(|side| self.wires.contains_key(&Wire { remote, side: *side }))
     }
 
     /// Queues an order for the radio. One that supersedes another takes its place.
     fn tell(&mut self, order: RadioOrder) {
         let kind = std::mem::discriminant(&order);
         let supersedes = matches!(order, RadioOrder::Advertise(_) | RadioOrder::Scan(_));
-        self.pending.retain(|other| {
-            if supersedes { std::mem::discriminant(other) != kind } else { *other != order }
-        });
+        self.pending.retain(
+            |other| {
+                if supersedes { std::mem::discriminant(other) != kind } else { *other != order }
+            },
+        );
         self.pending.push_back(order);
     }
 
@@ -520,13 +525,13 @@ impl Driver {
         let other = self.lines.iter().find(|(id, line)| **id != link && line.theirs == Some(theirs));
         let stays = self.is_open()
             && match other {
-            _ if theirs == self.key.public() => false,
-            None => true,
-            Some((_, other)) if other.inbox.is_none() => true,
-            Some((_, other)) if other.up_since.is_some_and(|since| now >= since + STOOD) => true,
-            // The one that the lower key dialled.
-            Some(_) => (role == Role::Dialer) == (self.key.public() < theirs),
-        };
+                _ if theirs == self.key.public() => false,
+                None => true,
+                Some((_, other)) if other.inbox.is_none() => true,
+                Some((_, other)) if other.up_since.is_some_and(|since| now >= since + STOOD) => true,
+                // The one that the lower key dialled.
+                Some(_) => (role == Role::Dialer) == (self.key.public() < theirs),
+            };
         if stays && let Some(other) = other.map(|(id, _)| *id) {
             self.close(other, Farewell::Duplicate, CloseReason::Duplicate);
         }

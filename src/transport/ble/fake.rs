@@ -349,7 +349,9 @@ impl World {
     }
 
     fn advertise(&mut self, number: usize) {
-        let Some(advert) = self.stations[number].advert.filter(|_| self.stations[number].is_on) else { return };
+        let Some(advert) = self.stations[number].advert.filter(|_| self.stations[number].is_on) else {
+            return;
+        };
         self.record.push((number, advert.to_vec()));
         let (remote, rssi) = (Remote(self.stations[number].name), Some(self.stations[number].rssi));
         for other in 0..self.stations.len() {

@@ -22,9 +22,9 @@ pub mod radio;
 mod receive;
 mod status;
 mod system;
-mod transmit;
 #[cfg(test)]
 mod tests;
+mod transmit;
 mod value;
 
 pub use duty::Battery;

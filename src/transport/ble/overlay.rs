@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn any_of_the_strong_ones_is_chosen_and_no_weak_one() {
         let candidate = |remote, rssi| Candidate { remote: Remote(remote), rssi };
-        let all = [candidate(1, Some(-50)), candidate(2, Some(-60)), candidate(3, Some(-80)), candidate(4, None)];
+        let all =
+            [candidate(1, Some(-50)), candidate(2, Some(-60)), candidate(3, Some(-80)), candidate(4, None)];
         let chosen: Vec<_> = (0..4).filter_map(|draw| choose(&all, draw)).map(|remote| remote.0).collect();
         assert_eq!(chosen, [1, 2, 1, 2]);
         assert_eq!(choose(&all[3..], 0), Some(Remote(4)), "where no strength is told, anybody");

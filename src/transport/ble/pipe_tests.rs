@@ -69,9 +69,8 @@ impl World {
                     if self.rng.below(100) < self.air.loss {
                         continue;
                     }
-                    let jitter = Duration::from_micros(
-                        self.rng.below(self.air.jitter.as_micros() as u64 + 1),
-                    );
+                    let jitter =
+                        Duration::from_micros(self.rng.below(self.air.jitter.as_micros() as u64 + 1));
                     self.count += 1;
                     let at = self.free[end] + self.air.latency + jitter;
                     self.flying.push((at, self.count, 1 - end, value.bytes.clone()));

@@ -95,7 +95,8 @@ pub(super) struct Line {
 impl Adapter {
     /// What it looks like now.
     pub(super) fn read(&self, now: Instant) -> AdapterStatus {
-        let seen = |seen: &Seen| HeardStatus { rssi: seen.rssi, ago: now.saturating_duration_since(seen.heard) };
+        let seen =
+            |seen: &Seen| HeardStatus { rssi: seen.rssi, ago: now.saturating_duration_since(seen.heard) };
         let mut heard: Vec<_> = self.seen.iter().map(seen).collect();
         heard.sort_by_key(|heard| std::cmp::Reverse(heard.rssi));
         AdapterStatus {

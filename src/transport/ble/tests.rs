@@ -236,7 +236,7 @@ async fn bulk_gets_most_of_what_the_air_carries() {
     for rate in [20_000, 60_000, 200_000] {
         let air = Air::new(Weather { rate, ..Weather::default() });
         let mut nodes = linked_pair(&air).await;
-        let frames = usize::try_from(rate / 1_000).unwrap() * 10;
+        let frames = usize::try_from(rate / 1_000).unwrap() * 5;
         for _ in 0..frames {
             nodes[0].send(Lane::Bulk, &[7; 1_000]);
         }
@@ -260,16 +260,17 @@ async fn a_crowd_of_twenty_links_up_and_nobody_has_more_links_than_allowed() {
     for _ in 0..60 {
         pass(&mut nodes, SECOND).await;
         assert!(bounded(&nodes));
-        assert!((0..20).all(|number| air.connections(number) <= most + 1), "nor connections, but for a moment");
+        assert!(
+            (0..20).all(|number| air.connections(number) <= most + 1),
+            "nor connections, but for a moment"
+        );
     }
     let links: usize = nodes.iter().map(|node| node.up.len()).sum();
-    let pairs: BTreeMap<_, usize> = nodes.iter().flat_map(|node| node.up.values()).fold(
-        BTreeMap::new(),
-        |mut pairs, (_, binding)| {
+    let pairs: BTreeMap<_, usize> =
+        nodes.iter().flat_map(|node| node.up.values()).fold(BTreeMap::new(), |mut pairs, (_, binding)| {
             *pairs.entry(*binding).or_default() += 1;
             pairs
-        },
-    );
+        });
     assert!(pairs.values().all(|ends| *ends == 2), "every link has two ends");
     assert!(links >= 20 * 3, "{links} ends of links");
 }
@@ -287,6 +288,49 @@ async fn a_duplicate_is_left_alone_until_another_link_ends() {
     let elsewhere = LinkIds::of(0).next();
     nodes.iter().for_each(|node| node.handle.link_ended(elsewhere));
     assert!(until(&mut nodes, SECOND * 15, linked).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_connect_to_one_another_at_once_keep_the_same_one_of_two_links() {
+    for round in 0..10_u8 {
+        let air = Air::new(Weather::default());
+        let mut nodes = pair(&air);
+        // The same payload: both think that it is theirs to dial.
+        nodes.iter().for_each(|node| node.handle.advertise(Medium::Ble, vec![round; 6]));
+        air.reach(0, 1, false);
+        pass(&mut nodes, SECOND).await;
+        air.reach(0, 1, true);
+        assert!(until(&mut nodes, SECOND * 20, linked).await);
+        pass(&mut nodes, SECOND * 5).await;
+        let ends: Vec<_> = nodes.iter().map(|node| node.up[&node.link()].1).collect();
+        assert_eq!(ends[0], ends[1]);
+        assert_eq!((air.connections(0), air.connections(1)), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_tells_who_is_in_reach_how_strongly_and_how_the_links_are() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    air.set_rssi(1, -72);
+    pass(&mut nodes, SECOND * 20).await;
+    let adapter = nodes[0].adapter();
+    assert_eq!((adapter.name.as_str(), adapter.heard.len(), adapter.links.len()), ("fake0", 1, 1));
+    let (heard, link) = (adapter.heard[0], adapter.links[0]);
+    assert!(heard.rssi.is_some_and(|rssi| rssi < -65) && heard.ago < SECOND, "{heard:?}");
+    assert_eq!((link.link, link.max_value, link.pipe), (nodes[0].link(), 509, radio::Pipe::Gatt));
+    assert!(link.round_trip.is_some_and(|trip| trip < SECOND / 2) && link.values_sent > 0, "{link:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_over_a_channel_works_like_any_other() {
+    let air = Air::new(Weather { rate: 400_000, ..Weather::default() });
+    let mut nodes = pair(&air);
+    (0..2).for_each(|number| air.set_pipe(number, 509, radio::Pipe::Channel));
+    assert!(until(&mut nodes, SECOND * 20, linked).await);
+    nodes[0].send(Lane::Bulk, b"there");
+    assert!(until(&mut nodes, SECOND, |nodes| nodes[1].got() == [b"there"]).await);
+    assert_eq!(nodes[0].adapter().links[0].pipe, radio::Pipe::Channel);
 }
 
 #[tokio::test(start_paused = true)]
@@ -378,7 +422,8 @@ async fn a_node_that_is_too_busy_to_listen_is_waited_for_and_loses_nothing() {
     pass(&mut nodes[..1], SECOND * 20).await;
     assert!(nodes[0].up.len() == 1, "the link stands");
     assert!(until(&mut nodes, SECOND * 20, |nodes| nodes[1].frames.len() == 1_000).await);
-    let got: Vec<_> = nodes[1].got().iter().map(|bytes| u32::from_le_bytes((*bytes).try_into().unwrap())).collect();
+    let got: Vec<_> =
+        nodes[1].got().iter().map(|bytes| u32::from_le_bytes((*bytes).try_into().unwrap())).collect();
     assert!(got.is_sorted());
 }
 

@@ -65,6 +65,8 @@ pub(super) struct Outbound {
     acked: u64,
     /// Bytes of a value.
     room: usize,
+    /// Whether the far end told what it takes: bulk waits for that.
+    greeted: bool,
     streams: [VecDeque<u8>; 2],
     flying: BTreeMap<u64, Flying>,
     window: Window,
@@ -82,6 +84,7 @@ impl Outbound {
             next: 0,
             acked: 0,
             room,
+            greeted: false,
             streams: [VecDeque::new(), VecDeque::new()],
             flying: BTreeMap::new(),
             window: window(room),
@@ -92,10 +95,10 @@ impl Outbound {
         }
     }
 
-    /// Values have so many bytes from now on. Nothing of bulk is in flight yet.
-    pub(super) fn resize(&mut self, room: usize) {
-        if room != self.room {
-            (self.room, self.window) = (room, window(room));
+    /// The far end greeted: values have so many bytes from now on, and bulk may go.
+    pub(super) fn greeted(&mut self, room: usize) {
+        if !self.greeted {
+            (self.greeted, self.room, self.window) = (true, room, window(room));
         }
     }
 
@@ -106,7 +109,10 @@ impl Outbound {
 
     /// Appends a message to a stream, marked where it is no frame.
     pub(super) fn message(&mut self, lane: Lane, notice: bool, bytes: &[u8]) {
-        debug_assert!(!bytes.is_empty() && bytes.len() <= MAX_MESSAGE, "sealed messages are within the limit");
+        debug_assert!(
+            !bytes.is_empty() && bytes.len() <= MAX_MESSAGE,
+            "sealed messages are within the limit"
+        );
         let stream = &mut self.streams[lane as usize];
         if notice {
             stream.push_back(0);
@@ -152,7 +158,7 @@ impl Outbound {
         self.next
     }
 
-    /// The far end waits for the piece `ack`, and tells of some beyond it. Returns whether there was news.
+    /// The far end waits for the piece `ack`, and tells of some beyond it.
     pub(super) fn on_ack(&mut self, now: Instant, ack: u16, held: u64) -> Result<(), Broken> {
         let ahead = ack.wrapping_sub(self.acked as u16);
         if usize::from(ahead) > MAX_WINDOW {
@@ -243,7 +249,7 @@ impl Outbound {
             return Some(Lane::Control);
         }
         let length = HEADER + self.waiting(Lane::Bulk).min(self.room - HEADER);
-        let has_room = room > (MAX_WINDOW - MAX_BULK) as u64;
+        let has_room = self.greeted && room > (MAX_WINDOW - MAX_BULK) as u64;
         (length > HEADER && has_room && self.window.admits(length as u32)).then_some(Lane::Bulk)
     }
 

@@ -36,7 +36,10 @@ fn the_bytes_of_a_handshake_and_of_a_message_are_fixed() {
     hasher.update(&dialer.seal(Stream::Control, b"hello").unwrap());
     hasher.update(&dialer.seal(Stream::Bulk, &[7; MAX_FRAME]).unwrap());
     hasher.update(&dialer.seal(Stream::Notice, &[1]).unwrap());
-    assert_eq!(hasher.finalize().to_hex().as_str(), "d2703389a34a88e31e36ec961fa58387bfcf3663170950790401c7f582542b16");
+    assert_eq!(
+        hasher.finalize().to_hex().as_str(),
+        "d2703389a34a88e31e36ec961fa58387bfcf3663170950790401c7f582542b16"
+    );
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(super) const MAX_KNOWN: usize = 256;
 /// Who was not heard for so long is not dialled: a connection to somebody absent blocks the radio for its time limit.
 const HEARD: Duration = Duration::from_secs(10);
+/// Who was not heard for so long, a pause of listening and more, was away.
+const AWAY: Duration = Duration::from_secs(15);
 /// Who was not heard for so long counts as gone.
 const GONE: Duration = Duration::from_secs(120);
 /// How long the end with the higher advert leaves the dialling to the other: adverts change, and both ends may think
@@ -66,7 +68,7 @@ impl Neighbours {
         jitter: Duration,
     ) -> bool {
         let Some(known) = self.entry(now, remote, jitter) else { return false };
-        if !known.is_near(now) {
+        if now >= known.heard + AWAY {
             // Who comes back is as new to both ends: one dials first again.
             known.due = known.due.max(now + jitter);
         }

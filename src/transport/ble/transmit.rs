@@ -14,6 +14,9 @@ const MAX_BULK: usize = MAX_WINDOW - 8;
 const FIRST_WINDOW: u32 = 16;
 /// Values of the smallest window: one on the air while the other is acknowledged.
 const LEAST_WINDOW: u32 = 2;
+/// The queue that bulk may make in front of a control frame: values that overtake one another are acknowledged late, and
+/// a shorter one leaves the air idle meanwhile.
+const TARGET: Duration = Duration::from_millis(150);
 /// The shortest wait for an acknowledgement: connection intervals alone may be half of it.
 const LEAST_WAIT: Duration = Duration::from_millis(500);
 /// The first wait, while nothing is known of the round trip.
@@ -273,7 +276,7 @@ impl Outbound {
 
 fn window(room: usize) -> Window {
     let room = room as u32;
-    let bounds = Bounds { least: LEAST_WINDOW * room, most: MAX_BULK as u32 * room };
+    let bounds = Bounds { least: LEAST_WINDOW * room, most: MAX_BULK as u32 * room, target: TARGET };
     Window::new(bounds, FIRST_WINDOW * room)
 }
 

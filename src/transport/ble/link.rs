@@ -203,7 +203,7 @@ impl Running {
             match handshake.read(&message.bytes)? {
                 Step::Reply(further, reply) => {
                     self.pipe.send(Lane::Control, false, &reply);
-                    handshake = further;
+                    handshake = *further;
                 }
                 Step::Done(channel, last) => {
                     last.iter().for_each(|last| self.pipe.send(Lane::Control, false, last));

@@ -73,6 +73,8 @@ pub(super) struct Pipe {
     /// Pieces taken and not acknowledged.
     owed: u32,
     ack_at: Option<Instant>,
+    /// An acknowledgement was asked for with this piece, which waits for those before it.
+    asked: Option<u64>,
     /// Somebody whose pipe is not known here is to be told so.
     reset: Option<u16>,
     foreign: u64,
@@ -104,6 +106,7 @@ impl Pipe {
             outbound,
             owed: 0,
             ack_at: None,
+            asked: None,
             reset: None,
             foreign: 0,
             doubled: 0,
@@ -205,6 +208,7 @@ impl Pipe {
         bytes: &[u8],
         ask: bool,
     ) -> Result<(), Broken> {
+        let place = self.inbound.next() + u64::from(seq.wrapping_sub(self.inbound.next() as u16));
         let taken = self.inbound.take(seq, lane, bytes)?;
         if let Some(theirs) = self.inbound.largest() {
             self.outbound.greeted(theirs.min(self.largest));
@@ -215,7 +219,12 @@ impl Pipe {
             return Ok(());
         }
         self.owed += 1;
-        let at_once = ask || taken == Taken::Again || self.owed >= MAX_OWED;
+        if ask && taken == Taken::Early {
+            // The answer now says little; without one when the gap is filled the sender stands still until the timer.
+            self.asked = self.asked.max(Some(place));
+        }
+        let filled = self.asked.take_if(|asked| *asked < self.inbound.next()).is_some();
+        let at_once = ask || filled || taken == Taken::Again || self.owed >= MAX_OWED;
         let at = if at_once { now } else { now + ACK_DELAY };
         self.ack_at = Some(self.ack_at.map_or(at, |before| before.min(at)));
         Ok(())

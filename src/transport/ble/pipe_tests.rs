@@ -162,6 +162,25 @@ fn bulk_fills_a_clean_pipe_and_repeats_nothing() {
 }
 
 #[test]
+fn a_piece_that_asked_and_came_early_is_acknowledged_when_the_gap_is_filled() {
+    let mut world = World::new(CLEAN, [509, 509], 10);
+    world.run(Duration::from_secs(1));
+    let (seq, ack) = (world.ends[0].outbound.next() as u16, world.ends[0].inbound.next() as u16);
+    let piece = |seq, ask| {
+        let body = Body::Piece { lane: Lane::Control, bytes: b"\x01x" };
+        Value { link: 0x1234, seq, ack, open: false, ask, body }.encode()
+    };
+    let mut acknowledges = |bytes: &[u8]| {
+        world.ends[1].on_value(world.now, bytes).unwrap();
+        world.ends[1].poll_value(world.now).map(|value| Value::decode(&value.bytes).unwrap().ack)
+    };
+    assert_eq!(acknowledges(&piece(seq + 2, true)), Some(seq), "the gap is told");
+    assert_eq!(acknowledges(&piece(seq, false)), None, "nobody asked for this one");
+    assert_eq!(acknowledges(&piece(seq + 1, false)), Some(seq + 3), "now the question is answered");
+    assert_eq!(acknowledges(&piece(seq + 3, false)), None, "once");
+}
+
+#[test]
 fn a_message_of_100_bytes_costs_8_more() {
     let mut world = World::new(CLEAN, [509, 509], 3);
     world.run(Duration::from_secs(2));

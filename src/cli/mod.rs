@@ -5,9 +5,12 @@ mod chat;
 mod completions;
 mod contacts;
 mod decide;
+mod delete;
 mod demo;
 mod doctor;
+mod edit;
 mod features;
+mod forward;
 mod holder;
 mod id;
 mod info;
@@ -17,6 +20,9 @@ mod messages;
 mod out;
 mod passphrase;
 mod peers;
+mod pin;
+mod poll;
+mod react;
 mod run;
 mod safe;
 mod secret;
@@ -26,6 +32,7 @@ mod sos;
 mod status;
 mod swarm;
 mod verify;
+mod vote;
 
 pub(crate) use sim::peak_rss_bytes;
 
@@ -117,6 +124,13 @@ enum Command {
     Chat(chat::Args),
     Messages(messages::Args),
     Info(info::Args),
+    Edit(edit::Args),
+    Delete(delete::Args),
+    React(react::Args),
+    Forward(forward::Args),
+    Pin(pin::Args),
+    Poll(poll::Args),
+    Vote(vote::Args),
     Sos(sos::Args),
     Safe(safe::Args),
     Peers(peers::Args),
@@ -233,6 +247,13 @@ async fn carry_out(app: &App, command: Command) -> anyhow::Result<()> {
         Command::Chat(args) => chat::run(app, args).await,
         Command::Messages(args) => messages::run(app, args).await,
         Command::Info(args) => info::run(app, args).await,
+        Command::Edit(args) => edit::run(app, args).await,
+        Command::Delete(args) => delete::run(app, args).await,
+        Command::React(args) => react::run(app, args).await,
+        Command::Forward(args) => forward::run(app, args).await,
+        Command::Pin(args) => pin::run(app, args).await,
+        Command::Poll(args) => poll::run(app, args).await,
+        Command::Vote(args) => vote::run(app, args).await,
         Command::Sos(args) => sos::run(app, args).await,
         Command::Safe(args) => safe::run(app, args).await,
         Command::Peers(args) => peers::run(app, args).await,

@@ -11,6 +11,7 @@ mod cli_disk;
 mod cli_errors;
 mod cli_mesh;
 mod cli_passphrase;
+mod cli_remarks;
 mod cli_rig;
 mod cli_sim;
 mod lan_links;

@@ -249,6 +249,27 @@ pub enum Command {
         /// Chosen by a front end that may repeat the command; a known id is answered, not sent again.
         message: Option<MessageId>,
     },
+    /// Sends a text that answers another one or names people, passes a message on, or asks a question.
+    Post {
+        /// To whom.
+        to: AccountId,
+        /// What.
+        post: Post,
+        /// Chosen by a front end that may repeat the command; a known id is answered, not sent again.
+        message: Option<MessageId>,
+    },
+    /// Says something about a message that is here.
+    Remark {
+        /// About which.
+        message: MessageId,
+        /// What.
+        remark: Remark,
+    },
+    /// Takes a message away from this device alone.
+    Hide {
+        /// Which.
+        message: MessageId,
+    },
     /// The person has seen messages of this conversation; their writer learns it.
     MarkRead {
         /// Whose messages.
@@ -270,6 +291,53 @@ pub enum Command {
         /// As [`BeaconView::id`](crate::view::BeaconView::id).
         id: String,
     },
+}
+
+/// What stands for itself in a conversation, and is more than words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// A text.
+    Text {
+        /// 1 B to 64 KiB.
+        text: String,
+        /// What it answers.
+        reply: Option<MessageId>,
+        /// Whom it names, at most 32.
+        mentions: Vec<AccountId>,
+        /// Whether it shall make no sound.
+        silent: bool,
+    },
+    /// The words of a message that is here, passed on to somebody else.
+    Forward {
+        /// Which.
+        of: MessageId,
+    },
+    /// A question with options to choose from.
+    Poll {
+        /// 1 to 256 bytes.
+        question: String,
+        /// 2 to 12, each 1 to 256 bytes.
+        options: Vec<String>,
+        /// Whether several may be chosen.
+        multiple: bool,
+    },
+}
+
+/// What a person says about a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Other words for an own message, within a quarter of an hour: 1 B to 64 KiB.
+    Edit(String),
+    /// An own message is taken back, for everybody.
+    Delete,
+    /// A feeling, at most 40 bytes; empty takes it back.
+    React(String),
+    /// It is held up for both to see, or not any more.
+    Pin(bool),
+    /// Choices of a poll, bit n for option n; 0 takes the vote back.
+    Vote(u16),
+    /// An own poll ends.
+    Close,
 }
 
 /// What a beacon says.
@@ -298,6 +366,13 @@ pub enum Event {
     },
     /// A message was received, or one of ours was written.
     Message(MessageView),
+    /// A message is another than before: other words, taken back, a reaction, a vote.
+    MessageChanged {
+        /// The other person.
+        conversation: AccountId,
+        /// Which.
+        message: MessageId,
+    },
     /// A message of ours changed its state.
     MessageState {
         /// Which.
@@ -392,6 +467,14 @@ pub enum Refusal {
     ContactState {
         /// The state it is in.
         state: &'static str,
+    },
+    /// That cannot be said about this message.
+    #[error("message {message:?}: {why}")]
+    Message {
+        /// Which.
+        message: MessageId,
+        /// Why not.
+        why: &'static str,
     },
     /// A text is too long or empty.
     #[error("a {what} has {min} to {max} bytes, this one has {got}")]

@@ -124,7 +124,8 @@ pub mod view;
 pub mod wire;
 
 pub use border::{
-    BeaconKind, CloseReason, Command, Event, Input, Lane, Medium, Output, Profile, Refusal, Reply, Role,
+    BeaconKind, CloseReason, Command, Event, Input, Lane, Medium, Output, Profile, Refusal, Remark, Reply,
+    Role,
 };
 pub use id::{
     AccountId, Ack, AckCommit, CommandId, DeviceId, EnvelopeId, Invite, LinkId, MessageId, Seq, Tag,

@@ -528,6 +528,21 @@ impl Node {
         self.chat.conversations(&*self.read)
     }
 
+    /// The names of messages of anybody that begin with these hexadecimal digits, at most two.
+    #[must_use]
+    pub fn messages_named(&self, beginning: &str) -> Vec<MessageId> {
+        self.chat.named(beginning, 2)
+    }
+
+    /// One message as it is shown; `None` where it is not here.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn message(&self, id: MessageId) -> Result<Option<MessageView>, ReadError> {
+        let Some(with) = self.chat.conversation_of(id) else { return Ok(None) };
+        self.chat.message(with, id, &*self.read)
+    }
+
     /// The names of own texts that begin with these hexadecimal digits, at most two: one is an answer, two
     /// are none.
     #[must_use]

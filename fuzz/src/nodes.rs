@@ -71,7 +71,10 @@ impl Home {
                 }
                 Output::Close { link, .. } => self.closed.push(link),
                 Output::Notify(_, Event::StorageFailed(error)) => panic!("{error}"),
-                Output::Notify(..) | Output::Advertise { .. } | Output::Broadcast { .. } => {}
+                Output::Notify(..)
+                | Output::Advertise { .. }
+                | Output::Broadcast { .. }
+                | Output::Keep { .. } => {}
             }
         }
         self.memory.apply(ops);

@@ -120,7 +120,7 @@ impl Committer {
                     self.transport.with(|transport| transport.advertise(medium, payload));
                 }
                 // No radio here reaches everybody at once; writes were staged before.
-                Output::Broadcast { .. } | Output::Store(_) => {}
+                Output::Broadcast { .. } | Output::Keep { .. } | Output::Store(_) => {}
             }
         }
         self.send(Lane::Control, control);

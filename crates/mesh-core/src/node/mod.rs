@@ -275,7 +275,7 @@ impl Node {
         let out = &mut self.outbox;
         match input {
             Input::Tick => self.tick(now),
-            Input::Heard { .. } => {}
+            Input::Radio { .. } | Input::Heard { .. } => {}
             Input::Around { nodes, .. } => self.mesh.around(nodes),
             Input::Overheard { bytes, .. } => self.on_overheard(now, bytes),
             Input::LinkUp { link, role, binding, profile } => {

@@ -138,7 +138,10 @@ impl Net {
                     self.peers[index].closed.push(why);
                     self.disconnect(index, link);
                 }
-                Output::Notify(..) | Output::Advertise { .. } | Output::Broadcast { .. } => {}
+                Output::Notify(..)
+                | Output::Advertise { .. }
+                | Output::Broadcast { .. }
+                | Output::Keep { .. } => {}
             }
         }
     }

@@ -116,7 +116,7 @@ impl Committer {
                     self.transport.with(|transport| transport.close(link, why));
                 }
                 Output::Notify(seq, event) => told.push((seq, event)),
-                Output::Advertise { medium, payload } => {
+                Output::Advertise { medium, payload, .. } => {
                     self.transport.with(|transport| transport.advertise(medium, payload));
                 }
                 // No radio here reaches everybody at once; writes were staged before.

@@ -104,6 +104,8 @@ pub enum Output {
         medium: Medium,
         /// At most 6 bytes.
         payload: Vec<u8>,
+        /// What this node's bag looks like; never said to anybody. A transport tells by it whose advert shows the same.
+        root: [u8; 8],
     },
     /// A transport with few places does not give this link up for neighbours that wait: the other end proved to be a
     /// contact. Or it may again.

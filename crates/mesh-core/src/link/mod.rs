@@ -15,7 +15,7 @@ pub use crate::wire::frame::MAX_FRAME;
 pub use queue::{Place, Priority};
 pub use recognition::Secret;
 
-use crate::border::{CloseReason, Lane, Profile, Role};
+use crate::border::{CloseReason, Lane, Medium, Profile, Role};
 use crate::id::{AccountId, LinkId, ShortId};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
@@ -402,6 +402,12 @@ impl State {
     #[must_use]
     pub fn ready_count(&self) -> usize {
         self.links.values().filter(|live| live.their.is_some()).count()
+    }
+
+    /// How many links there are over a medium, ready or not.
+    #[must_use]
+    pub fn count_over(&self, medium: Medium) -> usize {
+        self.links.values().filter(|live| live.profile.medium == medium).count()
     }
 
     /// The ready links as they are shown.

@@ -718,6 +718,7 @@ impl Mesh {
         }
         self.link.unqueue(link, id);
         if item.own {
+            let link = self.link.neighbour(link);
             self.events.push_back(MeshEvent::Carried { link, id: item.id });
         }
     }

@@ -15,11 +15,19 @@ use serde::{Deserialize, Serialize};
 pub enum Input<'a> {
     /// The time named by `next_wakeup` has come (a tick too many does no harm).
     Tick,
+    /// A radio that advertises ([`Output::Advertise`]) works, or does not any more. Told at the start, and whenever that
+    /// changed; what was advertised before it came back is not kept.
+    Radio {
+        /// Which radio.
+        medium: Medium,
+        /// Whether it works.
+        up: bool,
+    },
     /// A radio heard an advertisement.
     Heard {
         /// Which radio.
         medium: Medium,
-        /// Its payload.
+        /// Its payload: remote bytes, nothing about them is known.
         advert: &'a [u8],
         /// Signal strength in dBm where the radio tells.
         rssi: Option<i8>,
@@ -89,12 +97,23 @@ pub enum Output {
         /// The whole frame, at most [`MAX_FRAME`](crate::link::MAX_FRAME) bytes.
         frame: Vec<u8>,
     },
-    /// Set what a radio advertises.
+    /// Set what a radio advertises, until the next one or until the radio stops working ([`Input::Radio`]). What stood
+    /// before is not said any more, and where the radio has private addresses it takes a new one with it.
     Advertise {
         /// Which radio.
         medium: Medium,
         /// At most 6 bytes.
         payload: Vec<u8>,
+        /// What this node's bag looks like; never said to anybody. A transport tells by it whose advert shows the same.
+        root: [u8; 8],
+    },
+    /// A transport with few places does not give this link up for neighbours that wait: the other end proved to be a
+    /// contact. Or it may again.
+    Keep {
+        /// Which.
+        link: LinkId,
+        /// Whether it stays.
+        keep: bool,
     },
     /// Say a public thing to everybody in reach, once, by every radio that can ([`Input::Around`]).
     Broadcast {
@@ -151,6 +170,11 @@ pub struct Profile {
 impl Profile {
     /// A wired or Wi-Fi network.
     pub const LAN: Self = Self { medium: Medium::Lan, mtu: 65_536, metered: false, typical_rate: 10_000_000 };
+
+    /// Bluetooth Low Energy over characteristics. A piece is what an MTU of 517 leaves beside the headers of GATT and
+    /// of our own; 20 kB/s is what phones reach at usual connection intervals (5 to 80 are seen). Not metered: what
+    /// costs battery is listening, hardly the bytes.
+    pub const BLE: Self = Self { medium: Medium::Ble, mtu: 500, metered: false, typical_rate: 20_000 };
 }
 
 /// The two lanes of a link: what must not wait, and what needs credit.

@@ -283,7 +283,12 @@ impl State {
                 self.offer(now, link, bag);
             }
             Frame::Receipts(acks) => self.on_receipts(now, link, acks),
-            Frame::Hello(_) | Frame::Tokens(_) | Frame::Envelope(_) | Frame::Public(_) | Frame::Agreed => {}
+            Frame::Hello(_)
+            | Frame::Tokens(_)
+            | Frame::Envelope(_)
+            | Frame::Public(_)
+            | Frame::Agreed
+            | Frame::Moved { .. } => {}
         }
     }
 

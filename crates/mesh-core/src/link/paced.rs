@@ -36,7 +36,8 @@ impl Paced {
             | Frame::Calls { .. }
             | Frame::Envelope(_)
             | Frame::Public(_)
-            | Frame::Tokens(_) => false,
+            | Frame::Tokens(_)
+            | Frame::Moved { .. } => false,
         }
     }
 

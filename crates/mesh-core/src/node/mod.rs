@@ -275,7 +275,8 @@ impl Node {
         let out = &mut self.outbox;
         match input {
             Input::Tick => self.tick(now),
-            Input::Heard { .. } => {}
+            Input::Radio { medium, up } => self.mesh.radio(now, medium, up, out),
+            Input::Heard { medium, advert, .. } => self.mesh.heard(now, medium, advert),
             Input::Around { nodes, .. } => self.mesh.around(nodes),
             Input::Overheard { bytes, .. } => self.on_overheard(now, bytes),
             Input::LinkUp { link, role, binding, profile } => {

@@ -99,7 +99,7 @@ impl World {
             }
             Act::Core(Output::Notify(_, event)) => self.tell(index, event),
             Act::Core(Output::Broadcast { bytes }) => self.broadcast(index, &bytes),
-            Act::Core(Output::Store(_) | Output::Advertise { .. }) => {}
+            Act::Core(Output::Store(_) | Output::Advertise { .. } | Output::Keep { .. }) => {}
             Act::Shown { number } => self.show(index, number),
         }
     }

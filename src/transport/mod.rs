@@ -1,7 +1,9 @@
 //! Link providers: what opens pipes to neighbours and carries frames over them.
 
 pub mod ble;
+mod credit;
 pub mod lan;
+mod window;
 
 use mesh_core::{CloseReason, Lane, LinkId, Medium, Profile, Role};
 use std::sync::Arc;
@@ -72,8 +74,8 @@ pub struct LinkIds {
 }
 
 impl LinkIds {
-    /// Where the number of the transport stands in an id.
-    const SHIFT: u32 = 56;
+    /// Where the number of the transport stands in an id: programs that know numbers up to 2^53 can read it.
+    const SHIFT: u32 = 48;
 
     /// The ids of the transport with this number.
     #[must_use]
@@ -90,7 +92,7 @@ impl LinkIds {
     /// The number of the transport that made an id.
     #[must_use]
     pub fn transport(link: LinkId) -> u8 {
-        link.0.to_be_bytes()[0]
+        (link.0 >> Self::SHIFT) as u8
     }
 }
 
@@ -140,6 +142,16 @@ impl Transport for Transports {
             transport.link_ended(link);
         }
     }
+}
+
+/// A transport that has no links: the place of one that was declined.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nowhere;
+
+impl Transport for Nowhere {
+    fn send(&self, _: LinkId, _: Lane, _: Vec<Vec<u8>>) {}
+
+    fn close(&self, _: LinkId, _: CloseReason) {}
 }
 
 #[cfg(test)]

@@ -382,7 +382,7 @@ impl Overlay {
         let others = standing.filter(|(_, link)| !link.keep);
         let youngest = others.max_by_key(|(remote, link)| (link.since, Reverse(**remote)));
         let leaving = self.least_useful(now).filter(|_| self.may_drop(now));
-        leaving.or(youngest.map(|(remote, _)| *remote))
+        leaving.or_else(|| youngest.map(|(remote, _)| *remote))
     }
 
     fn give_up(&mut self, now: Time, remote: u64) -> Advice {

@@ -161,8 +161,7 @@ fn holders_count_the_age_of_one_envelope_up_to_a_second_per_hop_apart() {
         sealed.map(|(id, since, age)| (id, (now.since(since) + age).as_millis())).collect()
     };
     let (first, last) = (ages(&net, 0), ages(&net, 7));
-    let apart: Vec<u128> =
-        first.iter().filter_map(|(id, age)| Some(last.get(id)?.abs_diff(*age))).collect();
+    let apart: Vec<u128> = first.iter().filter_map(|(id, age)| Some(last.get(id)?.abs_diff(*age))).collect();
     assert_eq!(apart.len(), 200);
     let (mean, most) = (apart.iter().sum::<u128>() / 200, apart.iter().max().copied().unwrap_or_default());
     assert!((500..=7_000).contains(&mean) && most <= 7_000, "{mean} ms on average, {most} ms at most");

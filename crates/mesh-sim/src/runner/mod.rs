@@ -222,6 +222,9 @@ fn stage_of<'a>(
     let config = |node: u32| {
         let mut config = Config::default();
         config.mesh.carry.quota = quota;
+        if let Some(battery) = scenario.radio.battery {
+            config.mesh = config.mesh.with_battery(battery);
+        }
         if node < newer {
             let versions = config.mesh.link.versions;
             config.mesh.link.versions = *versions.start()..=versions.end() + 1;

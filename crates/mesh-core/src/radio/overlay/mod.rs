@@ -51,6 +51,8 @@ const FULL_WAIT: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// ... up to this.
 const RETRY_MOST: Duration = Duration::from_secs(60);
+/// Who shows another bag for so long waits: what crosses a crowd makes everybody different for some seconds.
+const WAITS: Duration = Duration::from_secs(30);
 /// A link that stood so long did not fail.
 const STOOD: Duration = Duration::from_secs(30);
 /// Nothing flows on a link on which nothing flowed for this long ...
@@ -121,6 +123,8 @@ struct Seen {
     advert: Advert,
     rssi: Option<i8>,
     last: Time,
+    /// Since when it has shown another bag.
+    differs: Option<Time>,
     /// When it may be dialled at the earliest, but for who yields to whom.
     ready: Time,
     /// The pause after the next failure.
@@ -178,16 +182,19 @@ impl Overlay {
     /// An advert of `remote` was heard: remote bytes. What is no advert is passed over.
     pub fn heard(&mut self, now: Time, remote: u64, advert: &[u8], rssi: Option<i8>) {
         let Some(advert) = Advert::from_bytes(advert) else { return };
+        let differs = !self.shows_ours(&advert);
         if let Some(seen) = self.seen.get_mut(&remote) {
             if now.since(seen.last) > self.config.live {
                 seen.ready = seen.ready.max(now + jitter(&mut self.rng));
             }
             (seen.advert, seen.rssi, seen.last) = (advert, rssi, now);
+            seen.differs = if differs { seen.differs.or(Some(now)) } else { None };
             return;
         }
         let ready = now + jitter(&mut self.rng);
         let rank = self.rng.below(u64::MAX);
-        let seen = Seen { advert, rssi, last: now, ready, pause: RETRY, elsewhere: false, rank };
+        let differs = differs.then_some(now);
+        let seen = Seen { advert, rssi, last: now, differs, ready, pause: RETRY, elsewhere: false, rank };
         self.seen.insert(remote, seen);
         if self.seen.len() > MAX_SEEN {
             self.forget_one(now);
@@ -275,18 +282,19 @@ impl Overlay {
         if self.dialling.is_some() {
             return None;
         }
-        let next = self.next_neighbour(now)?;
-        if self.has_place() {
-            let rank = self.rng.below(u64::MAX);
-            if let Some(seen) = self.seen.get_mut(&next) {
-                seen.rank = rank;
-            }
-            self.dialling = Some((next, now));
-            return Some(Advice::Dial(next));
+        if !self.has_place() {
+            let waits = |seen: &Seen| self.waits_at(seen).is_some_and(|at| at <= now);
+            let leaving = self.least_useful(now).filter(|_| self.may_drop(now))?;
+            self.next_neighbour(now, waits)?;
+            return Some(self.give_up(now, leaving));
         }
-        let waits = self.seen.get(&next).is_some_and(|seen| !self.shows_ours(&seen.advert));
-        let leaving = self.least_useful(now).filter(|_| waits && self.may_drop(now))?;
-        Some(self.give_up(now, leaving))
+        let next = self.next_neighbour(now, |_| true)?;
+        let rank = self.rng.below(u64::MAX);
+        if let Some(seen) = self.seen.get_mut(&next) {
+            seen.rank = rank;
+        }
+        self.dialling = Some((next, now));
+        Some(Advice::Dial(next))
     }
 
     /// When [`Overlay::poll`] may have something new to say if nothing happens before; after `now`.
@@ -297,7 +305,11 @@ impl Overlay {
         }
         let live = |seen: &Seen| now.since(seen.last) <= self.config.live;
         let unlinked = self.seen.iter().filter(|(remote, _)| !self.links.contains_key(remote));
-        let waiting = unlinked.filter(|(_, seen)| live(seen)).filter_map(|(_, seen)| self.may_dial_at(seen));
+        let due = |seen: &Seen| {
+            let at = self.may_dial_at(seen)?;
+            if self.has_place() { Some(at) } else { Some(at.max(self.waits_at(seen)?)) }
+        };
+        let waiting = unlinked.filter(|(_, seen)| live(seen)).filter_map(|(_, seen)| due(seen));
         let droppable = self.links.values().filter(|link| !link.keep && !link.going);
         let leaves = droppable.map(Link::leaves_at).chain(self.dropped.map(|dropped| dropped + DROP_EVERY));
         let (asked, leaves): (Vec<Time>, Vec<Time>) = (waiting.collect(), leaves.collect());
@@ -317,14 +329,19 @@ impl Overlay {
         self.ours.is_some_and(|(_, root)| advert.shows(root))
     }
 
-    /// Who is to be dialled next, place or none.
-    fn next_neighbour(&self, now: Time) -> Option<u64> {
+    /// From when on a place is given up for somebody; `None` while there is nothing to exchange.
+    fn waits_at(&self, seen: &Seen) -> Option<Time> {
+        seen.differs.filter(|_| !self.shows_ours(&seen.advert)).map(|since| since + WAITS)
+    }
+
+    /// Who is to be dialled next, of those whom `may` lets, place or none.
+    fn next_neighbour(&self, now: Time, may: impl Fn(&Seen) -> bool) -> Option<u64> {
         let live = |seen: &&Seen| now.since(seen.last) <= self.config.live;
         let unlinked = || self.seen.iter().filter(|(remote, _)| !self.links.contains_key(remote));
         let is_loud = |seen: &Seen| seen.rssi.is_none_or(|rssi| rssi >= self.config.weak_dbm);
         let any_loud = unlinked().any(|(_, seen)| live(&seen) && is_loud(seen));
         let due = unlinked().filter(|(_, seen)| live(seen) && (is_loud(seen) || !any_loud));
-        let due = due.filter(|(_, seen)| self.may_dial_at(seen).is_some_and(|at| at <= now));
+        let due = due.filter(|(_, seen)| may(seen) && self.may_dial_at(seen).is_some_and(|at| at <= now));
         let order = |(_, seen): &(&u64, &Seen)| (self.shows_ours(&seen.advert), seen.advert.full, seen.rank);
         due.min_by_key(order).map(|(remote, _)| *remote)
     }
@@ -365,7 +382,7 @@ impl Overlay {
         let others = standing.filter(|(_, link)| !link.keep);
         let youngest = others.max_by_key(|(remote, link)| (link.since, Reverse(**remote)));
         let leaving = self.least_useful(now).filter(|_| self.may_drop(now));
-        leaving.or(youngest.map(|(remote, _)| *remote))
+        leaving.or_else(|| youngest.map(|(remote, _)| *remote))
     }
 
     fn give_up(&mut self, now: Time, remote: u64) -> Advice {

@@ -9,6 +9,8 @@ const ROOT: [u8; 8] = [1; 8];
 const OTHER: [u8; 8] = [2; 8];
 const S: u64 = 1_000;
 
+type Pairs = BTreeSet<(u64, u64)>;
+
 /// The nonces decide who dials: this node's bytes are lower than those of everybody in these tests.
 fn overlay(config: Config) -> Overlay {
     let mut overlay = Overlay::new(config, Rng::new([3; 32]));
@@ -212,10 +214,10 @@ fn attack_55_adverts_of_thousands_take_no_memory_and_leave_neighbours_their_shar
 }
 
 /// Nodes that all hear one another and follow the advice; who ever was linked to whom, and who is.
-fn crowd(count: u64, seconds: u64, seed: u8) -> (BTreeSet<(u64, u64)>, BTreeSet<(u64, u64)>) {
+fn crowd(count: u64, seconds: u64, seed: u8) -> (Pairs, Pairs) {
     let mut rng = Rng::new([seed; 32]);
     let mut nodes: Vec<Overlay> = (0..count).map(|_| Overlay::new(Config::default(), rng.fork())).collect();
-    let (mut ever, mut links) = (BTreeSet::new(), BTreeSet::<(u64, u64)>::new());
+    let (mut ever, mut links) = (BTreeSet::new(), Pairs::new());
     for s in 0..seconds {
         let now = Time(s * S);
         if s % 10 == 0 {

@@ -142,3 +142,27 @@ fn contacts_keep_their_places_on_radios_where_places_are_few() {
     net.act(0, |peer, now| peer.mesh.set_secrets(now, Vec::new(), &mut peer.out));
     assert_eq!(net.peers[0].keeps, [(ble, true), (ble, false)]);
 }
+
+#[test]
+fn holders_count_the_age_of_one_envelope_up_to_a_second_per_hop_apart() {
+    let mut net = Net::new(8, 36);
+    // Each has it for a while before it meets the next.
+    for n in 0..200 {
+        net.write(0, letter(n));
+        net.run(37);
+    }
+    for hop in 0..7 {
+        net.connect(hop, hop + 1);
+        net.run(10_700);
+    }
+    let ages = |net: &Net, peer: usize| -> BTreeMap<EnvelopeId, u128> {
+        let now = Time(net.now);
+        let sealed = net.peers[peer].mesh.sealed();
+        sealed.map(|(id, since, age)| (id, (now.since(since) + age).as_millis())).collect()
+    };
+    let (first, last) = (ages(&net, 0), ages(&net, 7));
+    let apart: Vec<u128> = first.iter().filter_map(|(id, age)| Some(last.get(id)?.abs_diff(*age))).collect();
+    assert_eq!(apart.len(), 200);
+    let (mean, most) = (apart.iter().sum::<u128>() / 200, apart.iter().max().copied().unwrap_or_default());
+    assert!((500..=7_000).contains(&mean) && most <= 7_000, "{mean} ms on average, {most} ms at most");
+}

@@ -1,3 +1,7 @@
 //! Links over Bluetooth Low Energy: the second way to neighbours, where there is no network at all.
 
 pub mod radio;
+pub mod system;
+
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod linux;

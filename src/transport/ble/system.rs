@@ -1,0 +1,34 @@
+//! The Bluetooth of this machine as radios: BlueZ on Linux. Other systems have none in this version, and say so.
+
+use super::radio::Radio;
+
+/// The radios of these adapters (`hci0`), each on a thread of its own. Without names: the one that the system uses
+/// first.
+///
+/// Always one radio for each name: what is missing or switched off is told by its state, and comes back by itself.
+#[must_use]
+pub fn radios(names: &[String]) -> Vec<Radio> {
+    if names.is_empty() {
+        return vec![radio(None)];
+    }
+    names.iter().map(|name| radio(Some(name.clone()))).collect()
+}
+
+#[cfg(all(feature = "ble", target_os = "linux"))]
+use super::linux::radio;
+
+/// A radio that says why there is none.
+#[cfg(not(all(feature = "ble", target_os = "linux")))]
+fn radio(name: Option<String>) -> Radio {
+    use super::radio::{MAX_ORDERS, RadioEvent, RadioState};
+    use tokio::sync::mpsc;
+    let (orders, _) = mpsc::channel(MAX_ORDERS);
+    let (tell, events) = mpsc::channel(1);
+    let reason = match cfg!(feature = "ble") {
+        true => "this version has no Bluetooth for this system",
+        false => "this program was built without Bluetooth",
+    };
+    // There is room for the one event that was just made place for.
+    drop(tell.try_send(RadioEvent::State(RadioState::Broken { reason: reason.to_owned() })));
+    Radio { name: name.unwrap_or_else(|| "bluetooth".to_owned()), orders, events }
+}

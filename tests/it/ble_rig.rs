@@ -3,8 +3,8 @@
 //! A test of the host boots the lab and starts itself again inside, where it finds `BLE_LAB`. A boot costs 7 to 30 s,
 //! so each of them plays several scenes.
 
-use starling::transport::ble::radio::{Radio, RadioEvent, RadioOrder};
-use starling::transport::ble::system::radios;
+use starling::transport::ble::radio::{Radio, RadioEvent, RadioOrder, RadioState};
+use starling::transport::ble::system::{SystemConfig, radios_with};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -18,7 +18,7 @@ pub(crate) type Scene = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 /// One boot of the lab.
 pub(crate) struct Lab {
     /// The test that boots it, with its module.
-    pub(crate) test: &'static str,
+    pub(crate) test: String,
     /// Virtual controllers: `hci0` and so on.
     pub(crate) controllers: u32,
     /// Who hears whom, as `0-1,1-2`; empty: everybody everybody.
@@ -53,7 +53,7 @@ pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
     if let Some(logs) = std::env::var_os("STARLING_BLE_LOGS") {
         command.arg("-T").arg("-l").arg(logs);
     }
-    command.arg("--").arg(&exe).args([lab.test, "--exact", "--nocapture", "--test-threads", "1"]);
+    command.arg("--").arg(&exe).args([&lab.test, "--exact", "--nocapture", "--test-threads", "1"]);
     command.envs(lab.settings.iter().copied()).env("BLE_LAB_CACHE", cache());
     command.env("BLE_LAB_PASS_ENV", "STARLING_SCENE STARLING_LOG");
     let status = command.stdin(Stdio::null()).status().unwrap();
@@ -122,12 +122,20 @@ pub(crate) struct Station {
 
 impl Station {
     /// The radio of `hciN`, working.
-    pub(crate) async fn on(number: u32) -> Self {
-        use starling::transport::ble::radio::RadioState;
-        let radio = radios(&[format!("hci{number}")]).remove(0);
+    pub(crate) async fn on(number: u32, channels: bool) -> Self {
+        let radio = radios_with(&[format!("hci{number}")], SystemConfig { channels }).remove(0);
         let mut station = Self { radio };
-        station.until(20, |event| matches!(event, RadioEvent::State(RadioState::On)).then_some(())).await;
+        station.state(&RadioState::On).await;
         station
+    }
+
+    /// Waits until the radio is in this state.
+    pub(crate) async fn state(&mut self, wanted: &RadioState) {
+        let told = |event| match event {
+            RadioEvent::State(state) => (state == *wanted).then_some(()),
+            _ => None,
+        };
+        self.until(40, told).await;
     }
 
     pub(crate) async fn order(&self, order: RadioOrder) {

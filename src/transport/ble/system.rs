@@ -2,16 +2,36 @@
 
 use super::radio::Radio;
 
+/// How the system's Bluetooth is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemConfig {
+    /// Whether L2CAP channels carry values where both ends have them: in order, and several times as fast as
+    /// characteristics. Default: true.
+    pub channels: bool,
+}
+
+impl Default for SystemConfig {
+    fn default() -> Self {
+        Self { channels: true }
+    }
+}
+
+/// [`radios_with`] the default configuration.
+#[must_use]
+pub fn radios(names: &[String]) -> Vec<Radio> {
+    radios_with(names, SystemConfig::default())
+}
+
 /// The radios of these adapters (`hci0`), each on a thread of its own. Without names: the one that the system uses
 /// first.
 ///
 /// Always one radio for each name: what is missing or switched off is told by its state, and comes back by itself.
 #[must_use]
-pub fn radios(names: &[String]) -> Vec<Radio> {
+pub fn radios_with(names: &[String], config: SystemConfig) -> Vec<Radio> {
     if names.is_empty() {
-        return vec![radio(None)];
+        return vec![radio(None, config)];
     }
-    names.iter().map(|name| radio(Some(name.clone()))).collect()
+    names.iter().map(|name| radio(Some(name.clone()), config)).collect()
 }
 
 #[cfg(all(feature = "ble", target_os = "linux"))]
@@ -19,7 +39,7 @@ use super::linux::radio;
 
 /// A radio that says why there is none.
 #[cfg(not(all(feature = "ble", target_os = "linux")))]
-fn radio(name: Option<String>) -> Radio {
+fn radio(name: Option<String>, _: SystemConfig) -> Radio {
     use super::radio::{MAX_ORDERS, RadioEvent, RadioState};
     use tokio::sync::mpsc;
     let (orders, _) = mpsc::channel(MAX_ORDERS);

@@ -1,8 +1,10 @@
 //! The side that connects: btleplug dials, subscribes and writes.
 
+use super::channel::{self, End};
 use super::session::Told;
 use super::{Address, INFO, Info, RX, SERVICE, TX, max_value};
-use crate::transport::ble::radio::{MAX_VALUES, Remote, Side, Wire};
+use crate::transport::ble::radio::{MAX_VALUES, MIN_VALUE, Remote, Side, Wire};
+use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Characteristic, Peripheral as _, WriteType};
 use btleplug::platform::{Adapter, Peripheral, PeripheralId};
 use futures::StreamExt as _;
@@ -32,8 +34,8 @@ pub(super) struct Dialled {
     rx: Characteristic,
     /// The most bytes of a value.
     pub(super) max_value: usize,
-    /// What the other end says of itself.
-    pub(super) info: Info,
+    /// What carries values in the place of the characteristics.
+    pub(super) channel: Option<SeqPacket>,
 }
 
 /// Peripherals that were dialled, with the tasks that listen to them.
@@ -42,6 +44,8 @@ pub(super) struct Dialled {
 /// stream of notifications is dropped while signals come in, as they do when a connection ends.
 pub(super) struct Central {
     adapter: Adapter,
+    /// Where this node's channels begin, where it has any.
+    local: Option<End>,
     tell: mpsc::Sender<Told>,
     known: HashMap<PeripheralId, Known>,
 }
@@ -59,8 +63,8 @@ impl Drop for Known {
 }
 
 impl Central {
-    pub(super) fn new(adapter: Adapter, tell: mpsc::Sender<Told>) -> Self {
-        Self { adapter, tell, known: HashMap::new() }
+    pub(super) fn new(adapter: Adapter, local: Option<End>, tell: mpsc::Sender<Told>) -> Self {
+        Self { adapter, local, tell, known: HashMap::new() }
     }
 
     /// Dials in a task of its own, which tells what came of it.
@@ -69,9 +73,9 @@ impl Central {
             Ok(peripheral) => peripheral,
             Err(why) => return drop(self.tell.send(Told::Failed { remote, why }).await),
         };
-        let tell = self.tell.clone();
+        let (tell, local) = (self.tell.clone(), self.local);
         tokio::spawn(async move {
-            let dialled = tokio::time::timeout(DIAL, connect(&peripheral)).await;
+            let dialled = tokio::time::timeout(DIAL, connect(&peripheral, local)).await;
             let told = match dialled.unwrap_or(Err("it took too long")) {
                 Ok(dialled) => Told::Dialled { remote, dialled },
                 Err(why) => {
@@ -178,7 +182,7 @@ impl Dialled {
     }
 }
 
-async fn connect(peripheral: &Peripheral) -> Result<Dialled, &'static str> {
+async fn connect(peripheral: &Peripheral, local: Option<End>) -> Result<Dialled, &'static str> {
     peripheral.connect().await.map_err(|_| "it did not answer")?;
     peripheral.discover_services().await.map_err(|_| "its services were not found")?;
     let all = peripheral.characteristics();
@@ -188,9 +192,22 @@ async fn connect(peripheral: &Peripheral) -> Result<Dialled, &'static str> {
     };
     let info = peripheral.read(&info).await.map_err(|_| "what it says of itself could not be read")?;
     let info = Info::from_bytes(&info).ok_or("what it says of itself is too short")?;
-    peripheral.subscribe(&tx).await.map_err(|_| "it does not notify")?;
-    let max_value = max_value(usize::from(peripheral.mtu())).min(info.max_value);
-    Ok(Dialled { peripheral: peripheral.clone(), rx, max_value, info })
+    let channel = open_channel(peripheral, local, info.psm).await;
+    if channel.is_none() {
+        peripheral.subscribe(&tx).await.map_err(|_| "it does not notify")?;
+    }
+    let max_value = max_value(usize::from(peripheral.mtu())).min(info.max_value.max(MIN_VALUE));
+    Ok(Dialled { peripheral: peripheral.clone(), rx, max_value, channel })
+}
+
+async fn open_channel(peripheral: &Peripheral, local: Option<End>, psm: u16) -> Option<SeqPacket> {
+    let (local, properties) = (local?, peripheral.properties().await.ok()??);
+    let kind = match properties.address_type? {
+        btleplug::api::AddressType::Public => bluer::AddressType::LePublic,
+        btleplug::api::AddressType::Random => bluer::AddressType::LeRandom,
+    };
+    let remote = End { address: properties.address.into_inner(), kind };
+    channel::connect(local, remote, psm).await
 }
 
 async fn hang_up(peripheral: &Peripheral) {

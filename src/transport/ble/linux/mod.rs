@@ -5,6 +5,7 @@
 //! the place that copes with it, and gathered in docs/guide/bluetooth.md.
 
 mod central;
+mod channel;
 mod ears;
 mod notify;
 mod peripheral;
@@ -12,6 +13,7 @@ mod session;
 mod watch;
 
 use super::radio::{Advert, MAX_EVENTS, MAX_ORDERS, Radio, RadioEvent, RadioOrder, RadioState};
+use super::system::SystemConfig;
 use session::{End, Remotes, Session};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -84,14 +86,14 @@ fn max_value(mtu: usize) -> usize {
 }
 
 /// Starts the radio of one adapter; `None`: of the one that the system uses first.
-pub(super) fn radio(name: Option<String>) -> Radio {
+pub(super) fn radio(name: Option<String>, config: SystemConfig) -> Radio {
     let (orders, to_do) = mpsc::channel(MAX_ORDERS);
     let (tell, events) = mpsc::channel(MAX_EVENTS);
     let shown = name.clone().unwrap_or_else(|| "bluetooth".to_owned());
     let failed = tell.clone();
     let started = std::thread::Builder::new().name(shown.clone()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(run(name, to_do, tell)),
+            Ok(runtime) => runtime.block_on(run(name, config, to_do, tell)),
             Err(error) => complain(&tell, &error),
         }
     });
@@ -107,13 +109,18 @@ fn complain(tell: &mpsc::Sender<RadioEvent>, error: &std::io::Error) {
 }
 
 /// One session after another, until nobody gives orders any more.
-async fn run(name: Option<String>, mut orders: mpsc::Receiver<RadioOrder>, tell: mpsc::Sender<RadioEvent>) {
+async fn run(
+    name: Option<String>,
+    config: SystemConfig,
+    mut orders: mpsc::Receiver<RadioOrder>,
+    tell: mpsc::Sender<RadioEvent>,
+) {
     let mut wishes = Wishes::default();
     let mut told = RadioState::Starting;
     let remotes = Remotes::default();
     let mut retry = FIRST_RETRY;
     loop {
-        let (state, watch) = match Session::open(name.as_deref(), &remotes).await {
+        let (state, watch) = match Session::open(name.as_deref(), config.channels, &remotes).await {
             Ok((session, watch)) => {
                 retry = FIRST_RETRY;
                 if tell.send(RadioEvent::State(RadioState::On)).await.is_err() {

@@ -1,6 +1,7 @@
 //! One adapter while it works: from the registration of the service until it is switched off or gone.
 
 use super::central::{Central, Dialled, Outgoing};
+use super::channel::{self, End as Endpoint};
 use super::notify::Notification;
 use super::peripheral::Peripheral;
 use super::watch::Watch;
@@ -8,6 +9,7 @@ use super::{Address, Info, MAX_VALUE, Wishes, ears, max_value, state_of};
 use crate::transport::ble::radio::{
     Advert, MAX_EVENTS, MAX_VALUES, Pipe, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire,
 };
+use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Manager as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, PeripheralId};
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// What tasks told and the session has not handled.
 const MAX_TOLD: usize = 256;
@@ -34,6 +37,12 @@ pub(super) enum Told {
     Dialled { remote: Remote, dialled: Dialled },
     /// A connection did not come about.
     Failed { remote: Remote, why: &'static str },
+    /// Somebody opened a channel.
+    Accepted { address: Address, socket: SeqPacket },
+    /// A value came over a channel.
+    Packet { wire: Wire, serial: u64, value: Vec<u8> },
+    /// A channel ended.
+    Closed { wire: Wire, serial: u64 },
     /// A value was taken over.
     Taken(Wire),
     /// A value was notified to this node.
@@ -75,6 +84,8 @@ enum Carrier {
     Writes { values: mpsc::Sender<Outgoing>, peripheral: btleplug::platform::Peripheral },
     /// Notifications: through the one task of all.
     Notifications,
+    /// A channel, which no earlier or later one of the same wire is taken for.
+    Channel { values: mpsc::Sender<Vec<u8>>, serial: u64, dialled: Option<btleplug::platform::Peripheral> },
 }
 
 /// A working adapter.
@@ -84,7 +95,9 @@ pub(super) struct Session {
     central: Central,
     peripheral: Peripheral,
     told: mpsc::Receiver<Told>,
-    ears: tokio::task::JoinHandle<()>,
+    ears: JoinHandle<()>,
+    listener: Option<JoinHandle<()>>,
+    next_channel: u64,
     known: BTreeMap<Address, Known>,
     remotes: Remotes,
     wires: BTreeMap<Wire, (Address, Carrier)>,
@@ -100,6 +113,7 @@ impl Session {
     /// The state that prevents it, and how to learn that it changed, where that is possible.
     pub(super) async fn open(
         name: Option<&str>,
+        channels: bool,
         remotes: &Remotes,
     ) -> Result<(Self, Watch), (RadioState, Option<Watch>)> {
         let bus = bluer::Session::new().await.map_err(|error| (state_of(&error), None))?;
@@ -111,13 +125,13 @@ impl Session {
             Ok(adapter) => adapter,
             Err(state) => return Err((state, Some(watch))),
         };
-        match Self::open_on(adapter, remotes.clone()).await {
+        match Self::open_on(adapter, channels, remotes.clone()).await {
             Ok(session) => Ok((session, watch)),
             Err(state) => Err((state, Some(watch))),
         }
     }
 
-    async fn open_on(adapter: bluer::Adapter, remotes: Remotes) -> Result<Self, RadioState> {
+    async fn open_on(adapter: bluer::Adapter, channels: bool, remotes: Remotes) -> Result<Self, RadioState> {
         if !adapter.is_powered().await.map_err(|error| state_of(&error))? {
             return Err(RadioState::Off);
         }
@@ -125,16 +139,20 @@ impl Session {
         let scanner = scanner(adapter.name()).await?;
         let events = scanner.events().await.map_err(|_| broken("its events cannot be heard"))?;
         let ears = tokio::spawn(ears::listen(scanner.clone(), events, tell.clone()));
-        let info = Info { max_value: MAX_VALUE, psm: 0 };
+        let local = if channels { endpoint(&adapter).await } else { None };
+        let (psm, listener) = local.map_or((0, None), |local| open_channels(local, &tell));
+        let info = Info { max_value: MAX_VALUE, psm };
         let served = Peripheral::serve(adapter.clone(), info, tell.clone()).await;
         let peripheral = served.map_err(|error| state_of(&error))?;
         Ok(Self {
             adapter,
-            central: Central::new(scanner.clone(), tell),
+            central: Central::new(scanner.clone(), local, tell),
             scanner,
             peripheral,
             told,
             ears,
+            listener,
+            next_channel: 0,
             known: BTreeMap::new(),
             remotes,
             wires: BTreeMap::new(),
@@ -251,8 +269,10 @@ impl Session {
             return;
         }
         match carrier {
-            Carrier::Writes { peripheral, .. } => self.central.hang_up(&peripheral),
-            Carrier::Notifications => {
+            Carrier::Writes { peripheral, .. } | Carrier::Channel { dialled: Some(peripheral), .. } => {
+                self.central.hang_up(&peripheral)
+            }
+            Carrier::Notifications | Carrier::Channel { dialled: None, .. } => {
                 let adapter = self.adapter.clone();
                 tokio::spawn(async move {
                     if let Ok(device) = adapter.device(bluer::Address(address)) {
@@ -271,6 +291,7 @@ impl Session {
                 let next = Notification { wire, address: *address, value };
                 self.peripheral.values.try_send(next).is_ok()
             }
+            Carrier::Channel { values, .. } => values.try_send(value).is_ok(),
         };
         if !taken {
             // More than may be on their way at once: this one is lost, as values may be.
@@ -292,6 +313,20 @@ impl Session {
                     self.outbox.push_back(RadioEvent::Taken { wire });
                 }
             }
+            Told::Accepted { address, socket } => {
+                let wire = Wire { remote: self.remote(address, None), side: Side::Peripheral };
+                self.take_up(wire, address, socket, None);
+            }
+            Told::Packet { wire, serial, value } => {
+                if self.has_channel(wire, serial) {
+                    self.outbox.push_back(RadioEvent::Value { wire, value });
+                }
+            }
+            Told::Closed { wire, serial } => {
+                if self.has_channel(wire, serial) {
+                    self.disconnect(wire);
+                }
+            }
             Told::Value { wire, address, value } => {
                 if self.wires.get(&wire).is_some_and(|(known, _)| *known == address) {
                     self.outbox.push_back(RadioEvent::Value { wire, value });
@@ -309,12 +344,41 @@ impl Session {
         let (Some(address), true) = (address, dialled.is_connected().await) else {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was lost at once" });
         };
+        let mut dialled = dialled;
+        if let Some(socket) = dialled.channel.take() {
+            return self.take_up(wire, address, socket, Some(dialled.peripheral().clone()));
+        }
         let (values, to_write) = mpsc::channel(MAX_VALUES);
         let max_value = dialled.max_value;
         let carrier = Carrier::Writes { values, peripheral: dialled.peripheral().clone() };
         tokio::spawn(dialled.write_all(wire, to_write, self.central.tell()));
         self.wires.insert(wire, (address, carrier));
         self.outbox.push_back(RadioEvent::Connected { wire, max_value, pipe: Pipe::Gatt });
+    }
+
+    /// Takes a channel for what carries a wire from now on.
+    fn take_up(
+        &mut self,
+        wire: Wire,
+        address: Address,
+        socket: SeqPacket,
+        dialled: Option<btleplug::platform::Peripheral>,
+    ) {
+        // The end of an earlier one may be told later.
+        if self.wires.remove(&wire).is_some() {
+            self.outbox.push_back(RadioEvent::Lost { wire });
+        }
+        self.next_channel += 1;
+        let serial = self.next_channel;
+        let (values, to_send) = mpsc::channel(MAX_VALUES);
+        let max_value = channel::room(&socket);
+        tokio::spawn(channel::carry(socket, (wire, serial), to_send, self.central.tell()));
+        self.wires.insert(wire, (address, Carrier::Channel { values, serial, dialled }));
+        self.outbox.push_back(RadioEvent::Connected { wire, max_value, pipe: Pipe::Channel });
+    }
+
+    fn has_channel(&self, wire: Wire, of: u64) -> bool {
+        matches!(self.wires.get(&wire), Some((_, Carrier::Channel { serial, .. })) if *serial == of)
     }
 
     async fn on_written(&mut self, address: Address, mtu: usize, value: Vec<u8>) {
@@ -337,7 +401,11 @@ impl Session {
     }
 
     fn gone(&mut self, address: Address) {
-        let wires = self.wires.iter().filter(|(_, (of, _))| *of == address);
+        // A channel tells of its own end, and in time.
+        let ended = |(of, carrier): &(Address, Carrier)| {
+            *of == address && !matches!(carrier, Carrier::Channel { .. })
+        };
+        let wires = self.wires.iter().filter(|(_, standing)| ended(standing));
         let wires: Vec<_> = wires.map(|(wire, _)| *wire).collect();
         for wire in wires {
             self.wires.remove(&wire);
@@ -393,8 +461,33 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.ears.abort();
+        self.listener.iter().for_each(JoinHandle::abort);
+    }
+}
+
 /// How long the tasks that end connections have at the end of a radio.
 const GOODBYE: Duration = Duration::from_millis(300);
+
+/// Where channels of this adapter begin and end.
+async fn endpoint(adapter: &bluer::Adapter) -> Option<Endpoint> {
+    let address = adapter.address().await.ok()?.0;
+    let kind = adapter.address_type().await.ok()?;
+    Some(Endpoint { address, kind })
+}
+
+/// Listens for channels and says where; 0: nowhere.
+fn open_channels(local: Endpoint, tell: &mpsc::Sender<Told>) -> (u16, Option<JoinHandle<()>>) {
+    match channel::listen(local) {
+        Ok((listener, psm)) => (psm, Some(tokio::spawn(channel::accept(listener, tell.clone())))),
+        Err(error) => {
+            tracing::debug!(%error, "no channels");
+            (0, None)
+        }
+    }
+}
 
 /// The adapter of this name, or the one that the system uses first.
 async fn adapter(bus: &bluer::Session, name: Option<&str>) -> Result<bluer::Adapter, RadioState> {

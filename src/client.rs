@@ -179,7 +179,10 @@ impl Client {
         let opened = opened.map_err(io::Error::other)??;
         let (_, transport_events) = tokio::sync::mpsc::channel(1);
         let daemon = opened.home.start(transport_events, Switch::default())?;
-        Ok(Session(Way::Local { router: api::router(daemon.handle().clone()), daemon: Box::new(daemon) }))
+        Ok(Session(Way::Local {
+            router: api::router(daemon.handle().clone(), None),
+            daemon: Box::new(daemon),
+        }))
     }
 }
 

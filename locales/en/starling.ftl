@@ -207,6 +207,23 @@ status =
        *[other] { $outbox } messages are on their way
     }
 
+status-bluetooth-on = Bluetooth { $name }: on, { $heard ->
+        [0] nobody in reach
+        [one] one node in reach
+       *[other] { $heard } nodes in reach
+    }, { $links ->
+        [one] one link
+       *[other] { $links } links
+    }
+status-bluetooth = Bluetooth { $name }: { $state }
+bluetooth-on = on
+bluetooth-off = switched off
+bluetooth-missing = there is no such adapter
+bluetooth-no-service = the system's Bluetooth service does not run
+bluetooth-denied = this program may not use it
+bluetooth-broken = it does not work: { $reason }
+bluetooth-starting = starting
+
 ## The node
 
 run-ready =
@@ -217,6 +234,7 @@ run-stopping = Stopping.
 run-already = A node is running in { $path } already; commands use it by themselves.
 run-no-api = The local API cannot be served from { $path }
 run-no-lan = No links over LAN: { $reason }. Choose another --listen address, or run with --no-lan.
+run-no-ble = No links over Bluetooth: { $reason }. Run with --no-ble to go without.
 run-no-contact-log = The contact log { $path } cannot be begun: { $reason }. Name a file that does not exist yet.
 run-message = A message came. Read it with: starling messages
 run-beacon = { $kind } nearby: { $text }
@@ -247,6 +265,12 @@ doctor-interfaces = Join a Wi-Fi, open a hotspot or plug in a cable; nodes on th
 doctor-works = works
 doctor-multicast = Neighbours are not found by themselves: allow UDP port 5353 in the firewall, or use run --peer HOST:PORT.
 doctor-loopback = Nodes on this machine do not find each other: is the loopback interface up? Or use run --peer.
+doctor-bluetooth-none = no adapter; Wi-Fi and LAN work without
+doctor-bluetooth-unused = not used by this node
+doctor-bluetooth-off = Switch Bluetooth on, for example: rfkill unblock bluetooth && bluetoothctl power on
+doctor-bluetooth-no-service = Start the service, for example: systemctl start bluetooth
+doctor-bluetooth-denied = Let your user use Bluetooth, for example: usermod -aG bluetooth USER, and log in again.
+doctor-bluetooth-broken = Unplug the adapter and plug it in again, or restart the service: systemctl restart bluetooth
 doctor-node-runs = running
 doctor-node-silent = the data directory is held by { $holder }, which does not answer
 doctor-node-stuck = Let it go on or end it: nothing can be sent or received meanwhile.

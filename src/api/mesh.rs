@@ -5,9 +5,15 @@ use super::extract::Body;
 use super::types::{Beacon, BeaconRequest, ErrorBody, Names, Peer, Status};
 use crate::handle::Handle;
 use crate::t;
-use axum::Json;
+use crate::transport::ble::BleHandle;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use mesh_core::{BeaconKind, Command, Reply};
+use std::sync::Arc;
+
+/// The node's Bluetooth, where it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Radios(pub(super) Option<Arc<BleHandle>>);
 
 /// The live links.
 #[utoipa::path(get, path = "/v1/peers", tag = "mesh", responses((status = 200, body = Vec<Peer>)))]
@@ -20,8 +26,13 @@ pub(super) async fn peers(State(handle): State<Handle>) -> Result<Json<Vec<Peer>
 
 /// How the node is.
 #[utoipa::path(get, path = "/v1/status", tag = "mesh", responses((status = 200, body = Status)))]
-pub(super) async fn status(State(handle): State<Handle>) -> Result<Json<Status>, ApiError> {
-    Ok(Json(handle.read(|node, now| node.status(now)).await?.into()))
+pub(super) async fn status(
+    State(handle): State<Handle>,
+    Extension(Radios(ble)): Extension<Radios>,
+) -> Result<Json<Status>, ApiError> {
+    let view = handle.read(|node, now| node.status(now)).await?;
+    let adapters = ble.map(|ble| ble.status().adapters).unwrap_or_default();
+    Ok(Json(Status::new(view, &adapters)))
 }
 
 /// The beacons that live, newest first.

@@ -18,6 +18,7 @@ pub use events::SUBPROTOCOL;
 
 use crate::config::{DataDir, FIRST_ANSWER, MAX_BODY, MAX_CONNECTIONS, write_private};
 use crate::handle::Handle;
+use crate::transport::ble::BleHandle;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
@@ -28,6 +29,7 @@ use listener::Few;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -43,7 +45,8 @@ pub struct Address {
 }
 
 /// Every route, without the walls: for clients in the same process.
-pub fn router(handle: Handle) -> Router {
+/// `ble` is the node's Bluetooth, where it runs.
+pub fn router(handle: Handle, ble: Option<Arc<BleHandle>>) -> Router {
     Router::new()
         .route("/v1/identity", get(people::identity).put(people::set_profile))
         .route("/v1/contacts", get(people::contacts).post(people::add))
@@ -65,6 +68,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/openapi.json", get(openapi))
         .fallback(|| async { ApiError::not_found(crate::t!("api-no-route")) })
         .layer(Extension(events::Streams::default()))
+        .layer(Extension(mesh::Radios(ble)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(handle)
 }
@@ -84,13 +88,18 @@ impl Server {
     ///
     /// # Errors
     /// Where the port is taken or the data directory does not take the files.
-    pub async fn start(handle: Handle, data: &DataDir, port: u16) -> io::Result<Self> {
+    pub async fn start(
+        handle: Handle,
+        ble: Option<Arc<BleHandle>>,
+        data: &DataDir,
+        port: u16,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = Address { port: listener.local_addr()?.port(), pid: std::process::id() };
         let token = data_encoding::HEXLOWER.encode(&crate::daemon::random_seed()?);
         let (stop, mut stopped) = watch::channel(false);
         let walls = Walls { port: address.port, token_hash: blake3::hash(token.as_bytes()) };
-        let app = router(handle).layer(axum::middleware::from_fn_with_state(walls, guard));
+        let app = router(handle, ble).layer(axum::middleware::from_fn_with_state(walls, guard));
         let task = tokio::spawn(async move {
             let end = async move {
                 // An error means that the server was dropped: also an end.

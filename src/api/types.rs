@@ -1,10 +1,12 @@
 //! The JSON values of the local API and of `--json` (PROTOCOL.md section 12). Their keys are stable.
 
+use crate::transport::ble::radio::{Pipe, RadioState};
+use crate::transport::ble::{AdapterStatus, LinkStatus};
 use mesh_core::view::{
     BeaconView, ContactView, ForecastView, IdentityView, InfoView, InviteView, MessageView, PeerView,
     StatusView,
 };
-use mesh_core::{AccountId, BeaconKind, Medium, Node, Wall};
+use mesh_core::{AccountId, BeaconKind, Medium, Node, Role, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -337,6 +339,108 @@ pub struct Status {
     pub carried: Carried,
     /// Messages of ours without a final state.
     pub outbox: usize,
+    /// The Bluetooth adapters in use; empty where the node does not run, or runs without.
+    #[serde(default)]
+    pub bluetooth: Vec<Adapter>,
+}
+
+/// A Bluetooth adapter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Adapter {
+    /// As the system names it.
+    pub name: String,
+    /// `starting`, `on`, `off`, `missing`, `no_service`, `denied` or `broken`.
+    pub state: String,
+    /// What the system says about a broken one; empty otherwise.
+    pub reason: String,
+    /// Whether others can find this node by it now.
+    pub advertising: bool,
+    /// Whether it listens for others now.
+    pub scanning: bool,
+    /// Strength in dBm of each other node that it hears, where it tells; the strongest first.
+    pub heard: Vec<Option<i8>>,
+    /// Its links.
+    pub links: Vec<AdapterLink>,
+}
+
+/// A link over Bluetooth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AdapterLink {
+    /// Its number in this run, as in the list of peers.
+    pub link: u64,
+    /// Whether this node opened it.
+    pub dialled: bool,
+    /// `gatt` or `channel`.
+    pub pipe: String,
+    /// Bytes that cross at once.
+    pub max_value: usize,
+    /// Strength of the neighbour in dBm, where it is heard.
+    pub rssi: Option<i8>,
+    /// The round trip of the pipe in milliseconds, once it is known.
+    pub round_trip_ms: Option<u64>,
+    /// Bytes of frames sent and received.
+    pub bytes_sent: u64,
+    /// See `bytes_sent`.
+    pub bytes_received: u64,
+    /// Values sent, those sent again, and those received that were for others.
+    pub values_sent: u64,
+    /// See `values_sent`.
+    pub values_repeated: u64,
+    /// See `values_sent`.
+    pub values_foreign: u64,
+}
+
+impl From<&AdapterStatus> for Adapter {
+    fn from(status: &AdapterStatus) -> Self {
+        Self {
+            name: status.name.clone(),
+            state: radio_state(&status.state).to_owned(),
+            reason: if let RadioState::Broken { reason } = &status.state {
+                reason.clone()
+            } else {
+                String::new()
+            },
+            advertising: status.advertising,
+            scanning: status.scanning,
+            heard: status.heard.iter().map(|heard| heard.rssi).collect(),
+            links: status.links.iter().map(AdapterLink::from).collect(),
+        }
+    }
+}
+
+/// How the interface calls a state.
+fn radio_state(state: &RadioState) -> &'static str {
+    match state {
+        RadioState::Starting => "starting",
+        RadioState::On => "on",
+        RadioState::Off => "off",
+        RadioState::Missing => "missing",
+        RadioState::NoService => "no_service",
+        RadioState::Denied => "denied",
+        RadioState::Broken { .. } => "broken",
+    }
+}
+
+impl From<&LinkStatus> for AdapterLink {
+    fn from(status: &LinkStatus) -> Self {
+        let pipe = match status.pipe {
+            Pipe::Gatt => "gatt",
+            Pipe::Channel => "channel",
+        };
+        Self {
+            link: status.link.0,
+            dialled: status.role == Role::Dialer,
+            pipe: pipe.to_owned(),
+            max_value: status.max_value,
+            rssi: status.rssi,
+            round_trip_ms: status.round_trip.map(|trip| u64::try_from(trip.as_millis()).unwrap_or(u64::MAX)),
+            bytes_sent: status.sent.1,
+            bytes_received: status.received.1,
+            values_sent: status.values_sent,
+            values_repeated: status.values_repeated,
+            values_foreign: status.values_foreign,
+        }
+    }
 }
 
 /// The bag.
@@ -348,10 +452,11 @@ pub struct Carried {
     pub bytes: u64,
 }
 
-impl From<StatusView> for Status {
-    fn from(view: StatusView) -> Self {
+impl Status {
+    pub(super) fn new(view: StatusView, adapters: &[AdapterStatus]) -> Self {
         let carried = Carried { envelopes: view.carried_envelopes, bytes: view.carried_bytes };
-        Self { name: view.name, links: view.links, carried, outbox: view.outbox }
+        let bluetooth = adapters.iter().map(Adapter::from).collect();
+        Self { name: view.name, links: view.links, carried, outbox: view.outbox, bluetooth }
     }
 }
 

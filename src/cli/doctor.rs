@@ -1,11 +1,15 @@
 //! `starling doctor`: what may keep this node from working, and what to do.
 
+use super::status::adapter_state;
 use super::{App, holder};
 use rustix::fs::statvfs;
 use serde::Serialize;
+use starling::api::types::{Adapter, Status};
 use starling::config::LOCK_PATIENCE;
 use starling::home;
 use starling::t;
+use starling::transport::ble::radio::{RadioEvent, RadioState};
+use starling::transport::ble::{self, AdapterStatus};
 use starling::transport::lan::{Diagnostics, LanConfig, diagnose};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,12 +18,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const MIN_FREE: u64 = 256 * 1024 * 1024;
 /// How often a held directory is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long an adapter may take to say how it is.
+const RADIO_PATIENCE: Duration = Duration::from_secs(3);
 /// 2024-01-01: no device that runs this was made before.
 const EARLIEST: u64 = 1_704_067_200;
 /// 2036-01-01.
 const LATEST: u64 = 2_082_758_400;
 
-/// Check the clock, the disk, permissions, interfaces and multicast, and say what to do.
+/// Check the clock, the disk, permissions, interfaces, multicast and Bluetooth, and say what to do.
 ///
 /// The exit code is 1 where a check failed.
 #[derive(Debug, clap::Args)]
@@ -45,6 +51,7 @@ pub(super) async fn run(app: &App, _: Args) -> anyhow::Result<()> {
     let mut checks = vec![clock(), disk(&path), permissions(&path), identity(app)];
     let network = tokio::task::spawn_blocking(|| diagnose(&LanConfig::default())).await?;
     checks.extend([interfaces(&network), multicast(&network), loopback(&network)]);
+    checks.push(bluetooth(app).await);
     checks.push(node(app).await);
     let failed = checks.iter().filter(|check| !check.ok).count();
     for check in &checks {
@@ -142,6 +149,52 @@ fn loopback(network: &Diagnostics) -> Check {
         None => Check::new("loopback", t!("doctor-works"), None),
         Some(problem) => Check::new("loopback", problem.clone(), Some(t!("doctor-loopback"))),
     }
+}
+
+/// A machine without Bluetooth is no fault; an adapter that is there and does not work is one.
+async fn bluetooth(app: &App) -> Check {
+    let adapters = match app.client().running().await {
+        Some(_) => used(app).await,
+        None => looked_for().await,
+    };
+    if adapters.is_empty() {
+        return Check::new("bluetooth", t!("doctor-bluetooth-unused"), None);
+    }
+    let there: Vec<&Adapter> = adapters.iter().filter(|adapter| adapter.state != "missing").collect();
+    if there.is_empty() {
+        return Check::new("bluetooth", t!("doctor-bluetooth-none"), None);
+    }
+    let words = there.iter().map(|adapter| format!("{} {}", adapter.name, adapter_state(adapter)));
+    let advice = there.iter().find_map(|adapter| match adapter.state.as_str() {
+        "off" => Some(t!("doctor-bluetooth-off")),
+        "no_service" => Some(t!("doctor-bluetooth-no-service")),
+        "denied" => Some(t!("doctor-bluetooth-denied")),
+        "broken" => Some(t!("doctor-bluetooth-broken")),
+        _ => None,
+    });
+    Check::new("bluetooth", words.collect::<Vec<_>>().join(", "), advice)
+}
+
+/// The adapters of the running node.
+async fn used(app: &App) -> Vec<Adapter> {
+    let Ok(session) = app.client().session().await else { return Vec::new() };
+    let status = session.get::<Status>(&["status"], &[]).await;
+    session.close().await;
+    status.map(|status| status.bluetooth).unwrap_or_default()
+}
+
+/// The adapters of this machine, looked at for a moment without saying or hearing anything.
+async fn looked_for() -> Vec<Adapter> {
+    let looks = ble::radios(&[]).into_iter().map(async |mut radio| {
+        let first = tokio::time::timeout(RADIO_PATIENCE, radio.events.recv()).await;
+        let state = match first {
+            Ok(Some(RadioEvent::State(state))) => state,
+            _ => RadioState::Starting,
+        };
+        let status = AdapterStatus { name: radio.name.clone(), state, ..AdapterStatus::default() };
+        Adapter::from(&status)
+    });
+    futures::future::join_all(looks).await
 }
 
 /// A node that does not run is no fault: messages wait. One that holds everything and does not answer is.

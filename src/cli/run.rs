@@ -11,8 +11,9 @@ use starling::daemon::Switch;
 use starling::home::{self, HomeError, Opened, Turn};
 use starling::strings::{clean, clean_line};
 use starling::t;
+use starling::transport::ble::{self, Ble, BleConfig, BleHandle};
 use starling::transport::lan::{BEACON_PORT, Lan, LanConfig, LanHandle, PeerAddress};
-use starling::transport::{LinkIds, TransportEvent};
+use starling::transport::{LinkIds, Nowhere, Transport, TransportEvent, Transports};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,12 @@ pub(super) struct Args {
     /// Open no links over Wi-Fi and LAN at all.
     #[arg(long, conflicts_with_all = ["listen", "peer"])]
     no_lan: bool,
+    /// Use this Bluetooth adapter (again for more) [default: the first one].
+    #[arg(long, value_name = "NAME")]
+    ble_adapter: Vec<String>,
+    /// Open no links over Bluetooth.
+    #[arg(long, conflicts_with = "ble_adapter")]
+    no_ble: bool,
     /// Change what neighbours can recognise this device by after this long, up to double [default: 12h].
     #[arg(long, value_name = "DURATION", value_parser = rotation)]
     rotate_every: Option<Duration>,
@@ -65,6 +72,8 @@ impl Default for Args {
             no_mdns: false,
             beacon_port: BEACON_PORT,
             no_lan: false,
+            ble_adapter: Vec::new(),
+            no_ble: false,
             rotate_every: None,
             contact_log: None,
             contact_log_key: None,
@@ -96,13 +105,11 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     // From here on commands find the node by its API.
     drop(turn);
     let result = match served {
-        Ok((server, lan)) => {
-            let result = until_stopped(app, stop, &running, &server, lan.as_deref()).await;
+        Ok((server, pipes)) => {
+            let result = until_stopped(app, stop, &running, &server, pipes.lan.as_deref()).await;
             app.out.note(&t!("run-stopping"));
             server.stop().await;
-            if let Some(lan) = &lan {
-                lan.shutdown().await;
-            }
+            pipes.shutdown().await;
             result
         }
         Err(error) => Err(error),
@@ -160,24 +167,54 @@ async fn open(app: &App) -> anyhow::Result<(Opened, Option<Turn>)> {
     }
 }
 
+/// The transports of a running node.
+struct Pipes {
+    lan: Option<Arc<LanHandle>>,
+    ble: Option<Arc<BleHandle>>,
+}
+
+impl Pipes {
+    /// Opens whatever was not declined.
+    fn open(args: &Args, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<Self> {
+        let lan =
+            if args.no_lan { None } else { Some(Arc::new(start_lan(args, LinkIds::of(0), events.clone())?)) };
+        let ble = if args.no_ble { None } else { Some(Arc::new(start_ble(args, LinkIds::of(1), events)?)) };
+        Ok(Self { lan, ble })
+    }
+
+    /// Each in the place whose number its links bear.
+    fn joined(&self) -> Transports {
+        let lan = self.lan.clone().map_or_else(|| Arc::new(Nowhere) as Arc<dyn Transport>, |lan| lan as _);
+        let ble = self.ble.clone().map_or_else(|| Arc::new(Nowhere) as Arc<dyn Transport>, |ble| ble as _);
+        Transports::new(vec![lan, ble])
+    }
+
+    async fn shutdown(&self) {
+        if let Some(lan) = &self.lan {
+            lan.shutdown().await;
+        }
+        if let Some(ble) = &self.ble {
+            ble.shutdown().await;
+        }
+    }
+}
+
 async fn serve(
     app: &App,
     args: &Args,
     running: &home::Running,
     switch: &Switch,
     events: mpsc::Sender<TransportEvent>,
-) -> anyhow::Result<(Server, Option<Arc<LanHandle>>)> {
-    let lan = if args.no_lan { None } else { Some(Arc::new(start_lan(args, events)?)) };
-    if let Some(lan) = &lan {
-        switch.set(Some(Arc::clone(lan) as _));
-    }
-    let server = Server::start(running.handle().clone(), &app.data, args.api_port).await;
+) -> anyhow::Result<(Server, Pipes)> {
+    let pipes = Pipes::open(args, events)?;
+    switch.set(Some(Arc::new(pipes.joined())));
+    let server = Server::start(running.handle().clone(), pipes.ble.clone(), &app.data, args.api_port).await;
     let server = server.with_context(|| t!("run-no-api", path = app.data.path().display().to_string()))?;
     take_up_spool(&app.client()).await;
-    Ok((server, lan))
+    Ok((server, pipes))
 }
 
-fn start_lan(args: &Args, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<LanHandle> {
+fn start_lan(args: &Args, ids: LinkIds, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<LanHandle> {
     let usual = LanConfig::default();
     let config = LanConfig {
         listen: if args.listen.is_empty() { usual.listen.clone() } else { args.listen.clone() },
@@ -187,8 +224,16 @@ fn start_lan(args: &Args, events: mpsc::Sender<TransportEvent>) -> anyhow::Resul
         rotate_every: args.rotate_every.unwrap_or(usual.rotate_every),
         ..usual
     };
-    Lan::start(config, LinkIds::default(), events)
-        .map_err(|e| anyhow::anyhow!(t!("run-no-lan", reason = e.to_string())))
+    Lan::start(config, ids, events).map_err(|e| anyhow::anyhow!(t!("run-no-lan", reason = e.to_string())))
+}
+
+/// A machine without an adapter is no reason to stop: `status` and `doctor` say so.
+fn start_ble(args: &Args, ids: LinkIds, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<BleHandle> {
+    let usual = BleConfig::default();
+    let rotate_every = args.rotate_every.unwrap_or(usual.rotate_every);
+    let config = BleConfig { rotate_every, ..usual };
+    Ble::start(config, ble::radios(&args.ble_adapter), ids, events)
+        .map_err(|e| anyhow::anyhow!(t!("run-no-ble", reason = e.to_string())))
 }
 
 /// A session with the node takes the spool up; what fails is kept for the next one.

@@ -1,7 +1,7 @@
 //! `starling status`: how the node is.
 
 use super::App;
-use starling::api::types::Status;
+use starling::api::types::{Adapter, Status};
 use starling::strings::clean_line;
 use starling::t;
 
@@ -19,15 +19,40 @@ pub(super) async fn run(app: &App, _: Args) -> anyhow::Result<()> {
         app.out.note(&t!("not-running"));
     }
     app.out.value(&status, || {
-        t!(
+        let mut lines = vec![t!(
             "status",
             name = clean_line(&status.name),
             links = status.links,
             envelopes = status.carried.envelopes,
             bytes = bytes(status.carried.bytes),
             outbox = status.outbox
-        )
+        )];
+        lines.extend(status.bluetooth.iter().map(adapter));
+        lines.join("\n")
     })
+}
+
+/// One line for a Bluetooth adapter.
+fn adapter(adapter: &Adapter) -> String {
+    let (name, state) = (clean_line(&adapter.name), adapter_state(adapter));
+    if adapter.state == "on" {
+        t!("status-bluetooth-on", name = name, links = adapter.links.len(), heard = adapter.heard.len())
+    } else {
+        t!("status-bluetooth", name = name, state = state)
+    }
+}
+
+/// How an adapter is, in words.
+pub(super) fn adapter_state(adapter: &Adapter) -> String {
+    match adapter.state.as_str() {
+        "on" => t!("bluetooth-on"),
+        "off" => t!("bluetooth-off"),
+        "missing" => t!("bluetooth-missing"),
+        "no_service" => t!("bluetooth-no-service"),
+        "denied" => t!("bluetooth-denied"),
+        "broken" => t!("bluetooth-broken", reason = clean_line(&adapter.reason)),
+        _ => t!("bluetooth-starting"),
+    }
 }
 
 /// Bytes in their largest fitting unit.

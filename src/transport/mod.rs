@@ -1,7 +1,9 @@
 //! Link providers: what opens pipes to neighbours and carries frames over them.
 
 pub mod ble;
+mod credit;
 pub mod lan;
+mod window;
 
 use mesh_core::{CloseReason, Lane, LinkId, Medium, Profile, Role};
 use std::sync::Arc;
@@ -140,6 +142,16 @@ impl Transport for Transports {
             transport.link_ended(link);
         }
     }
+}
+
+/// A transport that has no links: the place of one that was declined.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nowhere;
+
+impl Transport for Nowhere {
+    fn send(&self, _: LinkId, _: Lane, _: Vec<Vec<u8>>) {}
+
+    fn close(&self, _: LinkId, _: CloseReason) {}
 }
 
 #[cfg(test)]

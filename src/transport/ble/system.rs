@@ -37,18 +37,21 @@ pub fn radios_with(names: &[String], config: SystemConfig) -> Vec<Radio> {
 #[cfg(all(feature = "ble", target_os = "linux"))]
 use super::linux::radio;
 
-/// A radio that says why there is none.
+/// A radio that says why there is none, as long as somebody orders it to do something.
 #[cfg(not(all(feature = "ble", target_os = "linux")))]
 fn radio(name: Option<String>, _: SystemConfig) -> Radio {
-    use super::radio::{MAX_ORDERS, RadioEvent, RadioState};
+    use super::radio::{MAX_EVENTS, MAX_ORDERS, RadioEvent, RadioState};
     use tokio::sync::mpsc;
-    let (orders, _) = mpsc::channel(MAX_ORDERS);
-    let (tell, events) = mpsc::channel(1);
+    let (orders, mut ordered) = mpsc::channel(MAX_ORDERS);
+    let (tell, events) = mpsc::channel(MAX_EVENTS);
     let reason = match cfg!(feature = "ble") {
         true => "this version has no Bluetooth for this system",
         false => "this program was built without Bluetooth",
     };
-    // There is room for the one event that was just made place for.
-    drop(tell.try_send(RadioEvent::State(RadioState::Broken { reason: reason.to_owned() })));
+    tokio::spawn(async move {
+        // Who does not listen any more needs no word.
+        let _ = tell.send(RadioEvent::State(RadioState::Broken { reason: reason.to_owned() })).await;
+        while ordered.recv().await.is_some() {}
+    });
     Radio { name: name.unwrap_or_else(|| "bluetooth".to_owned()), orders, events }
 }

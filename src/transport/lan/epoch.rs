@@ -617,7 +617,7 @@ impl Epoch {
         common.links.remove(link);
         self.by_link.remove(&link);
         tracing::debug!(link = link.0, %end, "link down");
-        let shun = matches!(end, End::Broken(_)).then_some(SHUN);
+        let shun = matches!(end, End::Broken(_) | End::Overrun(_)).then_some(SHUN);
         self.give_up(id, shun);
     }
 

@@ -24,8 +24,6 @@ pub(super) enum Broken {
     Length { what: &'static str, got: usize, limit: usize },
     #[error("a record of unknown kind {kind}")]
     UnknownRecord { kind: u8 },
-    #[error("{got} bytes acknowledged, {in_flight} were in flight")]
-    Acked { got: u32, in_flight: u32 },
 }
 
 /// Appends a frame with its header.

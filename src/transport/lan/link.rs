@@ -1,12 +1,12 @@
 //! One live link: greeting, then four tasks, a reader and a writer for each lane, that end together.
 
-use super::credit::Credit;
 use super::framing::{
     Assembly, Broken, FRAME_HEADER, MAX_PIECE, RECORD_HEADER, Record, frame_length, put_ack, put_frame,
     put_piece,
 };
-use super::window::Window;
 use crate::transport::TransportEvent;
+use crate::transport::credit::Credit;
+use crate::transport::window::{Bounds, Overrun, Window};
 use futures::FutureExt as _;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use libp2p::PeerId;
@@ -33,6 +33,8 @@ const BATCH: usize = 64 * 1024;
 const MAX_OWED: usize = 16 * 1024;
 /// Bytes read at once.
 const READ_BUFFER: usize = 32 * 1024;
+/// The window of the bulk stream; it begins with the least.
+const WINDOW: Bounds = Bounds { least: 2 * MAX_PIECE as u32, most: 4 * 1024 * 1024 };
 /// Random bytes of a greeting.
 const NONCE: usize = 16;
 
@@ -161,6 +163,8 @@ pub(super) enum End {
     Greeting,
     #[error("the far end broke the protocol: {0}")]
     Broken(#[from] Broken),
+    #[error("the far end broke the protocol: {0}")]
+    Overrun(#[from] Overrun),
     #[error("the pipe broke: {}", .0.kind())]
     Pipe(#[from] io::Error),
     #[error("the node takes no more events")]
@@ -239,7 +243,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Link<S> {
             queue: queues.bulk,
             events,
             shared: Arc::clone(&shared),
-            window: Window::new(),
+            window: Window::new(WINDOW, WINDOW.least),
             credit: Credit::default(),
             waiting: VecDeque::new(),
             current: Current::default(),

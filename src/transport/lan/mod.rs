@@ -5,7 +5,6 @@
 //! the control lane go out at once, frames of the bulk lane in pieces against a window that the far end acknowledges.
 
 mod beacon;
-mod credit;
 mod crowd;
 mod datagram;
 mod doctor;
@@ -21,7 +20,6 @@ mod net;
 mod pace;
 mod peers;
 mod target;
-mod window;
 mod wires;
 
 pub use beacon::BEACON_PORT;

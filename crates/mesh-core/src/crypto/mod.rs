@@ -11,6 +11,7 @@
 //!   withstands a quantum computer. [`beacon`] signs what everybody shall read.
 //! * **Which key?** [`session`] decides: sender sessions, the shares by which readers get them, and first
 //!   contacts. [`ratchet`] is the door to vodozemac.
+//! * **Who listens on the way?** Nobody: [`channel`] encrypts links whose transport does not.
 //!
 //! Rules that hold everywhere:
 //!
@@ -24,6 +25,7 @@ pub mod account;
 pub mod beacon;
 pub mod card;
 pub mod cert;
+pub mod channel;
 pub mod cheap;
 pub mod device;
 pub mod dh;

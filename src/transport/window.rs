@@ -1,18 +1,32 @@
-//! How many bytes of pieces may be in flight: what the pipe carries in [`TARGET`], so that a control frame never
+//! How many bytes of bulk may be in flight: what the pipe carries in [`TARGET`], so that a control frame never
 //! waits longer than that behind bulk (PROTOCOL.md section 4).
 
-use super::framing::Broken;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The queue that bulk may make in front of a control frame.
 const TARGET: Duration = Duration::from_millis(75);
-/// The smallest window, in bytes: two pieces, one on the air while the other is acknowledged.
-pub(super) const MIN: u32 = 8 * 1024;
-/// The largest window, in bytes.
-pub(super) const MAX: u32 = 4 * 1024 * 1024;
 /// The most a window grows in one round: gently, because what it overshoots waits in buffers of the network.
 const GROWTH: f64 = 1.5;
+
+/// Between what a window moves, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// The smallest: two pieces, one on the air while the other is acknowledged.
+    pub(super) least: u32,
+    /// The largest.
+    pub(super) most: u32,
+}
+
+/// More was acknowledged than was in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{got} bytes acknowledged, {in_flight} were in flight")]
+pub(super) struct Overrun {
+    /// Bytes acknowledged.
+    pub(super) got: u32,
+    /// Bytes in flight.
+    pub(super) in_flight: u32,
+}
 
 /// The window of one bulk stream. Time is an argument.
 ///
@@ -21,6 +35,7 @@ const GROWTH: f64 = 1.5;
 /// keeps the far end waiting longer than [`TARGET`] shrinks at once.
 #[derive(Debug)]
 pub(super) struct Window {
+    bounds: Bounds,
     size: u32,
     in_flight: u32,
     sent: VecDeque<(Instant, u32)>,
@@ -38,8 +53,9 @@ struct Round {
 }
 
 impl Window {
-    pub(super) fn new() -> Self {
-        Self { size: MIN, in_flight: 0, sent: VecDeque::new(), base: None, round: Round::default() }
+    /// Begins with `size` bytes.
+    pub(super) fn new(bounds: Bounds, size: u32) -> Self {
+        Self { bounds, size, in_flight: 0, sent: VecDeque::new(), base: None, round: Round::default() }
     }
 
     /// How many bytes may be in flight together.
@@ -69,9 +85,9 @@ impl Window {
     }
 
     /// The far end took `bytes`.
-    pub(super) fn on_ack(&mut self, now: Instant, bytes: u32) -> Result<(), Broken> {
+    pub(super) fn on_ack(&mut self, now: Instant, bytes: u32) -> Result<(), Overrun> {
         if bytes > self.in_flight {
-            return Err(Broken::Acked { got: bytes, in_flight: self.in_flight });
+            return Err(Overrun { got: bytes, in_flight: self.in_flight });
         }
         self.in_flight -= bytes;
         let mut left = bytes;
@@ -105,20 +121,25 @@ impl Window {
         let size = f64::from(self.size);
         if self.round.held_up || waited > TARGET + base {
             let highest = if self.round.held_up { size * GROWTH } else { size };
-            self.size = clamp(fits.min(highest));
+            self.size = self.clamp(fits.min(highest));
         }
         self.round = Round { start: Some(now), left: self.in_flight.max(1), ..Round::default() };
     }
-}
 
-fn clamp(bytes: f64) -> u32 {
-    // In range by the clamp, so the cast keeps the value.
-    bytes.clamp(f64::from(MIN), f64::from(MAX)) as u32
+    fn clamp(&self, bytes: f64) -> u32 {
+        let Bounds { least, most } = self.bounds;
+        // In range by the clamp, so the cast keeps the value.
+        bytes.clamp(f64::from(least), f64::from(most)) as u32
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn window() -> Window {
+        Window::new(Bounds { least: 8 * 1024, most: 4 * 1024 * 1024 }, 8 * 1024)
+    }
 
     /// A pipe of `rate` bytes per second behind a buffer without end; each piece comes back acknowledged after `delay`.
     fn saturate(window: &mut Window, rate: f64, delay: Duration, seconds: f64) -> (Duration, f64) {
@@ -145,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_slow_pipe_gets_a_short_queue_and_stays_full() {
-        let mut window = Window::new();
+        let mut window = window();
         let (longest, rate) = saturate(&mut window, 100e3, Duration::from_micros(200), 20.0);
         assert!(longest < Duration::from_millis(90), "{longest:?}");
         assert!(rate > 95e3, "{rate}");
@@ -153,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_fast_pipe_fills_within_a_second() {
-        let mut window = Window::new();
+        let mut window = window();
         let (longest, rate) = saturate(&mut window, 20e6, Duration::from_millis(4), 2.0);
         assert!(longest < Duration::from_millis(90), "{longest:?}");
         assert!(rate > 16e6, "{rate}");
@@ -161,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_pipe_that_becomes_slow_gets_a_smaller_window() {
-        let mut window = Window::new();
+        let mut window = window();
         saturate(&mut window, 5e6, Duration::from_millis(1), 2.0);
         assert!(window.size() > 200_000, "{}", window.size());
         while window.in_flight() > 0 {
@@ -174,8 +195,8 @@ mod tests {
 
     #[test]
     fn acknowledging_more_than_was_sent_is_broken() {
-        let mut window = Window::new();
+        let mut window = window();
         window.on_sent(Instant::now(), 100);
-        assert_eq!(window.on_ack(Instant::now(), 101), Err(Broken::Acked { got: 101, in_flight: 100 }));
+        assert_eq!(window.on_ack(Instant::now(), 101), Err(Overrun { got: 101, in_flight: 100 }));
     }
 }

@@ -1,0 +1,663 @@
+//! One radio and its links: whom to dial, whom to take, when to listen, when to become somebody else.
+
+use super::duty::{Battery, Duty};
+use super::link::{self, End, Gauge, Link, Shaken, now, sleep_until};
+use super::neighbours::Neighbours;
+use super::queue::{Farewell, Queue};
+use super::radio::{Advert, MAX_VALUES, Pipe, Radio, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire};
+use super::status::{Adapter, Line as LineStatus};
+use super::{BleConfig, Links};
+use crate::transport::{LinkIds, TransportEvent};
+use mesh_core::crypto::dh::X25519Secret;
+use mesh_core::rng::Rng;
+use mesh_core::{CloseReason, LinkId, Medium, Role};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+
+/// How long a neighbour is left alone that broke the protocol.
+const SHUN: Duration = Duration::from_secs(600);
+/// How long a neighbour is left alone where there were too many links, or that did not shake hands.
+const SHUN_CROWD: Duration = Duration::from_secs(60);
+/// The most random time before somebody new is dialled: many hear a newcomer at once.
+const JITTER: Duration = Duration::from_secs(2);
+/// A link that stood for so long makes earlier failures forgotten.
+const PROVED: Duration = Duration::from_secs(10);
+/// A link that stood so long was no double dial: who comes by another connection has lost it.
+const STOOD: Duration = Duration::from_secs(3);
+/// The radio ends an attempt after 10 s; one that does not say so is not waited for any longer than this.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How long closing links may take before a radio is silent or stopped.
+const WIND_DOWN: Duration = Duration::from_secs(2);
+/// The longest silence between two identities.
+const SILENCE: Duration = Duration::from_secs(3);
+/// For things that never become due.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Handshakes that wait for the driver's word.
+const MAX_SHAKEN: usize = 16;
+
+/// What the handle orders.
+#[derive(Debug)]
+pub(super) enum Order {
+    Close(LinkId, CloseReason),
+    /// Its queue is full.
+    Abandon(LinkId),
+    Advertise(Advert),
+    LinkEnded(LinkId),
+    Battery(Battery),
+    Rotate,
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// What all radios of a transport share.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    pub(super) config: BleConfig,
+    pub(super) ids: LinkIds,
+    pub(super) events: mpsc::Sender<TransportEvent>,
+    pub(super) links: Links,
+}
+
+/// A link, from its connection to the end of its task.
+#[derive(Debug)]
+struct Line {
+    wire: Wire,
+    pipe: Pipe,
+    /// `None` once the connection is gone.
+    inbox: Option<mpsc::Sender<Vec<u8>>>,
+    slots: Arc<Semaphore>,
+    queue: Arc<Queue>,
+    gauge: Gauge,
+    max_value: usize,
+    theirs: Option<[u8; 32]>,
+    up_since: Option<Instant>,
+    /// Why it was closed here.
+    closed: Option<CloseReason>,
+}
+
+/// What a radio is doing about who it is.
+#[derive(Debug)]
+enum Phase {
+    /// Known by one advert and one static key until then.
+    Open { rotate_at: Instant },
+    /// Its links end, for a rotation.
+    Retiring { until: Instant },
+    /// Nothing is on the air.
+    Silent { until: Instant },
+    /// Its links end, for good.
+    Stopping { until: Instant, told: Option<oneshot::Sender<()>> },
+}
+
+/// One radio's driver.
+pub(super) struct Driver {
+    common: Common,
+    radio: Radio,
+    state: RadioState,
+    /// Orders that the radio has no room for yet; each at most once.
+    pending: VecDeque<RadioOrder>,
+    key: X25519Secret,
+    rng: Rng,
+    /// What the node wants advertised.
+    advert: Option<Advert>,
+    /// What was on the air before the last rotation and is not said again.
+    spent: Option<Advert>,
+    neighbours: Neighbours,
+    connecting: Option<(Remote, Instant)>,
+    lines: BTreeMap<LinkId, Line>,
+    wires: BTreeMap<Wire, LinkId>,
+    running: JoinSet<(LinkId, End)>,
+    shaken: (mpsc::Sender<Shaken>, mpsc::Receiver<Shaken>),
+    duty: Duty,
+    scanning: bool,
+    advertised: Option<Advert>,
+    phase: Phase,
+    /// Whether something may have become due, or looks otherwise, since that was last looked at.
+    changed: bool,
+    status: watch::Sender<Adapter>,
+}
+
+impl Driver {
+    pub(super) fn new(common: Common, radio: Radio, mut rng: Rng, status: watch::Sender<Adapter>) -> Self {
+        let now = now();
+        let rotate_at = now + life(&common.config, &mut rng);
+        let duty = Duty::new(now, common.config.battery);
+        Self {
+            common,
+            radio,
+            state: RadioState::Starting,
+            pending: VecDeque::new(),
+            key: X25519Secret::generate(&mut rng),
+            rng,
+            advert: None,
+            spent: None,
+            neighbours: Neighbours::default(),
+            connecting: None,
+            lines: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            running: JoinSet::new(),
+            shaken: mpsc::channel(MAX_SHAKEN),
+            duty,
+            scanning: false,
+            advertised: None,
+            phase: Phase::Open { rotate_at },
+            changed: true,
+            status,
+        }
+    }
+
+    /// Runs until it is told to stop, or its radio ends.
+    pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut wake = now();
+        loop {
+            if std::mem::take(&mut self.changed) {
+                self.act();
+                self.show();
+                wake = self.next_wakeup();
+            }
+            if self.is_stopped() || !self.step(&mut orders, wake).await {
+                break;
+            }
+        }
+        self.end().await;
+    }
+
+    /// Waits for one thing to happen and deals with it; `false` at the end of the radio.
+    async fn step(&mut self, orders: &mut mpsc::UnboundedReceiver<Order>, wake: Instant) -> bool {
+        let mut changed = true;
+        tokio::select! {
+            event = self.radio.events.recv() => match event {
+                Some(event) => {
+                    // Nothing but its own link changes by a value, and there are hundreds a second.
+                    changed = !matches!(event, RadioEvent::Value { .. } | RadioEvent::Taken { .. });
+                    self.on_radio(event);
+                }
+                None => return false,
+            },
+            order = orders.recv() => match order {
+                Some(order) => self.on_order(order),
+                None => return false,
+            },
+            Some(shaken) = self.shaken.1.recv() => self.on_shaken(shaken),
+            Some(ended) = self.running.join_next() => self.on_ended(ended),
+            lives = hand_over(&self.radio.orders, &mut self.pending), if !self.pending.is_empty() => {
+                changed = false;
+                if !lives {
+                    return false;
+                }
+            }
+            () = sleep_until(Some(wake)) => {}
+        }
+        self.changed |= changed;
+        true
+    }
+
+    /// Every link task still tells the node that its link is down, however long the node takes to hear it.
+    async fn end(mut self) {
+        for line in self.lines.values_mut() {
+            line.queue.abort();
+            line.inbox = None;
+        }
+        while let Some(ended) = self.running.join_next().await {
+            self.on_ended(ended);
+        }
+        let (advertising, scanning) = (false, false);
+        let state = match self.phase {
+            Phase::Stopping { .. } => RadioState::Off,
+            _ => RadioState::Broken { reason: "the radio ended".to_owned() },
+        };
+        self.status.send_modify(|status| {
+            *status =
+                Adapter { name: status.name.clone(), state, advertising, scanning, ..Adapter::default() };
+        });
+        if let Phase::Stopping { told: Some(told), .. } = self.phase {
+            // Whoever asked may have stopped waiting.
+            let _ = told.send(());
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.state == RadioState::On && matches!(self.phase, Phase::Open { .. })
+    }
+
+    fn jitter(&mut self) -> Duration {
+        random_up_to(&mut self.rng, JITTER)
+    }
+
+    /// Whether there are as many links as this radio looks for.
+    fn is_sated(&self) -> bool {
+        self.wires.len() >= self.common.config.max_links || self.dialled() >= self.common.config.max_dialled
+    }
+
+    fn dialled(&self) -> usize {
+        self.wires.keys().filter(|wire| wire.side == Side::Central).count()
+    }
+
+    fn is_linked(&self, remote: Remote) -> bool {
+        [Side::Central, Side::Peripheral]
+            .iter()
+            .any(|side| self.wires.contains_key(&Wire { remote, side: *side }))
+    }
+
+    /// Queues an order for the radio. One that supersedes another takes its place.
+    fn tell(&mut self, order: RadioOrder) {
+        let kind = std::mem::discriminant(&order);
+        let supersedes = matches!(order, RadioOrder::Advertise(_) | RadioOrder::Scan(_));
+        self.pending.retain(
+            |other| {
+                if supersedes { std::mem::discriminant(other) != kind } else { *other != order }
+            },
+        );
+        self.pending.push_back(order);
+    }
+
+    /// What a status shows.
+    fn show(&self) {
+        let now = now();
+        self.status.send_modify(|status| {
+            status.state = self.state.clone();
+            status.advertising = self.advertised.is_some();
+            status.scanning = self.scanning;
+            status.seen = self.neighbours.in_reach(now);
+            let up = self.lines.iter().filter(|(_, line)| line.up_since.is_some());
+            let lines = up.map(|(id, line)| LineStatus {
+                link: *id,
+                role: role(line.wire),
+                pipe: line.pipe,
+                max_value: line.max_value,
+                rssi: self.neighbours.rssi(line.wire.remote),
+                gauge: line.gauge.clone(),
+            });
+            status.lines = lines.collect();
+        });
+    }
+}
+
+/// What becomes due.
+impl Driver {
+    /// Does whatever has become due.
+    fn act(&mut self) {
+        let now = now();
+        self.advance(now);
+        self.advertise();
+        if let Some((remote, since)) = self.connecting
+            && now >= since + CONNECT
+        {
+            self.on_failed(remote, "the radio does not answer");
+        }
+        self.dial(now);
+        self.listen(now);
+    }
+
+    fn next_wakeup(&self) -> Instant {
+        let now = now();
+        let phase = match &self.phase {
+            Phase::Open { rotate_at } => *rotate_at,
+            Phase::Retiring { until } | Phase::Silent { until } | Phase::Stopping { until, .. } => *until,
+        };
+        let mut wake = phase;
+        if let Some((_, since)) = self.connecting {
+            wake = wake.min(since + CONNECT);
+        } else if self.is_open() && !self.is_sated() {
+            let due = self.advertised.and_then(|ours| self.neighbours.next_due(now, &ours));
+            wake = due.map_or(wake, |due| wake.min(due));
+        }
+        if self.is_open() && self.connecting.is_none() {
+            wake = self.duty.next_due(now, self.is_sated()).map_or(wake, |due| wake.min(due));
+        }
+        wake
+    }
+
+    /// The next phase, when the present one is over.
+    fn advance(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Open { rotate_at } if now >= *rotate_at => {
+                tracing::debug!(radio = self.radio.name, "a new identity begins");
+                self.spent = self.advertised.or(self.advert);
+                self.close_all();
+                self.phase = Phase::Retiring { until: now + WIND_DOWN };
+            }
+            Phase::Retiring { until } if now >= *until || self.lines.is_empty() => {
+                self.lines.values().for_each(|line| line.queue.abort());
+                let silence = random_up_to(&mut self.rng, SILENCE);
+                self.phase = Phase::Silent { until: now + silence };
+            }
+            Phase::Silent { until } if now >= *until => {
+                self.key = X25519Secret::generate(&mut self.rng);
+                let rotate_at = now + life(&self.common.config, &mut self.rng);
+                self.phase = Phase::Open { rotate_at };
+                self.duty.look_around(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { until, .. } if self.lines.is_empty() || now() >= until)
+    }
+
+    /// Vanishes from the air and ends every link in order.
+    fn close_all(&mut self) {
+        for line in self.lines.values() {
+            match line.up_since {
+                Some(_) => line.queue.close(Farewell::Going),
+                None => line.queue.abort(),
+            }
+        }
+    }
+
+    /// Keeps what is on the air as it shall be.
+    fn advertise(&mut self) {
+        let wanted = if self.is_open() { self.current_advert() } else { None };
+        if self.state == RadioState::On && wanted != self.advertised {
+            self.advertised = wanted;
+            self.tell(RadioOrder::Advertise(wanted));
+        }
+    }
+
+    /// The node's advert; after a rotation random bytes until it gives another, since the old one would join both
+    /// identities.
+    fn current_advert(&mut self) -> Option<Advert> {
+        if self.advert.is_none() || self.advert == self.spent {
+            self.advert = Some(self.rng.bytes());
+        }
+        self.advert
+    }
+
+    fn dial(&mut self, now: Instant) {
+        if !self.is_open() || self.connecting.is_some() || self.is_sated() {
+            return;
+        }
+        let Some(ours) = self.advertised else { return };
+        let draw = u64::from_le_bytes(self.rng.bytes());
+        let chosen = self.neighbours.choose(now, &ours, |remote| self.is_linked(remote), draw);
+        let Some(remote) = chosen else { return };
+        self.connecting = Some((remote, now));
+        // Scanning and connecting get in each other's way on many controllers.
+        self.scan(false);
+        self.tell(RadioOrder::Connect(remote));
+    }
+
+    fn listen(&mut self, now: Instant) {
+        let sated = self.is_sated();
+        let listens = self.duty.listens(now, sated) && self.is_open() && self.connecting.is_none();
+        self.scan(listens);
+    }
+
+    fn scan(&mut self, on: bool) {
+        if self.state == RadioState::On && on != self.scanning {
+            self.scanning = on;
+            self.tell(RadioOrder::Scan(on));
+        }
+    }
+}
+
+/// What the radio tells.
+impl Driver {
+    fn on_radio(&mut self, event: RadioEvent) {
+        match event {
+            RadioEvent::State(state) => self.on_state(state),
+            RadioEvent::Heard { remote, advert, rssi } => self.on_heard(remote, advert, rssi),
+            RadioEvent::Connected { wire, max_value, pipe } => self.on_connected(wire, max_value, pipe),
+            RadioEvent::Failed { remote, why } => self.on_failed(remote, why),
+            RadioEvent::Value { wire, value } => {
+                // A link that takes no more loses it; the far end says it again.
+                let line = self.wires.get(&wire).and_then(|link| self.lines.get(link));
+                let _ = line.and_then(|line| line.inbox.as_ref()).map(|inbox| inbox.try_send(value));
+            }
+            RadioEvent::Taken { wire } => {
+                let line = self.wires.get(&wire).and_then(|link| self.lines.get(link));
+                if let Some(line) = line.filter(|line| line.slots.available_permits() < MAX_VALUES) {
+                    line.slots.add_permits(1);
+                }
+            }
+            RadioEvent::Lost { wire } => self.on_lost(wire),
+        }
+    }
+
+    fn on_state(&mut self, state: RadioState) {
+        if state == self.state {
+            return;
+        }
+        tracing::info!(radio = self.radio.name, ?state, "the Bluetooth adapter");
+        self.state = state;
+        (self.scanning, self.advertised, self.connecting) = (false, None, None);
+        self.pending.clear();
+        for wire in self.wires.keys().copied().collect::<Vec<_>>() {
+            self.on_lost(wire);
+        }
+        let now = now();
+        self.neighbours.forget(now);
+        self.duty.look_around(now);
+    }
+
+    fn on_heard(&mut self, remote: Remote, advert: Advert, rssi: Option<i8>) {
+        let jitter = self.jitter();
+        if self.is_open() && self.neighbours.heard(now(), remote, advert, rssi, jitter) {
+            let heard = TransportEvent::Heard { medium: Medium::Ble, advert: advert.to_vec(), rssi };
+            // A node that is busy hears it the next time.
+            let _ = self.common.events.try_send(heard);
+        }
+    }
+
+    fn on_connected(&mut self, wire: Wire, max_value: usize, pipe: Pipe) {
+        if wire.side == Side::Central && self.connecting.is_some_and(|(remote, _)| remote == wire.remote) {
+            self.connecting = None;
+        }
+        let config = &self.common.config;
+        let accepted = self.wires.keys().filter(|other| other.side == wire.side).count();
+        let most = match wire.side {
+            Side::Central => config.max_dialled,
+            Side::Peripheral => config.max_accepted,
+        };
+        let full = accepted >= most || self.wires.len() >= config.max_links;
+        if !self.is_open() || full || self.neighbours.is_shunned(now(), wire.remote) {
+            return self.tell(RadioOrder::Disconnect(wire));
+        }
+        self.start_link(wire, max_value, pipe);
+    }
+
+    fn start_link(&mut self, wire: Wire, max_value: usize, pipe: Pipe) {
+        let id = self.common.ids.next();
+        let (inbox, values) = mpsc::channel(link::MAX_INBOX);
+        let (slots, queue, gauge) = (Arc::new(Semaphore::new(MAX_VALUES)), Arc::default(), Gauge::default());
+        let line = Line {
+            wire,
+            pipe,
+            inbox: Some(inbox),
+            slots: Arc::clone(&slots),
+            queue: Arc::clone(&queue),
+            gauge: gauge.clone(),
+            max_value,
+            theirs: None,
+            up_since: None,
+            closed: None,
+        };
+        // Whoever was on this connection before has lost it.
+        self.on_lost(wire);
+        self.lines.insert(id, line);
+        self.wires.insert(wire, id);
+        let link = Link {
+            id,
+            wire,
+            pipe,
+            max_value,
+            key: self.key.clone(),
+            rng: self.rng.fork(),
+            orders: self.radio.orders.clone(),
+            slots,
+            inbox: values,
+            queue,
+            gauge,
+            shaken: self.shaken.0.clone(),
+            events: self.common.events.clone(),
+        };
+        self.running.spawn(async move { (id, link.run().await) });
+    }
+
+    fn on_failed(&mut self, remote: Remote, why: &'static str) {
+        if self.connecting.is_some_and(|(waited_for, _)| waited_for == remote) {
+            tracing::debug!(radio = self.radio.name, why, "not reached");
+            self.connecting = None;
+            let jitter = self.jitter();
+            self.neighbours.lost(now(), remote, jitter);
+        }
+    }
+
+    fn on_lost(&mut self, wire: Wire) {
+        let Some(id) = self.wires.remove(&wire) else { return };
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.inbox = None;
+            line.slots.close();
+        }
+    }
+}
+
+/// Links.
+impl Driver {
+    /// A neighbour proved its key: of two links to the same one stays, and both ends choose the same.
+    fn on_shaken(&mut self, shaken: Shaken) {
+        let Shaken { link, theirs, verdict } = shaken;
+        let now = now();
+        let Some(line) = self.lines.get(&link).filter(|line| line.inbox.is_some()) else { return };
+        let role = role(line.wire);
+        let other = self.lines.iter().find(|(id, line)| **id != link && line.theirs == Some(theirs));
+        let stays = self.is_open()
+            && match other {
+                _ if theirs == self.key.public() => false,
+                None => true,
+                Some((_, other)) if other.inbox.is_none() => true,
+                Some((_, other)) if other.up_since.is_some_and(|since| now >= since + STOOD) => true,
+                // The one that the lower key dialled.
+                Some(_) => (role == Role::Dialer) == (self.key.public() < theirs),
+            };
+        if stays && let Some(other) = other.map(|(id, _)| *id) {
+            self.close(other, Farewell::Duplicate, CloseReason::Duplicate);
+        }
+        if let Some(line) = self.lines.get_mut(&link).filter(|_| stays) {
+            (line.theirs, line.up_since) = (Some(theirs), Some(now));
+            self.common.links.insert(link, Arc::clone(&line.queue));
+        }
+        // A link that ended meanwhile needs no word.
+        let _ = verdict.send(stays);
+    }
+
+    fn close(&mut self, link: LinkId, farewell: Farewell, why: CloseReason) {
+        let Some(line) = self.lines.get_mut(&link) else { return };
+        tracing::debug!(link = link.0, ?why, "closing");
+        line.closed.get_or_insert(why);
+        if why == CloseReason::Silent {
+            // What waits would not arrive, and closing in order would wait for it.
+            line.queue.abort();
+        } else {
+            line.queue.close(farewell);
+        }
+    }
+
+    fn on_ended(&mut self, ended: Result<(LinkId, End), JoinError>) {
+        // A task that was stopped belongs to a transport that ends.
+        let Ok((id, end)) = ended else { return };
+        self.common.links.remove(id);
+        let Some(line) = self.lines.remove(&id) else { return };
+        tracing::debug!(link = id.0, %end, "link down");
+        if self.wires.get(&line.wire) == Some(&id) {
+            self.wires.remove(&line.wire);
+            if matches!(end, End::Anew) && line.up_since.is_some() && self.is_open() {
+                return self.start_link(line.wire, line.max_value, line.pipe);
+            }
+            self.tell(RadioOrder::Disconnect(line.wire));
+        }
+        self.judge(id, &line, &end);
+        if self.lines.is_empty() {
+            self.duty.look_around(now());
+        }
+    }
+
+    /// When to have to do with a neighbour again whose link ended.
+    fn judge(&mut self, id: LinkId, line: &Line, end: &End) {
+        let (now, remote, jitter) = (now(), line.wire.remote, self.jitter());
+        if line.up_since.is_some_and(|since| now >= since + PROVED) {
+            self.neighbours.proved(remote);
+        }
+        match (line.closed, end) {
+            (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate) | End::Refused) => {
+                self.neighbours.leave_alone(now, remote, id);
+            }
+            (Some(CloseReason::TooMany), _) | (_, End::Told(Farewell::Crowd)) => {
+                self.neighbours.shun(now, remote, SHUN_CROWD);
+            }
+            (Some(CloseReason::Silent), _) => self.neighbours.lost(now, remote, jitter),
+            // Version, faults, and whatever is added: not again soon.
+            (Some(_), _) | (_, End::Broken(_) | End::Channel(_) | End::Told(Farewell::Fault)) => {
+                self.neighbours.shun(now, remote, SHUN);
+            }
+            (None, End::Handshake | End::Anew) if line.wire.side == Side::Peripheral => {
+                self.neighbours.shun(now, remote, SHUN_CROWD);
+            }
+            _ => self.neighbours.lost(now, remote, jitter),
+        }
+    }
+
+    fn on_order(&mut self, order: Order) {
+        let now = now();
+        match order {
+            Order::Close(link, why) => {
+                let farewell = match why {
+                    CloseReason::Duplicate => Farewell::Duplicate,
+                    CloseReason::TooMany => Farewell::Crowd,
+                    CloseReason::Silent => Farewell::Going,
+                    _ => Farewell::Fault,
+                };
+                self.close(link, farewell, why);
+            }
+            Order::Abandon(link) => {
+                if let Some(line) = self.lines.get(&link) {
+                    line.queue.abort();
+                }
+            }
+            Order::Advertise(advert) => self.advert = Some(advert),
+            Order::LinkEnded(link) => {
+                let Self { neighbours, rng, .. } = self;
+                neighbours.link_ended(now, link, || random_up_to(rng, JITTER));
+            }
+            Order::Battery(battery) => self.duty.set(now, battery),
+            Order::Rotate => {
+                if let Phase::Open { rotate_at } = &mut self.phase {
+                    *rotate_at = now;
+                }
+            }
+            Order::Shutdown(told) => {
+                self.close_all();
+                self.phase = Phase::Stopping { until: now + WIND_DOWN, told: Some(told) };
+            }
+        }
+    }
+}
+
+/// Gives the radio its next order once it has room; whether it still takes any.
+async fn hand_over(orders: &mpsc::Sender<RadioOrder>, pending: &mut VecDeque<RadioOrder>) -> bool {
+    let Ok(room) = orders.reserve().await else { return false };
+    if let Some(order) = pending.pop_front() {
+        room.send(order);
+    }
+    true
+}
+
+fn role(wire: Wire) -> Role {
+    match wire.side {
+        Side::Central => Role::Dialer,
+        Side::Peripheral => Role::Listener,
+    }
+}
+
+/// How long an identity lives: at least as configured, at most twice as long.
+fn life(config: &BleConfig, rng: &mut Rng) -> Duration {
+    let least = config.rotate_every.min(NEVER);
+    least + random_up_to(rng, least)
+}
+
+fn random_up_to(rng: &mut Rng, longest: Duration) -> Duration {
+    let most = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(rng.below(most.saturating_add(1)))
+}

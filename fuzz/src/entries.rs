@@ -9,6 +9,8 @@ mod chats;
 mod links;
 #[path = "nodes.rs"]
 mod nodes;
+#[path = "radios.rs"]
+mod radios;
 #[path = "rig.rs"]
 mod rig;
 #[path = "seals.rs"]
@@ -31,6 +33,9 @@ pub type Entry = (&'static str, fn(&[u8]));
 /// Every entry.
 pub const ALL: &[Entry] = &[
     ("beacon", beacon),
+    ("ble_pipe", radios::ble_pipe),
+    ("ble_value", radios::ble_value),
+    ("channel", radios::channel),
     ("codec", codec),
     ("contents", chats::contents),
     ("devices", devices),

@@ -664,7 +664,8 @@ mod tests {
             forecast: None,
         };
         assert_eq!(keys(&info), ["carriers", "expires_in_s", "hops", "id", "state"]);
-        assert_eq!(keys(&Status::from(StatusView::default())), ["carried", "links", "name", "outbox"]);
+        let status = Status::new(StatusView::default(), &[]);
+        assert_eq!(keys(&status), ["bluetooth", "carried", "links", "name", "outbox"]);
         let uptime = Duration::from_secs(5);
         let peer = PeerView { link: LinkId(3), uptime, rtt: None, contact: None, medium: Medium::Ble };
         let peer = Peer::new(&peer, Wall(10), &Names::default());

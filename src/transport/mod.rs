@@ -74,8 +74,8 @@ pub struct LinkIds {
 }
 
 impl LinkIds {
-    /// Where the number of the transport stands in an id.
-    const SHIFT: u32 = 56;
+    /// Where the number of the transport stands in an id: programs that know numbers up to 2^53 can read it.
+    const SHIFT: u32 = 48;
 
     /// The ids of the transport with this number.
     #[must_use]
@@ -92,7 +92,7 @@ impl LinkIds {
     /// The number of the transport that made an id.
     #[must_use]
     pub fn transport(link: LinkId) -> u8 {
-        link.0.to_be_bytes()[0]
+        (link.0 >> Self::SHIFT) as u8
     }
 }
 

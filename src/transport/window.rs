@@ -1,11 +1,9 @@
-//! How many bytes of bulk may be in flight: what the pipe carries in [`TARGET`], so that a control frame never
+//! How many bytes of bulk may be in flight: what the pipe carries in [`Bounds::target`], so that a control frame never
 //! waits longer than that behind bulk (PROTOCOL.md section 4).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The queue that bulk may make in front of a control frame.
-const TARGET: Duration = Duration::from_millis(75);
 /// The most a window grows in one round: gently, because what it overshoots waits in buffers of the network.
 const GROWTH: f64 = 1.5;
 
@@ -16,6 +14,8 @@ pub(super) struct Bounds {
     pub(super) least: u32,
     /// The largest.
     pub(super) most: u32,
+    /// The queue that bulk may make in front of a control frame.
+    pub(super) target: Duration,
 }
 
 /// More was acknowledged than was in flight.
@@ -31,8 +31,8 @@ pub(super) struct Overrun {
 /// The window of one bulk stream. Time is an argument.
 ///
 /// It is measured in rounds, the time between sending a byte and its acknowledgement. After a round that was held up
-/// by the window, the next one is `rate * (TARGET + shortest round ever)`: a window that fills no queue grows, one that
-/// keeps the far end waiting longer than [`TARGET`] shrinks at once.
+/// by the window, the next one is `rate * (target + shortest round ever)`: a window that fills no queue grows, one that
+/// keeps the far end waiting longer than the target shrinks at once.
 #[derive(Debug)]
 pub(super) struct Window {
     bounds: Bounds,
@@ -116,10 +116,10 @@ impl Window {
         }
         let took = self.round.start.map_or(waited, |start| now.saturating_duration_since(start));
         let rate = f64::from(self.round.acked) / took.as_secs_f64().max(1e-6);
-        let base = self.base.unwrap_or_default();
-        let fits = rate * (TARGET + base).as_secs_f64();
+        let (base, target) = (self.base.unwrap_or_default(), self.bounds.target);
+        let fits = rate * (target + base).as_secs_f64();
         let size = f64::from(self.size);
-        if self.round.held_up || waited > TARGET + base {
+        if self.round.held_up || waited > target + base {
             let highest = if self.round.held_up { size * GROWTH } else { size };
             self.size = self.clamp(fits.min(highest));
         }
@@ -127,7 +127,7 @@ impl Window {
     }
 
     fn clamp(&self, bytes: f64) -> u32 {
-        let Bounds { least, most } = self.bounds;
+        let Bounds { least, most, target: _ } = self.bounds;
         // In range by the clamp, so the cast keeps the value.
         bytes.clamp(f64::from(least), f64::from(most)) as u32
     }
@@ -138,7 +138,10 @@ mod tests {
     use super::*;
 
     fn window() -> Window {
-        Window::new(Bounds { least: 8 * 1024, most: 4 * 1024 * 1024 }, 8 * 1024)
+        Window::new(
+            Bounds { least: 8 * 1024, most: 4 * 1024 * 1024, target: Duration::from_millis(75) },
+            8 * 1024,
+        )
     }
 
     /// A pipe of `rate` bytes per second behind a buffer without end; each piece comes back acknowledged after `delay`.

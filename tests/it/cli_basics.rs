@@ -219,7 +219,9 @@ fn doctor_checks_and_advises() {
         assert_eq!(keys(&check), ["advice", "check", "detail", "ok"]);
         assert_eq!(check["ok"] == true, check["advice"] == "", "{check}");
     }
-    for name in ["clock", "disk", "permissions", "identity", "interfaces", "multicast", "loopback"] {
+    for name in
+        ["clock", "disk", "permissions", "identity", "interfaces", "multicast", "loopback", "bluetooth"]
+    {
         assert!(done.stdout.contains(name), "{name} in {done:?}");
     }
 }

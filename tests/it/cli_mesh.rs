@@ -52,6 +52,33 @@ fn peers_and_status_show_the_link() {
 }
 
 #[test]
+fn a_machine_without_bluetooth_says_so_in_one_line_and_the_node_goes_on() {
+    let asha = Person::new("Asha");
+    let node = asha.start(&["--listen", "127.0.0.1:0", "--ble-adapter", "hci97", "--ble-adapter", "hci98"]);
+    let adapters = eventually("the adapters' states", || {
+        let adapters = asha.run(&["status", "--json"]).one()["bluetooth"].as_array().cloned()?;
+        (!adapters.iter().any(|adapter| adapter["state"] == "starting")).then_some(adapters)
+    });
+    let names: Vec<_> = adapters.iter().map(|adapter| adapter["name"].as_str()).collect();
+    assert_eq!(names, [Some("hci97"), Some("hci98")]);
+    assert!(adapters.iter().all(|adapter| adapter["state"] != "on"), "{adapters:?}");
+    let status = asha.run(&["status"]).stdout;
+    assert_eq!(status.lines().filter(|line| line.starts_with("Bluetooth hci97: ")).count(), 1, "{status}");
+    let doctor = asha.run(&["doctor", "--json"]).json();
+    assert_eq!(doctor.iter().filter(|check| check["check"] == "bluetooth").count(), 1);
+    assert_eq!(get(&asha, &node, "/v1/status").1["bluetooth"][0]["name"], "hci97");
+    assert_eq!(node.interrupt(), 0);
+}
+
+#[test]
+fn a_node_that_declines_bluetooth_shows_no_adapter() {
+    let asha = Person::new("Asha");
+    let _node = asha.start(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(asha.run(&["status", "--json"]).one()["bluetooth"], serde_json::json!([]));
+    assert!(!asha.run(&["status"]).stdout.contains("Bluetooth"));
+}
+
+#[test]
 fn a_message_that_was_queued_leaves_when_the_node_runs() {
     let (asha, bo) = (Person::new("Asha"), Person::new("Bo"));
     asha.run(&["add", &bo.link(), "--name", "Bo"]);

@@ -148,11 +148,13 @@ impl Person {
         self.launch(&[&["--no-mdns", "--beacon-port", &beacon_port], args].concat())
     }
 
-    /// Starts the node with these arguments alone and waits until it is ready.
+    /// Starts the node with these arguments and waits until it is ready. Where they name no Bluetooth adapter it uses
+    /// none: that of this machine reaches others.
     pub(crate) fn launch(&self, args: &[&str]) -> Node {
         let mut child = self
             .command()
             .args(["run", "--json"])
+            .args((!args.contains(&"--ble-adapter")).then_some("--no-ble"))
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

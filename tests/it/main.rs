@@ -7,6 +7,8 @@
 
 mod api_streams;
 #[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_nodes;
+#[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_radio;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_rig;

@@ -234,10 +234,9 @@ impl Driver {
         self.wires.keys().filter(|wire| wire.side == Side::Central).count()
     }
 
+    /// Whether there is a link or the end of one: only that tells when to try again.
     fn is_linked(&self, remote: Remote) -> bool {
-        [Side::Central, Side::Peripheral]
-            .iter()
-            .any(|side| self.wires.contains_key(&Wire { remote, side: *side }))
+        self.lines.values().any(|line| line.wire.remote == remote)
     }
 
     /// Queues an order for the radio. One that supersedes another takes its place.
@@ -581,6 +580,8 @@ impl Driver {
             self.neighbours.proved(remote);
         }
         match (line.closed, end) {
+            // It was too late, not one too many.
+            (None, End::Refused) if !self.is_open() => self.neighbours.lost(now, remote, jitter),
             (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate) | End::Refused) => {
                 self.neighbours.leave_alone(now, remote, id);
             }

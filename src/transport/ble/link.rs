@@ -13,6 +13,7 @@ use mesh_core::crypto::dh::X25519Secret;
 use mesh_core::rng::Rng;
 use mesh_core::{Lane, LinkId, Profile, Role};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -118,48 +119,34 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Runs the link to its end. A panic is a bug that its own message reports; it ends this link alone, and is told.
+    /// Runs the link to its end.
     pub(super) async fn run(self) -> End {
-        let (link, events) = (self.id, self.events.clone());
-        let mut up = false;
-        if let Ok(end) = AssertUnwindSafe(self.live(&mut up)).catch_unwind().await {
-            return end;
-        }
-        if up {
-            // A node that takes no more events needs none about this link.
-            let _ = events.send(TransportEvent::Down { link }).await;
-        }
-        End::Panicked
+        let (link, events, up) = (self.id, self.events.clone(), Arc::new(AtomicBool::new(false)));
+        guarded(link, events, Arc::clone(&up), self.live(up)).await
     }
 
-    async fn live(mut self, up: &mut bool) -> End {
+    async fn live(mut self, up: Arc<AtomicBool>) -> End {
         let now = now();
         let pipe = match self.wire.side {
             Side::Central => Pipe::dial(now, u16::from_le_bytes(self.rng.bytes()), self.max_value),
             Side::Peripheral => Pipe::listen(now, self.max_value),
         };
         let mut running = Running { link: self, pipe };
-        let shaking = tokio::time::timeout(HANDSHAKE, running.shake());
-        let channel = match shaking.await {
+        let channel = match tokio::time::timeout(HANDSHAKE, running.shake()).await {
             Ok(Ok(channel)) => channel,
             Ok(Err(end)) => return end,
             Err(_) => return End::Handshake,
         };
-        let link = running.link.id;
-        let role = running.link.role();
+        let (link, role) = (running.link.id, running.link.role());
         let mtu = u32::try_from(running.link.max_value).unwrap_or(u32::MAX);
         let profile = Profile { mtu, ..PROFILE };
         let binding = channel.binding();
-        let events = running.link.events.clone();
-        if events.send(TransportEvent::Up { link, role, binding, profile }).await.is_err() {
+        let event = TransportEvent::Up { link, role, binding, profile };
+        up.store(true, Ordering::Relaxed);
+        if running.link.events.send(event).await.is_err() {
             return End::NodeGone;
         }
-        *up = true;
-        let end = running.exchange(channel).await.err().unwrap_or(End::Closed);
-        *up = false;
-        // A node that takes no more events needs none about this link.
-        let _ = events.send(TransportEvent::Down { link }).await;
-        end
+        running.exchange(channel).await.err().unwrap_or(End::Closed)
     }
 
     fn role(&self) -> Role {
@@ -168,6 +155,22 @@ impl Link {
             Side::Peripheral => Role::Listener,
         }
     }
+}
+
+/// Runs `live`, then tells the node that the link is down where it was up. A panic is a bug that its own message
+/// reports; it ends this link alone.
+async fn guarded(
+    link: LinkId,
+    events: mpsc::Sender<TransportEvent>,
+    up: Arc<AtomicBool>,
+    live: impl Future<Output = End>,
+) -> End {
+    let end = AssertUnwindSafe(live).catch_unwind().await.unwrap_or(End::Panicked);
+    if up.load(Ordering::Relaxed) {
+        // A node that takes no more events needs none about this link.
+        let _ = events.send(TransportEvent::Down { link }).await;
+    }
+    end
 }
 
 /// A link and its pipe.
@@ -366,5 +369,19 @@ pub(super) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_that_panics_ends_and_the_node_hears_of_it() {
+        let (events, mut told) = mpsc::channel(4);
+        let up = Arc::new(AtomicBool::new(true));
+        let end = guarded(LinkId(7), events, up, async { panic!("a link panics by order") }).await;
+        assert!(matches!(end, End::Panicked), "{end}");
+        assert!(matches!(told.recv().await, Some(TransportEvent::Down { link: LinkId(7) })));
     }
 }

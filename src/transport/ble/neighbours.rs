@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(super) const MAX_KNOWN: usize = 256;
 /// Who was not heard for so long is not dialled: a connection to somebody absent blocks the radio for its time limit.
 const HEARD: Duration = Duration::from_secs(10);
+/// Who was not heard for so long, a pause of listening and more, was away.
+const AWAY: Duration = Duration::from_secs(15);
 /// Who was not heard for so long counts as gone.
 const GONE: Duration = Duration::from_secs(120);
 /// How long the end with the higher advert leaves the dialling to the other: adverts change, and both ends may think
@@ -66,6 +68,10 @@ impl Neighbours {
         jitter: Duration,
     ) -> bool {
         let Some(known) = self.entry(now, remote, jitter) else { return false };
+        if now >= known.heard + AWAY {
+            // Who comes back is as new to both ends: one dials first again.
+            known.due = known.due.max(now + jitter);
+        }
         let changed = known.advert != Some(advert);
         // Single values jump by several dB.
         known.rssi = match (known.rssi, rssi) {
@@ -261,6 +267,17 @@ mod tests {
         heard(&mut neighbours, now, 1, 9, -60);
         assert_eq!(neighbours.choose(now + HEARD, &OURS, nobody, 0), None);
         assert_eq!(neighbours.next_due(now + HEARD, &OURS), None, "and nobody wakes for it");
+    }
+
+    #[test]
+    fn who_comes_back_is_left_to_the_one_that_dials_again() {
+        let now = Instant::now();
+        let mut neighbours = Neighbours::default();
+        heard(&mut neighbours, now, 1, 2, -60);
+        let later = now + HEARD * 10;
+        heard(&mut neighbours, later, 1, 2, -60);
+        assert_eq!(neighbours.choose(later, &OURS, nobody, 0), None);
+        assert_eq!(neighbours.next_due(later, &OURS), Some(later + YIELD));
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl Pipe {
     ) -> Result<(), Broken> {
         let taken = self.inbound.take(seq, lane, bytes)?;
         if let Some(theirs) = self.inbound.largest() {
-            self.outbound.resize(theirs.min(self.largest));
+            self.outbound.greeted(theirs.min(self.largest));
         }
         self.doubled += u64::from(taken == Taken::Again);
         if taken == Taken::Far {

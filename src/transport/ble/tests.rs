@@ -231,22 +231,35 @@ async fn an_urgent_frame_passes_bulk_within_half_a_second() {
     }
 }
 
+/// The share of the air's rate at which frames of 1,000 bytes cross, and how many of a hundred values were repeated.
+async fn goodput(weather: Weather) -> (f64, f64) {
+    let air = Air::new(weather);
+    let mut nodes = linked_pair(&air).await;
+    let frames = usize::try_from(weather.rate / 1_000).unwrap() * 5;
+    for _ in 0..frames {
+        nodes[0].send(Lane::Bulk, &[7; 1_000]);
+    }
+    let start = Instant::now();
+    assert!(until(&mut nodes, SECOND * 120, |nodes| nodes[1].frames.len() == frames).await);
+    let share = frames as f64 * 1_000.0 / start.elapsed().as_secs_f64() / weather.rate as f64;
+    let link = nodes[0].adapter().links[0];
+    let repeated = link.values_repeated as f64 * 100.0 / link.values_sent as f64;
+    println!("{weather:?}: {share:.3} of the rate, {repeated:.1} % repeated, window {}", link.window);
+    (share, repeated)
+}
+
 #[tokio::test(start_paused = true)]
 async fn bulk_gets_most_of_what_the_air_carries() {
-    for rate in [20_000, 60_000, 200_000] {
-        let air = Air::new(Weather { rate, ..Weather::default() });
-        let mut nodes = linked_pair(&air).await;
-        let frames = usize::try_from(rate / 1_000).unwrap() * 10;
-        for _ in 0..frames {
-            nodes[0].send(Lane::Bulk, &[7; 1_000]);
-        }
-        let start = Instant::now();
-        assert!(until(&mut nodes, SECOND * 60, |nodes| nodes[1].frames.len() == frames).await);
-        let share = frames as f64 * 1_000.0 / start.elapsed().as_secs_f64() / rate as f64;
-        println!("{rate} B/s: {share:.3} of it");
-        assert!(share > 0.9, "{share} of {rate}");
-        let link = nodes[0].adapter().links[0];
-        assert_eq!(link.values_repeated, 0, "nothing was lost");
+    let millis = Duration::from_millis;
+    for rate in [8_000, 20_000, 60_000, 200_000] {
+        let (share, repeated) = goodput(Weather { rate, ..Weather::default() }).await;
+        assert!(share > 0.93 && repeated == 0.0, "{share} of {rate}, {repeated} % repeated");
+        let slow = Weather { rate, latency: millis(50), ..Weather::default() };
+        let (share, repeated) = goodput(slow).await;
+        assert!(share > 0.85 && repeated == 0.0, "{share} of {rate} far away, {repeated} % repeated");
+        let disorder = Weather { rate, jitter: millis(40), ..Weather::default() };
+        let (share, repeated) = goodput(disorder).await;
+        assert!(share > 0.85 && repeated < 1.0, "{share} of {rate} in disorder, {repeated} % repeated");
     }
 }
 
@@ -288,6 +301,49 @@ async fn a_duplicate_is_left_alone_until_another_link_ends() {
     let elsewhere = LinkIds::of(0).next();
     nodes.iter().for_each(|node| node.handle.link_ended(elsewhere));
     assert!(until(&mut nodes, SECOND * 15, linked).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_connect_to_one_another_at_once_keep_the_same_one_of_two_links() {
+    for round in 0..10_u8 {
+        let air = Air::new(Weather::default());
+        let mut nodes = pair(&air);
+        // The same payload: both think that it is theirs to dial.
+        nodes.iter().for_each(|node| node.handle.advertise(Medium::Ble, vec![round; 6]));
+        air.reach(0, 1, false);
+        pass(&mut nodes, SECOND).await;
+        air.reach(0, 1, true);
+        assert!(until(&mut nodes, SECOND * 20, linked).await);
+        pass(&mut nodes, SECOND * 5).await;
+        let ends: Vec<_> = nodes.iter().map(|node| node.up[&node.link()].1).collect();
+        assert_eq!(ends[0], ends[1]);
+        assert_eq!((air.connections(0), air.connections(1)), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_tells_who_is_in_reach_how_strongly_and_how_the_links_are() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    air.set_rssi(1, -72);
+    pass(&mut nodes, SECOND * 20).await;
+    let adapter = nodes[0].adapter();
+    assert_eq!((adapter.name.as_str(), adapter.heard.len(), adapter.links.len()), ("fake0", 1, 1));
+    let (heard, link) = (adapter.heard[0], adapter.links[0]);
+    assert!(heard.rssi.is_some_and(|rssi| rssi < -65) && heard.ago < SECOND, "{heard:?}");
+    assert_eq!((link.link, link.max_value, link.pipe), (nodes[0].link(), 509, radio::Pipe::Gatt));
+    assert!(link.round_trip.is_some_and(|trip| trip < SECOND / 2) && link.values_sent > 0, "{link:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_over_a_channel_works_like_any_other() {
+    let air = Air::new(Weather { rate: 400_000, ..Weather::default() });
+    let mut nodes = pair(&air);
+    (0..2).for_each(|number| air.set_pipe(number, 509, radio::Pipe::Channel));
+    assert!(until(&mut nodes, SECOND * 20, linked).await);
+    nodes[0].send(Lane::Bulk, b"there");
+    assert!(until(&mut nodes, SECOND, |nodes| nodes[1].got() == [b"there"]).await);
+    assert_eq!(nodes[0].adapter().links[0].pipe, radio::Pipe::Channel);
 }
 
 #[tokio::test(start_paused = true)]

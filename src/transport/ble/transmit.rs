@@ -14,6 +14,9 @@ const MAX_BULK: usize = MAX_WINDOW - 8;
 const FIRST_WINDOW: u32 = 16;
 /// Values of the smallest window: one on the air while the other is acknowledged.
 const LEAST_WINDOW: u32 = 2;
+/// The queue that bulk may make in front of a control frame: values that overtake one another are acknowledged late, and
+/// a shorter one leaves the air idle meanwhile.
+const TARGET: Duration = Duration::from_millis(150);
 /// The shortest wait for an acknowledgement: connection intervals alone may be half of it.
 const LEAST_WAIT: Duration = Duration::from_millis(500);
 /// The first wait, while nothing is known of the round trip.
@@ -65,6 +68,8 @@ pub(super) struct Outbound {
     acked: u64,
     /// Bytes of a value.
     room: usize,
+    /// Whether the far end told what it takes: bulk waits for that.
+    greeted: bool,
     streams: [VecDeque<u8>; 2],
     flying: BTreeMap<u64, Flying>,
     window: Window,
@@ -82,6 +87,7 @@ impl Outbound {
             next: 0,
             acked: 0,
             room,
+            greeted: false,
             streams: [VecDeque::new(), VecDeque::new()],
             flying: BTreeMap::new(),
             window: window(room),
@@ -92,10 +98,10 @@ impl Outbound {
         }
     }
 
-    /// Values have so many bytes from now on. Nothing of bulk is in flight yet.
-    pub(super) fn resize(&mut self, room: usize) {
-        if room != self.room {
-            (self.room, self.window) = (room, window(room));
+    /// The far end greeted: values have so many bytes from now on, and bulk may go.
+    pub(super) fn greeted(&mut self, room: usize) {
+        if !self.greeted {
+            (self.greeted, self.room, self.window) = (true, room, window(room));
         }
     }
 
@@ -155,7 +161,7 @@ impl Outbound {
         self.next
     }
 
-    /// The far end waits for the piece `ack`, and tells of some beyond it. Returns whether there was news.
+    /// The far end waits for the piece `ack`, and tells of some beyond it.
     pub(super) fn on_ack(&mut self, now: Instant, ack: u16, held: u64) -> Result<(), Broken> {
         let ahead = ack.wrapping_sub(self.acked as u16);
         if usize::from(ahead) > MAX_WINDOW {
@@ -246,7 +252,7 @@ impl Outbound {
             return Some(Lane::Control);
         }
         let length = HEADER + self.waiting(Lane::Bulk).min(self.room - HEADER);
-        let has_room = room > (MAX_WINDOW - MAX_BULK) as u64;
+        let has_room = self.greeted && room > (MAX_WINDOW - MAX_BULK) as u64;
         (length > HEADER && has_room && self.window.admits(length as u32)).then_some(Lane::Bulk)
     }
 
@@ -270,7 +276,7 @@ impl Outbound {
 
 fn window(room: usize) -> Window {
     let room = room as u32;
-    let bounds = Bounds { least: LEAST_WINDOW * room, most: MAX_BULK as u32 * room };
+    let bounds = Bounds { least: LEAST_WINDOW * room, most: MAX_BULK as u32 * room, target: TARGET };
     Window::new(bounds, FIRST_WINDOW * room)
 }
 

@@ -34,7 +34,8 @@ const MAX_OWED: usize = 16 * 1024;
 /// Bytes read at once.
 const READ_BUFFER: usize = 32 * 1024;
 /// The window of the bulk stream; it begins with the least.
-const WINDOW: Bounds = Bounds { least: 2 * MAX_PIECE as u32, most: 4 * 1024 * 1024 };
+const WINDOW: Bounds =
+    Bounds { least: 2 * MAX_PIECE as u32, most: 4 * 1024 * 1024, target: Duration::from_millis(75) };
 /// Random bytes of a greeting.
 const NONCE: usize = 16;
 

@@ -1,7 +1,7 @@
-//! Who is heard: btleplug's events, made into adverts of this service and into disconnections.
+//! Who is heard: btleplug's events, made into adverts and disconnections.
 
 use super::session::Told;
-use super::{Address, COMPANY, SERVICE};
+use super::{Address, COMPANY};
 use crate::transport::ble::radio::Advert;
 use btleplug::api::{Central as _, CentralEvent, Peripheral as _, PeripheralProperties};
 use btleplug::platform::{Adapter, PeripheralId};
@@ -19,8 +19,6 @@ const SAME: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 struct Device {
     address: Address,
-    /// Whether it offers the service.
-    ours: bool,
     advert: Option<Advert>,
     /// The last signal strength: each property of an advert is an event of its own.
     rssi: Option<i8>,
@@ -60,12 +58,6 @@ impl Ears {
     async fn on_event(&mut self, event: CentralEvent) -> Result<(), Over> {
         match event {
             CentralEvent::DeviceDiscovered(id) => self.look_at(&id).await.unwrap_or(Ok(())),
-            CentralEvent::ServicesAdvertisement { id, services } => {
-                if services.contains(&SERVICE) && !self.devices.get(&id).is_some_and(|device| device.ours) {
-                    return self.look_at(&id).await.unwrap_or(Ok(()));
-                }
-                Ok(())
-            }
             CentralEvent::ManufacturerDataAdvertisement { id, manufacturer_data } => {
                 self.known(&id).await;
                 let Some(device) = self.devices.get_mut(&id) else { return Ok(()) };
@@ -110,7 +102,6 @@ impl Ears {
         }
         let found = Device {
             address: properties.address.into_inner(),
-            ours: properties.services.contains(&SERVICE),
             advert: advert(&properties.manufacturer_data.clone().into_iter().collect()),
             rssi: properties.rssi.and_then(dbm),
             told: None,
@@ -124,7 +115,7 @@ impl Ears {
         let Some(device) = self.devices.get_mut(id) else { return Ok(()) };
         let now = Instant::now();
         device.heard = now;
-        let (true, Some(advert)) = (device.ours, device.advert) else { return Ok(()) };
+        let Some(advert) = device.advert else { return Ok(()) };
         if device.told.is_some_and(|(when, what)| what == advert && now - when < SAME) {
             return Ok(());
         }
@@ -144,7 +135,8 @@ fn dbm(rssi: i16) -> Option<i8> {
     i8::try_from(rssi).ok()
 }
 
-/// The payload among all manufacturer data.
+/// The payload among all manufacturer data. It alone says whose a device is: the services that BlueZ tells are those of
+/// the last connection once there was one, and may lack what is advertised now.
 fn advert(data: &BTreeMap<u16, Vec<u8>>) -> Option<Advert> {
     data.get(&COMPANY)?.as_slice().try_into().ok()
 }

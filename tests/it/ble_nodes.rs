@@ -1,18 +1,21 @@
 //! Whole nodes with nothing but Bluetooth, in the lab: the built program, real BlueZ, one adapter for each.
 
-use crate::ble_rig::{Lab, Scene, air, play, say};
+use crate::ble_rig::{Lab, Scene, air, play, say, trace};
+use crate::ble_trace;
 use crate::cli_rig::{Node, Person};
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-const SCENES: [(&str, Scene); 5] = [
+const SCENES: [(&str, Scene); 6] = [
     ("two nodes deliver a first message", || Box::pin(async { first_message() })),
     ("a message and its receipt cross three nodes in a row", || Box::pin(async { three_in_a_row() })),
     ("a line of four carries 64 KiB and calls for help in between", || Box::pin(async { line_of_four() })),
     ("a minute out of range only delays", || Box::pin(async { a_minute_apart() })),
+    ("nothing that is said joins two rotations of a node", || Box::pin(async { rotations() })),
     ("a conversation moves from the network to Bluetooth", || Box::pin(async { handover() })),
 ];
 
@@ -22,11 +25,29 @@ fn nodes_with_nothing_but_bluetooth_deliver() {
         test: "ble_nodes::nodes_with_nothing_but_bluetooth_deliver".to_owned(),
         controllers: 4,
         range: "",
-        settings: &[("BLE_LAB_AIR_OPTS", "advmax=100")],
+        settings: &FAST,
+        trace: true,
         limit: 560,
     };
     play(&lab, &SCENES);
 }
+
+#[test]
+fn a_node_with_six_links_over_bluetooth_rests() {
+    let lab = Lab {
+        test: "ble_nodes::a_node_with_six_links_over_bluetooth_rests".to_owned(),
+        controllers: 7,
+        range: "0-1,0-2,0-3,0-4,0-5,0-6",
+        settings: &FAST,
+        trace: false,
+        limit: 400,
+    };
+    let six: Scene = || Box::pin(async { six_links() });
+    play(&lab, &[("a node with six links costs little", six)]);
+}
+
+/// Adverts every 100 ms: BlueZ's 1.28 s only cost waiting.
+const FAST: [(&str, &str); 1] = [("BLE_LAB_AIR_OPTS", "advmax=100")];
 
 /// Bodies that make up 64 KiB.
 const TEXTS: usize = 32;
@@ -35,7 +56,7 @@ const TEXT: usize = 2048;
 /// A person whose node has only this adapter.
 struct Walker {
     person: Person,
-    _node: Node,
+    node: Node,
 }
 
 impl Walker {
@@ -47,7 +68,7 @@ impl Walker {
         let person = Person::new(&format!("Walker {number}"));
         let adapter = format!("hci{number}");
         let node = person.launch(&[&["--ble-adapter", &adapter], args].concat());
-        Self { person, _node: node }
+        Self { person, node }
     }
 
     fn knows(&self, other: &Self, name: &str) {
@@ -185,7 +206,7 @@ fn handover() {
     air("range 0-1");
     let quiet = ["--no-mdns", "--listen", "127.0.0.1:0"];
     let asha = Walker::with(0, &[&quiet[..], &["--beacon-port", "28601"]].concat());
-    let cable = Cable::to(&asha._node.address());
+    let cable = Cable::to(&asha.node.address());
     let peer = cable.address.clone();
     let bo = Walker::with(1, &[&quiet[..], &["--beacon-port", "28602", "--peer", &peer]].concat());
     until(60, "a link over the network", || asha.links("lan") == 1);
@@ -205,6 +226,85 @@ fn handover() {
     asha.deliver(&id, 90);
     let texts = bo.person.run(&["messages", "--json"]).json();
     assert_eq!(texts.iter().filter(|message| message["from"] != "me").count(), 3, "{texts:?}");
+}
+
+/// One node rotates every 10 to 20 s, the other one stays.
+fn rotations() {
+    air("range 0-1");
+    let before = ble_trace::epochs(&trace()).remove(&0).map_or(0, |epochs| epochs.len());
+    let asha = Walker::with(0, &["--no-lan", "--rotate-every", "10s"]);
+    let bo = Walker::new(1);
+    asha.knows(&bo, "Bo");
+    let started = Instant::now();
+    for number in 0.. {
+        if started.elapsed() > Duration::from_secs(75) {
+            break;
+        }
+        asha.send("Bo", &format!("number {number}"));
+        std::thread::sleep(Duration::from_secs(5));
+    }
+    let mut all = ble_trace::epochs(&trace());
+    let (mut own, others) = (all.remove(&0).unwrap(), all.remove(&1).unwrap());
+    own.drain(..before);
+    let adverts: BTreeSet<_> = own.iter().map(|epoch| epoch.advert.clone()).collect();
+    assert!(own.iter().filter(|epoch| !epoch.sent.is_empty()).count() >= 3, "too few rotations: {adverts:?}");
+    let bytes: usize = own.iter().flat_map(|epoch| &epoch.sent).map(Vec::len).sum();
+    say(&format!("         {} adverts, {bytes} bytes above the link", adverts.len()));
+    let found = ble_trace::repeated::<8>(&own, &others);
+    assert!(found.is_empty(), "said in more than one epoch: {found:02x?}");
+    // Capabilities and the density are few bits that most nodes share; what stays must be no more than that.
+    let halves: BTreeSet<_> = adverts.iter().map(|advert| advert[1..5].to_vec()).collect();
+    assert!(halves.len() >= 3, "{adverts:02x?}");
+}
+
+fn six_links() {
+    let started = Instant::now();
+    let walkers: Vec<_> = (0..7).map(Walker::new).collect();
+    until(240, "six links", || walkers[0].links("ble") == 6);
+    say(&format!("         six links after {:.0} s", started.elapsed().as_secs_f64()));
+    // The comparisons of new neighbours come to an end.
+    std::thread::sleep(Duration::from_secs(20));
+    let pid = walkers[0].node.pid();
+    let (before, started) = (Cost::of(pid), Instant::now());
+    std::thread::sleep(Duration::from_secs(30));
+    let (after, took) = (Cost::of(pid), started.elapsed().as_secs_f64());
+    let cpu = (after.cpu - before.cpu) * 100.0 / took;
+    let wakes = (after.wakes - before.wakes) / took;
+    say(&format!(
+        "         at rest: {cpu:.1} % of a core (emulated), {wakes:.1} wakeups a second, {} kB resident",
+        after.resident
+    ));
+    assert!(after.resident < 200_000, "{} kB", after.resident);
+}
+
+/// What a process has used up.
+struct Cost {
+    /// Seconds.
+    cpu: f64,
+    wakes: f64,
+    /// Kilobytes.
+    resident: u64,
+}
+
+impl Cost {
+    fn of(pid: u32) -> Self {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let wakes =
+            tasks.map(|task| number(&task.path().join("status"), "voluntary_ctxt_switches:")).sum::<u64>();
+        let resident = number(std::path::Path::new(&format!("/proc/{pid}/status")), "VmRSS:");
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        Self { cpu: (ticks(11) + ticks(12)) / 100.0, wakes: wakes as f64, resident }
+    }
+}
+
+/// The number behind a word at the beginning of a line.
+fn number(file: &std::path::Path, word: &str) -> u64 {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(word));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 /// A TCP relay that can be cut.

@@ -45,7 +45,7 @@ const FAST: [(&str, &str); 1] = [("BLE_LAB_AIR_OPTS", "advmax=100")];
 const SINGLE: [(&str, &str); 2] = [("BLE_LAB_AIR_OPTS", "advmax=100"), ("BLE_LAB_GATT_CHANNELS", "1")];
 
 fn lab(test: &str, settings: &'static [(&'static str, &'static str)]) -> Lab {
-    Lab { test: format!("ble_radio::{test}"), controllers: 3, range: "", settings, limit: 480 }
+    Lab { test: format!("ble_radio::{test}"), controllers: 3, range: "", settings, trace: false, limit: 560 }
 }
 
 /// Who sends this payload.

@@ -25,6 +25,8 @@ pub(crate) struct Lab {
     pub(crate) range: &'static str,
     /// Settings of the lab, by environment.
     pub(crate) settings: &'static [(&'static str, &'static str)],
+    /// Whether what adapters and their host say to each other is written down, for [`trace`].
+    pub(crate) trace: bool,
     /// Seconds for all scenes.
     pub(crate) limit: u32,
 }
@@ -50,8 +52,11 @@ pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
     if !lab.range.is_empty() {
         command.args(["-r", lab.range]);
     }
+    if lab.trace {
+        command.arg("-T");
+    }
     if let Some(logs) = std::env::var_os("STARLING_BLE_LOGS") {
-        command.arg("-T").arg("-l").arg(logs);
+        command.arg("-l").arg(logs);
     }
     command.arg("--").arg(&exe).args([&lab.test, "--exact", "--nocapture", "--test-threads", "1"]);
     command.envs(lab.settings.iter().copied()).env("BLE_LAB_CACHE", cache());
@@ -108,6 +113,13 @@ fn play_here(scenes: &[(&str, Scene)]) {
         air("range all");
     }
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// The trace so far.
+pub(crate) fn trace() -> Vec<u8> {
+    // The air writes when it has a quiet moment.
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::read("/ctl/hci.btsnoop").unwrap()
 }
 
 /// Changes who hears whom: `down 0 1`, `up 0 1`, `range 0-1,1-2`, `range all`.

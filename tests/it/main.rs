@@ -12,6 +12,8 @@ mod ble_nodes;
 mod ble_radio;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_rig;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_trace;
 mod cli_basics;
 mod cli_disk;
 mod cli_errors;

@@ -22,24 +22,38 @@ pub fn radios(names: &[String]) -> Vec<Radio> {
     radios_with(names, SystemConfig::default())
 }
 
-/// The radios of these adapters (`hci0`), each on a thread of its own. Without names: the one that the system uses
-/// first.
+/// The radios of these adapters (`hci0`), each on a thread of its own. Without names: the first that is there now.
 ///
 /// Always one radio for each name: what is missing or switched off is told by its state, and comes back by itself.
 #[must_use]
 pub fn radios_with(names: &[String], config: SystemConfig) -> Vec<Radio> {
+    let usual = || adapters().into_iter().next().unwrap_or_else(|| USUAL.to_owned());
     if names.is_empty() {
-        return vec![radio(None, config)];
+        return vec![radio(usual(), config)];
     }
-    names.iter().map(|name| radio(Some(name.clone()), config)).collect()
+    names.iter().map(|name| radio(name.clone(), config)).collect()
 }
+
+/// The adapters of this machine that the kernel knows, switched on or not, in order.
+#[must_use]
+pub fn adapters() -> Vec<String> {
+    let entries = std::fs::read_dir("/sys/class/bluetooth").into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    // Connections stand there too, as hci0:16.
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("hci") && !name.contains(':')).collect();
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    names
+}
+
+/// How the first adapter of a machine is called, where none is there yet.
+const USUAL: &str = "hci0";
 
 #[cfg(all(feature = "ble", target_os = "linux"))]
 use super::linux::radio;
 
 /// A radio that says why there is none, as long as somebody orders it to do something.
 #[cfg(not(all(feature = "ble", target_os = "linux")))]
-fn radio(name: Option<String>, _: SystemConfig) -> Radio {
+fn radio(name: String, _: SystemConfig) -> Radio {
     use super::radio::{MAX_EVENTS, MAX_ORDERS, RadioEvent, RadioState};
     use tokio::sync::mpsc;
     let (orders, mut ordered) = mpsc::channel(MAX_ORDERS);
@@ -53,5 +67,5 @@ fn radio(name: Option<String>, _: SystemConfig) -> Radio {
         let _ = tell.send(RadioEvent::State(RadioState::Broken { reason: reason.to_owned() })).await;
         while ordered.recv().await.is_some() {}
     });
-    Radio { name: name.unwrap_or_else(|| "bluetooth".to_owned()), orders, events }
+    Radio { name, orders, events }
 }

@@ -10,6 +10,7 @@ use btleplug::platform::{Adapter, Peripheral, PeripheralId};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -44,6 +45,8 @@ pub(super) struct Dialled {
 /// stream of notifications is dropped while signals come in, as they do when a connection ends.
 pub(super) struct Central {
     adapter: Adapter,
+    /// The same adapter as bluer has it.
+    own: bluer::Adapter,
     /// Where this node's channels begin, where it has any.
     local: Option<End>,
     tell: mpsc::Sender<Told>,
@@ -63,8 +66,13 @@ impl Drop for Known {
 }
 
 impl Central {
-    pub(super) fn new(adapter: Adapter, local: Option<End>, tell: mpsc::Sender<Told>) -> Self {
-        Self { adapter, local, tell, known: HashMap::new() }
+    pub(super) fn new(
+        adapter: Adapter,
+        own: bluer::Adapter,
+        local: Option<End>,
+        tell: mpsc::Sender<Told>,
+    ) -> Self {
+        Self { adapter, own, local, tell, known: HashMap::new() }
     }
 
     /// Dials in a task of its own, which tells what came of it.
@@ -73,14 +81,18 @@ impl Central {
             Ok(peripheral) => peripheral,
             Err(why) => return drop(self.tell.send(Told::Failed { remote, why }).await),
         };
-        let (tell, local) = (self.tell.clone(), self.local);
+        let (tell, local, own) = (self.tell.clone(), self.local, self.own.clone());
         tokio::spawn(async move {
-            let dialled = tokio::time::timeout(DIAL, connect(&peripheral, local)).await;
-            let told = match dialled.unwrap_or(Err("it took too long")) {
+            let late = Late(Mutex::new(UNANSWERED));
+            let dialled = tokio::time::timeout(DIAL, connect(&peripheral, local, &late)).await;
+            let told = match dialled.unwrap_or_else(|_| Err(late.read())) {
                 Ok(dialled) => Told::Dialled { remote, dialled },
                 Err(why) => {
                     // BlueZ goes on trying, and refuses further attempts, until it is told not to.
                     hang_up(&peripheral).await;
+                    if late.read() != UNANSWERED {
+                        forget(&own, address).await;
+                    }
                     Told::Failed { remote, why }
                 }
             };
@@ -182,18 +194,37 @@ impl Dialled {
     }
 }
 
-async fn connect(peripheral: &Peripheral, local: Option<End>) -> Result<Dialled, &'static str> {
+/// Why a connection is late, as far as it has come.
+struct Late(Mutex<&'static str>);
+
+const UNANSWERED: &str = "it did not answer in time";
+
+impl Late {
+    fn set(&self, why: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    fn read(&self) -> &'static str {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `late` says what the time was used for, where it runs out.
+async fn connect(peripheral: &Peripheral, local: Option<End>, late: &Late) -> Result<Dialled, &'static str> {
     peripheral.connect().await.map_err(|_| "it did not answer")?;
+    late.set("its services were not found in time");
     peripheral.discover_services().await.map_err(|_| "its services were not found")?;
     let all = peripheral.characteristics();
     let find = |uuid| all.iter().find(|one| one.service_uuid == SERVICE && one.uuid == uuid).cloned();
     let (Some(rx), Some(tx), Some(info)) = (find(RX), find(TX), find(INFO)) else {
         return Err("it does not have the service");
     };
+    late.set("what it says of itself was not read in time");
     let info = peripheral.read(&info).await.map_err(|_| "what it says of itself could not be read")?;
     let info = Info::from_bytes(&info).ok_or("what it says of itself is too short")?;
     let channel = open_channel(peripheral, local, info.psm).await;
     if channel.is_none() {
+        late.set("it did not notify in time");
         peripheral.subscribe(&tx).await.map_err(|_| "it does not notify")?;
     }
     let max_value = max_value(usize::from(peripheral.mtu())).min(info.max_value.max(MIN_VALUE));
@@ -208,6 +239,17 @@ async fn open_channel(peripheral: &Peripheral, local: Option<End>, psm: u16) -> 
     };
     let remote = End { address: properties.address.into_inner(), kind };
     channel::connect(local, remote, psm).await
+}
+
+/// Lets BlueZ forget a stranger: what it keeps of services may be of a node that was started anew since, and then
+/// nothing but an error comes of using it.
+async fn forget(own: &bluer::Adapter, address: Address) {
+    let address = bluer::Address(address);
+    let Ok(device) = own.device(address) else { return };
+    // Who is paired was made known by a person.
+    if device.is_paired().await.is_ok_and(|paired| !paired) {
+        drop(own.remove_device(address).await);
+    }
 }
 
 async fn hang_up(peripheral: &Peripheral) {

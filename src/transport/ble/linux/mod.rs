@@ -13,7 +13,7 @@ mod session;
 mod watch;
 
 use super::radio::{Advert, MAX_EVENTS, MAX_ORDERS, Radio, RadioEvent, RadioOrder, RadioState};
-use super::system::SystemConfig;
+use super::system::{SystemConfig, adapters};
 use session::{End, Remotes, Session};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -85,11 +85,11 @@ fn max_value(mtu: usize) -> usize {
     mtu.saturating_sub(VALUE_OVERHEAD).clamp(super::radio::MIN_VALUE, MAX_VALUE)
 }
 
-/// Starts the radio of one adapter; `None`: of the one that the system uses first.
-pub(super) fn radio(name: Option<String>, config: SystemConfig) -> Radio {
+/// Starts the radio of one adapter.
+pub(super) fn radio(name: String, config: SystemConfig) -> Radio {
     let (orders, to_do) = mpsc::channel(MAX_ORDERS);
     let (tell, events) = mpsc::channel(MAX_EVENTS);
-    let shown = name.clone().unwrap_or_else(|| "bluetooth".to_owned());
+    let shown = name.clone();
     let failed = tell.clone();
     let started = std::thread::Builder::new().name(shown.clone()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -110,7 +110,7 @@ fn complain(tell: &mpsc::Sender<RadioEvent>, error: &std::io::Error) {
 
 /// One session after another, until nobody gives orders any more.
 async fn run(
-    name: Option<String>,
+    name: String,
     config: SystemConfig,
     mut orders: mpsc::Receiver<RadioOrder>,
     tell: mpsc::Sender<RadioEvent>,
@@ -120,7 +120,7 @@ async fn run(
     let remotes = Remotes::default();
     let mut retry = FIRST_RETRY;
     loop {
-        let (state, watch) = match Session::open(name.as_deref(), config.channels, &remotes).await {
+        let (state, watch) = match Session::open(&name, config.channels, &remotes).await {
             Ok((session, watch)) => {
                 retry = FIRST_RETRY;
                 if tell.send(RadioEvent::State(RadioState::On)).await.is_err() {
@@ -136,8 +136,13 @@ async fn run(
             }
             Err((state, watch)) => (state, watch),
         };
+        let state = match state {
+            // A machine without Bluetooth has no service for it either, and lacks nothing.
+            RadioState::NoService if !adapters().contains(&name) => RadioState::Missing,
+            state => state,
+        };
         if state != told {
-            tracing::info!(?state, adapter = name.as_deref().unwrap_or("default"), "Bluetooth");
+            tracing::info!(?state, adapter = name, "Bluetooth");
             if tell.send(RadioEvent::State(state.clone())).await.is_err() {
                 return;
             }

@@ -93,7 +93,9 @@ pub(super) struct Session {
     adapter: bluer::Adapter,
     scanner: Adapter,
     central: Central,
-    peripheral: Peripheral,
+    /// From the first advert on: who only listens offers nothing.
+    peripheral: Option<Peripheral>,
+    local: Option<Endpoint>,
     told: mpsc::Receiver<Told>,
     ears: JoinHandle<()>,
     listener: Option<JoinHandle<()>>,
@@ -112,14 +114,17 @@ impl Session {
     ///
     /// The state that prevents it, and how to learn that it changed, where that is possible.
     pub(super) async fn open(
-        name: Option<&str>,
+        name: &str,
         channels: bool,
         remotes: &Remotes,
     ) -> Result<(Self, Watch), (RadioState, Option<Watch>)> {
+        // What is no name of an adapter is no part of a path on the bus either.
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err((RadioState::Missing, None));
+        }
         let bus = bluer::Session::new().await.map_err(|error| (state_of(&error), None))?;
         let found = adapter(&bus, name).await;
-        let watched = found.as_ref().ok().map(|adapter| adapter.name().to_owned());
-        let watch = Watch::new(watched.as_deref()).await;
+        let watch = Watch::new(name).await;
         let watch = watch.map_err(|error| (state_of(&error.into()), None))?;
         let adapter = match found {
             Ok(adapter) => adapter,
@@ -140,18 +145,15 @@ impl Session {
         let events = scanner.events().await.map_err(|_| broken("its events cannot be heard"))?;
         let ears = tokio::spawn(ears::listen(scanner.clone(), events, tell.clone()));
         let local = if channels { endpoint(&adapter).await } else { None };
-        let (psm, listener) = local.map_or((0, None), |local| open_channels(local, &tell));
-        let info = Info { max_value: MAX_VALUE, psm };
-        let served = Peripheral::serve(adapter.clone(), info, tell.clone()).await;
-        let peripheral = served.map_err(|error| state_of(&error))?;
         Ok(Self {
+            central: Central::new(scanner.clone(), adapter.clone(), local, tell),
             adapter,
-            central: Central::new(scanner.clone(), local, tell),
             scanner,
-            peripheral,
+            peripheral: None,
+            local,
             told,
             ears,
-            listener,
+            listener: None,
             next_channel: 0,
             known: BTreeMap::new(),
             remotes,
@@ -207,17 +209,32 @@ impl Session {
 
     /// Takes up what was ordered before this session.
     async fn wish(&mut self, wishes: Wishes) -> Option<RadioState> {
-        if let Err(error) = self.peripheral.advertise(wishes.advert).await {
+        if let Err(error) = self.advertise(wishes.advert).await {
             return Some(state_of(&error));
         }
         if wishes.scan { self.scan(true).await } else { None }
+    }
+
+    async fn advertise(&mut self, advert: Option<Advert>) -> Result<(), bluer::Error> {
+        if let Some(peripheral) = &mut self.peripheral {
+            return peripheral.advertise(advert).await;
+        }
+        if advert.is_none() {
+            return Ok(());
+        }
+        let tell = self.central.tell();
+        let (psm, listener) = self.local.map_or((0, None), |local| open_channels(local, &tell));
+        self.listener = listener;
+        let info = Info { max_value: MAX_VALUE, psm };
+        let peripheral = self.peripheral.insert(Peripheral::serve(self.adapter.clone(), info, tell).await?);
+        peripheral.advertise(advert).await
     }
 
     async fn on_order(&mut self, order: RadioOrder, wishes: &mut Wishes) -> Option<RadioState> {
         match order {
             RadioOrder::Advertise(advert) => {
                 wishes.advert = advert;
-                return self.peripheral.advertise(advert).await.err().map(|error| state_of(&error));
+                return self.advertise(advert).await.err().map(|error| state_of(&error));
             }
             RadioOrder::Scan(scan) => {
                 let before = std::mem::replace(&mut wishes.scan, scan);
@@ -289,7 +306,7 @@ impl Session {
             Carrier::Writes { values, .. } => values.try_send(Outgoing { value, confirmed }).is_ok(),
             Carrier::Notifications => {
                 let next = Notification { wire, address: *address, value };
-                self.peripheral.values.try_send(next).is_ok()
+                self.peripheral.as_ref().is_some_and(|serving| serving.values.try_send(next).is_ok())
             }
             Carrier::Channel { values, .. } => values.try_send(value).is_ok(),
         };
@@ -455,7 +472,7 @@ impl Session {
         }
         if hang_up {
             drop(self.scanner.stop_scan().await);
-            drop(self.peripheral.advertise(None).await);
+            drop(self.advertise(None).await);
             tokio::time::sleep(GOODBYE).await;
         }
     }
@@ -489,12 +506,9 @@ fn open_channels(local: Endpoint, tell: &mpsc::Sender<Told>) -> (u16, Option<Joi
     }
 }
 
-/// The adapter of this name, or the one that the system uses first.
-async fn adapter(bus: &bluer::Session, name: Option<&str>) -> Result<bluer::Adapter, RadioState> {
+/// The adapter of this name.
+async fn adapter(bus: &bluer::Session, name: &str) -> Result<bluer::Adapter, RadioState> {
     let names = bus.adapter_names().await.map_err(|error| state_of(&error))?;
-    let Some(name) = name else {
-        return bus.default_adapter().await.map_err(|error| state_of(&error));
-    };
     if !names.iter().any(|one| one == name) {
         return Err(RadioState::Missing);
     }

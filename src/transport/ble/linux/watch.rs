@@ -21,12 +21,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches the adapter of this name, and for others to come.
+    /// Watches the adapter of this name, whether or not it is there.
     ///
     /// # Errors
     ///
     /// The name of what the bus says.
-    pub(super) async fn new(adapter: Option<&str>) -> Result<Self, dbus::Error> {
+    pub(super) async fn new(adapter: &str) -> Result<Self, dbus::Error> {
         let (resource, connection) = dbus_tokio::connection::new_system_sync()?;
         // One that waits is enough: who wakes looks at everything.
         let (tell, changed) = mpsc::channel(1);
@@ -50,15 +50,13 @@ impl Watch {
             true
         });
         connection.start_receive(MatchRule::new_signal(BUS, "NameOwnerChanged"), told);
-        let mut rules = vec![
+        let switched = MatchRule::new_signal("org.freedesktop.DBus.Properties", "PropertiesChanged");
+        let rules = [
             MatchRule::new_signal("org.freedesktop.DBus.ObjectManager", "InterfacesAdded").with_sender(BLUEZ),
             MatchRule::new_signal("org.freedesktop.DBus.ObjectManager", "InterfacesRemoved")
                 .with_sender(BLUEZ),
+            switched.with_sender(BLUEZ).with_path(format!("/org/bluez/{adapter}")),
         ];
-        if let Some(adapter) = adapter {
-            let switched = MatchRule::new_signal("org.freedesktop.DBus.Properties", "PropertiesChanged");
-            rules.push(switched.with_sender(BLUEZ).with_path(format!("/org/bluez/{adapter}")));
-        }
         for rule in rules {
             let tell = tell.clone();
             let told = move |message: Message| {

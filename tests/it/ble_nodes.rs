@@ -71,8 +71,10 @@ impl Walker {
         Self { person, node }
     }
 
+    /// Both have each other: a message of a stranger has no receipt before it is accepted.
     fn knows(&self, other: &Self, name: &str) {
         self.person.run(&["add", &other.person.link(), "--name", name, "--json"]).one();
+        other.person.run(&["add", &self.person.link(), "--json"]).one();
     }
 
     fn send(&self, to: &str, text: &str) -> String {

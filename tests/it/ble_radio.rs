@@ -1,6 +1,7 @@
 //! The radio over real BlueZ, in the lab.
 
 use crate::ble_rig::{Lab, Scene, Station, air, play, say};
+use crate::proof_rig::extent;
 use starling::transport::ble::radio::{
     Advert, MAX_VALUES, Pipe, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire,
 };
@@ -20,7 +21,7 @@ const SCENES: [(&str, Scene); 11] = [
     ("bursts neither stall nor lose", || Box::pin(bursts(Order::Any))),
     ("who walks out of range is lost at both ends and found again", || Box::pin(out_of_range())),
     ("an adapter that is switched off comes back by itself", || Box::pin(off_and_on())),
-    ("a hundred reconnects", || Box::pin(reconnects(100))),
+    ("many reconnects", || Box::pin(reconnects(extent(15, 100)))),
     ("bluetoothd is killed and comes back", || Box::pin(bluetoothd_restarts())),
 ];
 
@@ -359,7 +360,7 @@ fn power(adapter: &str, on: bool) {
     assert!(done.unwrap().success());
 }
 
-async fn reconnects(count: u32) {
+async fn reconnects(count: usize) {
     let (mut hub, mut dialler) = (Station::on(0, false).await, Station::on(1, false).await);
     let started = Instant::now();
     for _ in 0..count {
@@ -367,7 +368,7 @@ async fn reconnects(count: u32) {
         dialler.order(RadioOrder::Disconnect(out)).await;
         lost(&mut hub, back).await;
     }
-    let each = started.elapsed() / count;
+    let each = started.elapsed() / u32::try_from(count).unwrap();
     say(&format!("         {:.2} s for each, from a lost link to the next value", each.as_secs_f64()));
     dialler.off().await;
     hub.off().await;

@@ -60,7 +60,7 @@ pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
     }
     command.arg("--").arg(&exe).args([&lab.test, "--exact", "--nocapture", "--test-threads", "1"]);
     command.envs(lab.settings.iter().copied()).env("BLE_LAB_CACHE", cache());
-    command.env("BLE_LAB_PASS_ENV", "STARLING_SCENE STARLING_LOG");
+    command.env("BLE_LAB_PASS_ENV", "STARLING_SCENE STARLING_PROOF");
     let status = command.stdin(Stdio::null()).status().unwrap();
     assert!(status.success(), "{} in the lab: {status}", lab.test);
 }

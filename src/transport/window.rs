@@ -123,7 +123,9 @@ impl Window {
             let highest = if self.round.held_up { size * GROWTH } else { size };
             self.size = self.clamp(fits.min(highest));
         }
-        self.round = Round { start: Some(now), left: self.in_flight.max(1), ..Round::default() };
+        // As much as was in flight before this acknowledgement: one that comes for half of it at once would otherwise
+        // begin a round of half the length, and those measure by turns too much and too little.
+        self.round = Round { start: Some(now), left: self.in_flight + bytes, ..Round::default() };
     }
 
     fn clamp(&self, bytes: f64) -> u32 {

@@ -173,6 +173,13 @@ async fn guarded(
     end
 }
 
+/// A link that takes leave.
+struct Closing {
+    deadline: Instant,
+    /// Whether the notice was handed to the pipe.
+    said: bool,
+}
+
 /// A link and its pipe.
 struct Running {
     link: Link,
@@ -196,7 +203,7 @@ impl Running {
             match handshake.read(&message.bytes)? {
                 Step::Reply(further, reply) => {
                     self.pipe.send(Lane::Control, false, &reply);
-                    handshake = further;
+                    handshake = *further;
                 }
                 Step::Done(channel, last) => {
                     last.iter().for_each(|last| self.pipe.send(Lane::Control, false, last));
@@ -204,7 +211,7 @@ impl Running {
                 }
             }
         };
-        self.transmit().await?;
+        self.transmit(None).await?;
         let (verdict, told) = oneshot::channel();
         let shaken = Shaken { link: self.link.id, theirs: channel.theirs(), verdict };
         self.link.shaken.send(shaken).await.map_err(|_| End::RadioGone)?;
@@ -217,7 +224,7 @@ impl Running {
             if let Some(message) = self.pipe.poll_message() {
                 return Ok(message);
             }
-            self.transmit().await?;
+            self.transmit(None).await?;
             self.wait(None).await?;
         }
     }
@@ -225,33 +232,36 @@ impl Running {
     /// Frames both ways, until the end.
     async fn exchange(&mut self, mut channel: Channel) -> Result<(), End> {
         let mut credit = Credit::default();
-        let mut deadline = None;
+        let mut closing = None;
         loop {
             while let Some(message) = self.pipe.poll_message() {
                 self.deliver(&mut channel, message).await?;
             }
-            self.fill(&mut channel)?;
-            if deadline.is_none()
-                && self.pipe.waiting(Lane::Control) == 0
-                && let Some(farewell) = self.link.queue.farewell()
-            {
-                let notice = channel.seal(Stream::Notice, &[farewell as u8])?;
-                self.pipe.send(Lane::Control, true, &notice);
-                deadline = Some(now() + WIND_DOWN);
-            }
-            self.transmit().await?;
-            self.grant(&mut credit).await?;
-            self.link.gauge.change(|traffic| traffic.pipe = self.pipe.figures());
-            if deadline
-                .is_some_and(|at| at <= now() || self.pipe.waiting(Lane::Control) == 0 && self.pipe.is_done())
-            {
+            self.transmit(Some(&mut channel)).await?;
+            if self.closes(&mut channel, &mut closing).await? {
                 return Ok(());
             }
+            self.grant(&mut credit).await?;
+            self.link.gauge.change(|traffic| traffic.pipe = self.pipe.figures());
             if self.pipe.stalled(now()) >= SILENT {
                 return Err(End::Silent);
             }
-            self.wait(deadline).await?;
+            self.wait(closing.as_ref().map(|closing: &Closing| closing.deadline)).await?;
         }
+    }
+
+    /// Takes leave where that is ordered: after the control frames that wait, a notice. Whether all is said, or it took
+    /// too long.
+    async fn closes(&mut self, channel: &mut Channel, closing: &mut Option<Closing>) -> Result<bool, End> {
+        let Some(farewell) = self.link.queue.farewell() else { return Ok(false) };
+        let closing = closing.get_or_insert_with(|| Closing { deadline: now() + WIND_DOWN, said: false });
+        if !closing.said && self.pipe.waiting(Lane::Control) == 0 {
+            closing.said = true;
+            let notice = channel.seal(Stream::Notice, &[farewell as u8])?;
+            self.pipe.send(Lane::Control, true, &notice);
+            self.transmit(None).await?;
+        }
+        Ok(now() >= closing.deadline || (closing.said && self.pipe.is_done()))
     }
 
     async fn deliver(&mut self, channel: &mut Channel, message: Message) -> Result<(), End> {
@@ -289,11 +299,17 @@ impl Running {
         Ok(())
     }
 
-    /// Hands over values while the radio has room.
-    async fn transmit(&mut self) -> Result<(), End> {
-        while self.pipe.is_ready(now()) {
-            let Ok(slot) = self.link.slots.try_acquire() else { break };
-            let Some(Outgoing { bytes, again }) = self.pipe.poll_value(now()) else { break };
+    /// Hands over values while the radio has room, frames sealed as they are needed.
+    async fn transmit(&mut self, mut channel: Option<&mut Channel>) -> Result<(), End> {
+        loop {
+            if let Some(channel) = &mut channel {
+                self.fill(channel)?;
+            }
+            if !self.pipe.is_ready(now()) {
+                return Ok(());
+            }
+            let Ok(slot) = self.link.slots.try_acquire() else { return Ok(()) };
+            let Some(Outgoing { bytes, again }) = self.pipe.poll_value(now()) else { return Ok(()) };
             slot.forget();
             // What had to be repeated is confirmed: some stacks drop what they have no room for without a word.
             let confirmed =
@@ -301,7 +317,6 @@ impl Running {
             let order = RadioOrder::Send { wire: self.link.wire, value: bytes, confirmed };
             self.link.orders.send(order).await.map_err(|_| End::RadioGone)?;
         }
-        Ok(())
     }
 
     async fn grant(&mut self, credit: &mut Credit) -> Result<(), End> {

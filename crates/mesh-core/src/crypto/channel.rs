@@ -69,7 +69,7 @@ pub struct Handshake {
 #[derive(Debug)]
 pub enum Step {
     /// A reply is to be sent, and one more message must come.
-    Reply(Handshake, Vec<u8>),
+    Reply(Box<Handshake>, Vec<u8>),
     /// The channel stands; where there is a last message, it is sent before anything else.
     Done(Box<Channel>, Option<Vec<u8>>),
 }
@@ -126,7 +126,7 @@ impl Handshake {
         if self.state.is_handshake_finished() {
             return Ok(Step::Done(Box::new(self.channel()?), Some(reply)));
         }
-        Ok(Step::Reply(self, reply))
+        Ok(Step::Reply(Box::new(self), reply))
     }
 
     fn write(&mut self) -> Option<Vec<u8>> {

@@ -377,3 +377,14 @@ swarm-result =
     { $nodes } nodes, { $messages } messages, { $links } links
       real       { $real } % delivered, { $real_p50 } median
       simulated  { $simulated } % delivered, { $simulated_p50 } median
+
+# starling ble
+ble-none = No Bluetooth adapter on this machine.
+ble-used = used by the node
+ble-advertising = can be found
+ble-scanning = listening
+ble-heard = { $count ->
+    [one] one other node: { $strengths }
+   *[other] { $count } other nodes: { $strengths }
+}
+ble-link = { $pipe }, { $room } B at once, { $rssi }, { $trip }, { $out }/s out, { $back }/s in, { $repeated } % sent again

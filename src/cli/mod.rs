@@ -1,6 +1,7 @@
 //! The command line: one file per command, all of them clients of the local API.
 
 mod add;
+mod ble;
 mod chat;
 mod completions;
 mod contacts;
@@ -136,6 +137,7 @@ enum Command {
     Peers(peers::Args),
     Status(status::Args),
     Doctor(doctor::Args),
+    Ble(ble::Args),
     Demo(demo::Args),
     /// Simulate thousands of nodes in virtual time, and look at what came of it.
     #[command(subcommand)]
@@ -259,6 +261,7 @@ async fn carry_out(app: &App, command: Command) -> anyhow::Result<()> {
         Command::Peers(args) => peers::run(app, args).await,
         Command::Status(args) => status::run(app, args).await,
         Command::Doctor(args) => doctor::run(app, args).await,
+        Command::Ble(args) => ble::run(app, args).await,
         Command::Demo(args) => demo::run(app, args).await,
         Command::Sim(command) => sim::run(app, command).await,
         Command::Swarm(args) => swarm::run(app, args).await,

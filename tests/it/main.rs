@@ -6,6 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only marked functions for tests; these are all tests")]
 
 mod api_streams;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_nodes;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_radio;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_rig;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_trace;
 mod cli_basics;
 mod cli_disk;
 mod cli_errors;

@@ -14,6 +14,8 @@ mod fake;
 #[cfg(test)]
 mod hostile;
 mod link;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod linux;
 mod neighbours;
 mod overlay;
 mod pipe;
@@ -21,7 +23,7 @@ mod queue;
 pub mod radio;
 mod receive;
 mod status;
-mod system;
+pub mod system;
 #[cfg(test)]
 mod tests;
 mod transmit;

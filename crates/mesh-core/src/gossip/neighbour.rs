@@ -58,6 +58,8 @@ pub(super) struct Link {
     /// What was sent unasked, since when, until the neighbour keeps it.
     pub(super) pushed: Option<(ShortId, Time)>,
     pub(super) intake: Option<Bucket>,
+    /// What a stranger brings within it goes on first.
+    pub(super) share: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
     pub(super) public_in: Bucket,
     /// What a stranger is asked for of public things.
@@ -103,6 +105,7 @@ impl Link {
             raises: BTreeMap::new(),
             pushed: None,
             intake: None,
+            share: None,
             receipts_in: None,
             public_in: Bucket::new(config.public, now),
             call_asks: None,
@@ -123,10 +126,20 @@ impl Link {
     pub(super) fn recognised(&mut self, config: &Config, now: Time, contact: Option<AccountId>) {
         let intake = if self.slow { config.slow_intake } else { config.fast_intake };
         self.contact = contact;
+        let share = if self.slow { config.slow_share } else { config.fast_share };
+        self.share = contact.is_none().then(|| Bucket::new(share, now));
         self.intake = contact.is_none().then(|| Bucket::new(intake, now));
         let calls = Rate { burst: intake.burst / PUBLIC_COST, per_second: intake.per_second / PUBLIC_COST };
         self.call_asks = contact.is_none().then(|| Bucket::new(calls, now));
         self.receipts_in = contact.is_none().then(|| Bucket::new(config.receipts, now));
+    }
+
+    /// A new link begins with what `pool` has left for new ones: whoever comes back under ever new names has no more.
+    pub(super) fn begin_share(&mut self, pool: &mut Bucket, now: Time) {
+        let Some(share) = &mut self.share else { return };
+        let (full, left) = (share.level(now), pool.level(now));
+        share.charge(full.saturating_sub(left), now);
+        pool.charge(full.min(left), now);
     }
 
     /// Whether one more call may be asked for.

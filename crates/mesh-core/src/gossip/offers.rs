@@ -30,6 +30,10 @@ const MAX_IDLE: u8 = 4;
 const MAX_NAMED: usize = 4_096;
 /// Names that the neighbour is known to lack and that wait to be named; the next comparison finds the rest.
 const MAX_LACKED: usize = 4_096;
+/// Names that wait until the neighbour has time for them; the next comparison finds what is beyond.
+const MAX_LATER: usize = 4_096;
+/// So many cells that are asked for mean a large difference.
+const MANY_CELLS: usize = 256;
 /// Names that the neighbour wants and did not confirm.
 const MAX_WAITING: usize = 4_096;
 /// After so long without a word about any of them they are waited for no more: they fell out of a queue, or were refused.
@@ -45,6 +49,8 @@ pub(super) struct Offers {
     known: bool,
     lacked: BTreeSet<ShortId>,
     named: BTreeSet<ShortId>,
+    /// New here, and beyond the share of whoever brought it.
+    later: BTreeSet<ShortId>,
     last: Option<Time>,
     /// What the neighbour wants and did not confirm.
     waiting: BTreeSet<ShortId>,
@@ -59,6 +65,21 @@ impl Offers {
     /// A long message of a comparison came.
     fn came_long(&mut self) {
         self.long = self.long.saturating_add(1);
+    }
+
+    /// So many cells are asked for.
+    pub(super) fn asked_for(&mut self, cells: usize) {
+        if cells >= MANY_CELLS {
+            self.long = self.long.max(MANY_LONG);
+        }
+    }
+
+    /// This is named when the neighbour has time for it.
+    pub(super) fn later(&mut self, id: ShortId, now: Time) {
+        if self.later.len() < MAX_LATER {
+            self.later.insert(id);
+        }
+        self.last.get_or_insert(now);
     }
 
     /// The neighbour lacks these, and where `all` nothing else.
@@ -77,6 +98,7 @@ impl Offers {
     /// The neighbour has it, from here or from elsewhere.
     pub(super) fn has(&mut self, id: ShortId, now: Time) {
         self.lacked.remove(&id);
+        self.later.remove(&id);
         if self.waiting.remove(&id) {
             self.heard = now;
         }
@@ -104,7 +126,7 @@ impl Offers {
     }
 
     fn has_more(&self) -> bool {
-        self.guesses() || !self.lacked.is_empty()
+        self.guesses() || !self.lacked.is_empty() || !self.later.is_empty()
     }
 
     /// What is to be named now.
@@ -125,6 +147,11 @@ impl Offers {
         } else {
             self.named.extend(&names);
             names.iter().for_each(|id| _ = self.lacked.remove(id));
+        }
+        while names.len() < AT_A_TIME
+            && let Some(id) = self.later.pop_first()
+        {
+            names.push(id);
         }
         self.idle = if self.useful { 0 } else { self.idle.saturating_add(1) };
         if names.is_empty() {

@@ -65,12 +65,12 @@ pub struct Config {
     pub fast_intake: Rate,
     /// The same on a slow or metered link. Default 64 KiB at once, 16 KiB per second.
     pub slow_intake: Rate,
-    /// Bytes of what a stranger's fast link brings that go on before all that is beyond such shares. Default 128 KiB at
-    /// once, 8 KiB per second.
+    /// Bytes of what a stranger's fast link brings that go on before all that is beyond such shares. Default 64 KiB at
+    /// once, 4 KiB per second.
     pub fast_share: Rate,
-    /// The same of a slow or metered link. Default 8 KiB at once, 512 B per second.
+    /// The same of a slow or metered link. Default 4 KiB at once, 256 B per second.
     pub slow_share: Rate,
-    /// What new links may bring at once of their shares, all together. Default 128 KiB at once, 512 B per second.
+    /// What new links may bring at once of their shares, all together. Default 64 KiB at once, 256 B per second.
     pub new_shares: Rate,
     /// Receipts that a stranger is listened to. Default 8,192 at once, 256 per second.
     pub receipts: Rate,
@@ -93,9 +93,9 @@ impl Default for Config {
             sketch_work: Rate { burst: 1024 * kib, per_second: 128 * kib },
             fast_intake: Rate { burst: 4096 * kib, per_second: 1024 * kib },
             slow_intake: Rate { burst: 64 * kib, per_second: 16 * kib },
-            fast_share: Rate { burst: 128 * kib, per_second: 8 * kib },
-            slow_share: Rate { burst: 8 * kib, per_second: 512 },
-            new_shares: Rate { burst: 128 * kib, per_second: 512 },
+            fast_share: Rate { burst: 64 * kib, per_second: 4 * kib },
+            slow_share: Rate { burst: 4 * kib, per_second: 256 },
+            new_shares: Rate { burst: 64 * kib, per_second: 256 },
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
             fast_window: 256,

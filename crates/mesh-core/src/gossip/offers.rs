@@ -32,8 +32,8 @@ const MAX_NAMED: usize = 4_096;
 const MAX_LACKED: usize = 4_096;
 /// Names that wait until the neighbour has time for them; the next comparison finds what is beyond.
 const MAX_LATER: usize = 4_096;
-/// So many cells that are asked for mean a large difference.
-const MANY_CELLS: usize = 256;
+/// So many cells that are asked for at once mean a large difference, of some thousand names: fewer are soon told.
+const MANY_CELLS: usize = 1_536;
 /// Names that the neighbour wants and did not confirm.
 const MAX_WAITING: usize = 4_096;
 /// After so long without a word about any of them they are waited for no more: they fell out of a queue, or were refused.
@@ -122,15 +122,38 @@ impl Offers {
         let answered = self.useful || !self.guesses();
         let paced = self.last.map_or(Time(0), |last| last + if answered { EVERY } else { UNANSWERED });
         let busy = self.waiting.len() > LOW;
-        self.has_more().then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced })
+        let found = self.has_more().then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced });
+        [found, self.later_at()].into_iter().flatten().min()
+    }
+
+    /// When what waits in `later` is named.
+    fn later_at(&self) -> Option<Time> {
+        (!self.later.is_empty()).then(|| self.last.map_or(Time(0), |last| last + EVERY))
     }
 
     fn has_more(&self) -> bool {
-        self.guesses() || !self.lacked.is_empty() || !self.later.is_empty()
+        self.guesses() || !self.lacked.is_empty()
     }
 
     /// What is to be named now.
     fn take(&mut self, now: Time, bag: &dyn Bag) -> Vec<ShortId> {
+        let mut names = Vec::new();
+        while names.len() < AT_A_TIME
+            && let Some(id) = self.later.pop_first()
+        {
+            names.push(id);
+        }
+        if names.is_empty() {
+            names = self.found(bag);
+        }
+        self.last = Some(now);
+        // Which of them came first tells who wrote them.
+        names.sort_unstable();
+        names
+    }
+
+    /// Of what the neighbour lacks, or may lack, the foremost.
+    fn found(&mut self, bag: &dyn Bag) -> Vec<ShortId> {
         if self.waiting.len() > LOW {
             self.waiting.clear();
         }
@@ -148,18 +171,11 @@ impl Offers {
             self.named.extend(&names);
             names.iter().for_each(|id| _ = self.lacked.remove(id));
         }
-        while names.len() < AT_A_TIME
-            && let Some(id) = self.later.pop_first()
-        {
-            names.push(id);
-        }
         self.idle = if self.useful { 0 } else { self.idle.saturating_add(1) };
         if names.is_empty() {
             self.idle = MAX_IDLE;
         }
-        (self.last, self.useful) = (Some(now), false);
-        // Which of them came first tells who wrote them.
-        names.sort_unstable();
+        self.useful = false;
         names
     }
 

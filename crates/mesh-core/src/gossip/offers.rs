@@ -304,6 +304,29 @@ mod tests {
     }
 
     #[test]
+    fn a_question_for_very_many_cells_tells_of_a_large_difference_at_once() {
+        let mut offers = Offers::default();
+        offers.asked_for(MANY_CELLS - 1);
+        assert!(!offers.guesses());
+        offers.asked_for(MANY_CELLS);
+        assert!(offers.guesses());
+    }
+
+    #[test]
+    fn what_is_beyond_a_share_is_named_some_at_a_time_and_up_to_the_most() {
+        let (bag, mut offers) = (Names::of(0..0), Offers::default());
+        for n in 0..2 * MAX_LATER as u64 {
+            offers.later(ShortId(n.to_le_bytes()), Time(0));
+        }
+        assert_eq!(offers.later.len(), MAX_LATER);
+        offers.has(ShortId(1_u64.to_le_bytes()), Time(0));
+        assert_eq!(offers.later.len(), MAX_LATER - 1, "the neighbour has it from elsewhere");
+        assert_eq!(offers.next(), Some(Time(250)));
+        assert_eq!(offers.take(Time(250), &bag).len(), AT_A_TIME);
+        assert_eq!(offers.next(), Some(Time(500)));
+    }
+
+    #[test]
     fn what_is_lacked_is_remembered_up_to_the_most() {
         let mut offers = Offers::default();
         offers.lacks((0..2 * MAX_LACKED as u64).map(|n| ShortId(n.to_le_bytes())), true);

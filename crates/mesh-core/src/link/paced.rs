@@ -66,8 +66,7 @@ impl Paced {
         }
         let frame = self.frames.pop_front().or_else(|| self.comparisons.pop_front())?;
         self.had_turn = true;
-        self.bytes =
-            if self.is_empty() { 0 } else { self.bytes.saturating_sub(frame.to_bytes().len()) };
+        self.bytes = if self.is_empty() { 0 } else { self.bytes.saturating_sub(frame.to_bytes().len()) };
         Some(frame)
     }
 

@@ -141,7 +141,13 @@ impl Bag for View<'_> {
         match self.carry.item(id) {
             Some(item) => {
                 let few_hops = item.hops <= carry::FEW_HOPS && item.kind == Kind::Sealed;
-                Standing::Held { hops: item.hops, own: item.own, few_hops, to: item.to, surplus: item.surplus }
+                Standing::Held {
+                    hops: item.hops,
+                    own: item.own,
+                    few_hops,
+                    to: item.to,
+                    surplus: item.surplus,
+                }
             }
             None if self.carry.is_ended(self.now, id) => Standing::Ended,
             None if self.carry.is_passed(id) => Standing::Passed,

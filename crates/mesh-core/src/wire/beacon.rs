@@ -9,7 +9,9 @@
 //! covers all before it. At most 200 bytes. Verification is `crypto::beacon`'s: a [`RawBeacon`] has the
 //! layout of a beacon and proves nothing.
 
-use super::envelope::{Lifetime, MAX_PUBLIC_HOPS, MUTABLE_LEN, Mutable, PUBLIC_BIT, split_mutable, with_mutable};
+use super::envelope::{
+    Lifetime, MAX_PUBLIC_HOPS, MUTABLE_LEN, Mutable, PUBLIC_BIT, split_mutable, with_mutable,
+};
 use crate::border::BeaconKind;
 use crate::id::EnvelopeId;
 

@@ -366,6 +366,20 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_of_what_is_beyond_a_share_stands_in_the_byte_of_hops_and_of_envelopes_only() {
+        let header = Envelope::header(SizeClass::B256, Lifetime::Hour, Tag([1; 16]), AckCommit([2; 16]));
+        let mut envelope = Envelope::new(header, &[3; 256], 12).unwrap();
+        let plain = envelope.to_bytes();
+        envelope.surplus = true;
+        let marked = envelope.to_bytes();
+        assert_eq!((plain[290], marked[290]), (12, 0x8c));
+        let read = Envelope::from_bytes(&marked).unwrap();
+        assert_eq!((read.hops_left, read.surplus, read.id()), (12, true, envelope.id()));
+        let public = with_mutable(&[PUBLIC_BIT | 1; 100], 0xff, 0, false);
+        assert!(split_mutable(&public).is_some_and(|read| read.hops == MAX_PUBLIC_HOPS && !read.surplus));
+    }
+
+    #[test]
     fn hops_and_age_do_not_change_the_id() {
         let mut envelope = sample(SizeClass::B576);
         let id = envelope.id();

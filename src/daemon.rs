@@ -344,10 +344,14 @@ impl Keeper {
             TransportEvent::Down { link } => {
                 if self.links.remove(&link) {
                     self.input(None, Input::LinkDown { link });
+                    self.transport.with(|transport| transport.link_ended(link));
                 }
             }
             TransportEvent::Ready { link, credit } => self.input(None, Input::LinkReady { link, credit }),
             TransportEvent::Frame { link, bytes } => self.input(None, Input::Frame { link, bytes: &bytes }),
+            TransportEvent::Heard { medium, advert, rssi } => {
+                self.input(None, Input::Heard { medium, advert: &advert, rssi });
+            }
         }
     }
 

@@ -116,8 +116,11 @@ impl Committer {
                     self.transport.with(|transport| transport.close(link, why));
                 }
                 Output::Notify(seq, event) => told.push((seq, event)),
-                // No radio here advertises; writes were staged before.
-                Output::Advertise { .. } | Output::Broadcast { .. } | Output::Store(_) => {}
+                Output::Advertise { medium, payload } => {
+                    self.transport.with(|transport| transport.advertise(medium, payload));
+                }
+                // No radio here reaches everybody at once; writes were staged before.
+                Output::Broadcast { .. } | Output::Store(_) => {}
             }
         }
         self.send(Lane::Control, control);

@@ -1,8 +1,11 @@
 //! Link providers: what opens pipes to neighbours and carries frames over them.
 
+pub mod ble;
 pub mod lan;
 
-use mesh_core::{CloseReason, Lane, LinkId, Profile, Role};
+use mesh_core::{CloseReason, Lane, LinkId, Medium, Profile, Role};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a transport tells the daemon; each becomes one [`mesh_core::Input`].
 #[derive(Debug)]
@@ -37,6 +40,15 @@ pub enum TransportEvent {
         /// At most [`mesh_core::link::MAX_FRAME`] bytes.
         bytes: Vec<u8>,
     },
+    /// A radio heard an advert.
+    Heard {
+        /// Which radio.
+        medium: Medium,
+        /// Its payload: remote bytes.
+        advert: Vec<u8>,
+        /// Signal strength in dBm, where the radio tells.
+        rssi: Option<i8>,
+    },
 }
 
 /// Orders to a transport. Never blocks; what a dead link is told is dropped.
@@ -45,16 +57,119 @@ pub trait Transport: Send + Sync {
     fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>);
     /// Closes a link.
     fn close(&self, link: LinkId, why: CloseReason);
+    /// Sets what the radio advertises. A transport without one does nothing.
+    fn advertise(&self, _medium: Medium, _payload: Vec<u8>) {}
+    /// A link of some transport ended: neighbours that were left alone because they were linked elsewhere may be
+    /// needed now.
+    fn link_ended(&self, _link: LinkId) {}
 }
 
-/// Hands out link ids that no other transport of this process has.
+/// Hands out link ids that no other transport of this process has: each transport has a number, which its ids carry.
 #[derive(Clone, Debug, Default)]
-pub struct LinkIds(std::sync::Arc<std::sync::atomic::AtomicU64>);
+pub struct LinkIds {
+    next: Arc<AtomicU64>,
+    transport: u8,
+}
 
 impl LinkIds {
+    /// Where the number of the transport stands in an id.
+    const SHIFT: u32 = 56;
+
+    /// The ids of the transport with this number.
+    #[must_use]
+    pub fn of(transport: u8) -> Self {
+        Self { next: Arc::default(), transport }
+    }
+
     /// A fresh id.
     #[must_use]
     pub fn next(&self) -> LinkId {
-        LinkId(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        LinkId(u64::from(self.transport) << Self::SHIFT | self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The number of the transport that made an id.
+    #[must_use]
+    pub fn transport(link: LinkId) -> u8 {
+        link.0.to_be_bytes()[0]
+    }
+}
+
+/// Several transports as one. Each is the one whose number is its place here.
+#[derive(Default)]
+pub struct Transports(Vec<Arc<dyn Transport>>);
+
+impl Transports {
+    /// The first has the number 0.
+    #[must_use]
+    pub fn new(transports: Vec<Arc<dyn Transport>>) -> Self {
+        Self(transports)
+    }
+
+    fn of(&self, link: LinkId) -> Option<&Arc<dyn Transport>> {
+        self.0.get(usize::from(LinkIds::transport(link)))
+    }
+}
+
+impl core::fmt::Debug for Transports {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Transports({})", self.0.len())
+    }
+}
+
+impl Transport for Transports {
+    fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>) {
+        if let Some(transport) = self.of(link) {
+            transport.send(link, lane, frames);
+        }
+    }
+
+    fn close(&self, link: LinkId, why: CloseReason) {
+        if let Some(transport) = self.of(link) {
+            transport.close(link, why);
+        }
+    }
+
+    fn advertise(&self, medium: Medium, payload: Vec<u8>) {
+        for transport in &self.0 {
+            transport.advertise(medium, payload.clone());
+        }
+    }
+
+    fn link_ended(&self, link: LinkId) {
+        for transport in &self.0 {
+            transport.link_ended(link);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Noted(Mutex<Vec<LinkId>>);
+
+    impl Transport for Noted {
+        fn send(&self, link: LinkId, _: Lane, _: Vec<Vec<u8>>) {
+            self.0.lock().unwrap().push(link);
+        }
+
+        fn close(&self, link: LinkId, _: CloseReason) {
+            self.0.lock().unwrap().push(link);
+        }
+    }
+
+    #[test]
+    fn an_order_reaches_the_transport_whose_link_it_is() {
+        let noted: Vec<Arc<Noted>> = (0..2).map(|_| Arc::default()).collect();
+        let all = Transports::new(noted.iter().map(|one| Arc::clone(one) as _).collect());
+        let (first, second) = (LinkIds::of(0), LinkIds::of(1));
+        let (of_first, of_second) = (first.next(), second.next());
+        all.send(of_second, Lane::Control, Vec::new());
+        all.close(of_first, CloseReason::Silent);
+        all.close(LinkIds::of(9).next(), CloseReason::Silent);
+        assert_eq!(*noted[0].0.lock().unwrap(), [of_first]);
+        assert_eq!(*noted[1].0.lock().unwrap(), [of_second]);
     }
 }

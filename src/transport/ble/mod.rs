@@ -1,0 +1,3 @@
+//! Links over Bluetooth Low Energy: the second way to neighbours, where there is no network at all.
+
+pub mod radio;

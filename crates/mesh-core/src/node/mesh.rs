@@ -156,7 +156,13 @@ impl Bag for View<'_> {
         match self.carry.item(id) {
             Some(item) => {
                 let few_hops = item.hops <= carry::FEW_HOPS && item.kind == Kind::Sealed;
-                Standing::Held { hops: item.hops, own: item.own, few_hops, to: item.to }
+                Standing::Held {
+                    hops: item.hops,
+                    own: item.own,
+                    few_hops,
+                    to: item.to,
+                    surplus: item.surplus,
+                }
             }
             None if self.carry.is_ended(self.now, id) => Standing::Ended,
             None if self.carry.is_passed(id) => Standing::Passed,
@@ -625,7 +631,7 @@ impl Mesh {
     fn keep_parcel(
         &mut self,
         now: Now,
-        parcel: Parcel,
+        mut parcel: Parcel,
         origin: Origin,
         out: &mut Outbox,
     ) -> Result<EnvelopeId, Refused> {
@@ -634,6 +640,11 @@ impl Mesh {
             Origin::Own { .. } | Origin::Air => None,
             Origin::Link { link, .. } => Some(link),
         };
+        if let Some(link) = from.filter(|_| kind == Kind::Sealed && !parcel.surplus)
+            && self.carry.check(now, &parcel) == Ok(Kept::New)
+        {
+            parcel.surplus = !self.gossip.in_share(now, link, parcel.wire_len());
+        }
         let kept = self.carry.keep(now, parcel, origin, out);
         let view = View { carry: &self.carry, now };
         match (kept, from) {
@@ -697,7 +708,8 @@ impl Mesh {
             Kind::Sealed if for_neighbour => (Priority::Neighbour, item.came),
             Kind::Sealed => {
                 let copies = u64::from(item.copies / COPIES_A_STEP);
-                (Priority::Carried, copies << 56 | carry::latest_first(item.came))
+                let priority = if item.surplus { Priority::Surplus } else { Priority::Carried };
+                (priority, copies << 56 | carry::latest_first(item.came))
             }
         };
         let gossip::Turn { source, weight } = self.gossip.turn(now, item.via, item.own);

@@ -212,7 +212,7 @@ impl Threshold {
         let Some(((left, bound), compare)) = found else {
             return Err("a figure, one of >=, <=, =, and a number".to_owned());
         };
-        let (name, words) = left.trim().split_once(' ').unwrap_or((left.trim(), ""));
+        let (name, words) = left.trim().split_once(' ').unwrap_or_else(|| (left.trim(), ""));
         let figure = Figure::ALL.iter().find(|(figure, _)| *figure == name);
         let Some((_, figure)) = figure else {
             let names: Vec<_> = Figure::ALL.iter().map(|(name, _)| *name).collect();

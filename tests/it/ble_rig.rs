@@ -52,7 +52,7 @@ pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
     if !lab.range.is_empty() {
         command.args(["-r", lab.range]);
     }
-    if lab.trace {
+    if lab.trace || std::env::var_os("STARLING_BLE_LOGS").is_some() {
         command.arg("-T");
     }
     if let Some(logs) = std::env::var_os("STARLING_BLE_LOGS") {

@@ -52,7 +52,7 @@ pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
     if !lab.range.is_empty() {
         command.args(["-r", lab.range]);
     }
-    if lab.trace {
+    if lab.trace || std::env::var_os("STARLING_BLE_LOGS").is_some() {
         command.arg("-T");
     }
     if let Some(logs) = std::env::var_os("STARLING_BLE_LOGS") {
@@ -99,6 +99,8 @@ pub(crate) fn say(line: &str) {
 
 fn play_here(scenes: &[(&str, Scene)]) {
     let only = std::env::var("STARLING_SCENE").unwrap_or_default();
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let mut failed = Vec::new();
     for (name, scene) in scenes.iter().filter(|(name, _)| name.contains(&only)) {
         let started = Instant::now();

@@ -3,7 +3,7 @@
 use super::channel::{self, End};
 use super::session::Told;
 use super::{Address, INFO, Info, RX, SERVICE, TX, max_value};
-use crate::transport::ble::radio::{MAX_VALUES, MIN_VALUE, Remote, Side, Wire};
+use crate::transport::ble::radio::{MIN_VALUE, Remote, Side, Wire};
 use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Characteristic, Peripheral as _, WriteType};
 use btleplug::platform::{Adapter, Peripheral, PeripheralId};
@@ -14,10 +14,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// What a connection may take, all in all (the contract of the radio).
-const DIAL: Duration = Duration::from_secs(10);
+/// What a connection may take. With the end of an earlier one before it and the tidying after it, it is told within
+/// 14 s.
+const DIAL: Duration = Duration::from_secs(8);
 /// What ending one may take.
 const HANG_UP: Duration = Duration::from_secs(3);
+/// Writes without an answer that BlueZ is given at once.
+const SIDE_BY_SIDE: usize = 1;
+/// How often is looked whether an earlier connection has ended.
+const LOOK: Duration = Duration::from_millis(100);
 /// Devices whose notifications have a listener; further ones take the place of who was dialled longest ago.
 const MAX_LISTENERS: usize = 64;
 
@@ -75,14 +80,17 @@ impl Central {
         Self { adapter, own, local, tell, known: HashMap::new() }
     }
 
-    /// Dials in a task of its own, which tells what came of it.
-    pub(super) async fn dial(&mut self, remote: Remote, address: Address, id: PeripheralId) {
+    /// Dials in a task of its own, which tells what came of it. `parting`: an earlier connection is just being ended.
+    pub(super) async fn dial(&mut self, remote: Remote, address: Address, id: PeripheralId, parting: bool) {
         let peripheral = match self.peripheral(remote, address, id).await {
             Ok(peripheral) => peripheral,
             Err(why) => return drop(self.tell.send(Told::Failed { remote, why }).await),
         };
         let (tell, local, own) = (self.tell.clone(), self.local, self.own.clone());
         tokio::spawn(async move {
+            if parting {
+                drop(tokio::time::timeout(HANG_UP, parted(&peripheral)).await);
+            }
             let late = Late(Mutex::new(UNANSWERED));
             let dialled = tokio::time::timeout(DIAL, connect(&peripheral, local, &late)).await;
             let told = match dialled.unwrap_or_else(|_| Err(late.read())) {
@@ -103,12 +111,6 @@ impl Central {
     /// Where its tasks tell what happens.
     pub(super) fn tell(&self) -> mpsc::Sender<Told> {
         self.tell.clone()
-    }
-
-    /// Ends a connection; its end is heard like any other.
-    pub(super) fn hang_up(&self, dialled: &Peripheral) {
-        let peripheral = dialled.clone();
-        tokio::spawn(async move { hang_up(&peripheral).await });
     }
 
     async fn peripheral(
@@ -171,7 +173,7 @@ impl Dialled {
                     drop(tell.send(Told::Taken(wire)).await);
                     continue;
                 }
-                next = values.recv(), if writing.len() < MAX_VALUES => next,
+                next = values.recv(), if writing.len() < SIDE_BY_SIDE => next,
             };
             let Some(Outgoing { value, confirmed }) = next else { return };
             if !confirmed {
@@ -241,6 +243,13 @@ async fn open_channel(peripheral: &Peripheral, local: Option<End>, psm: u16) -> 
     channel::connect(local, remote, psm).await
 }
 
+/// Waits until an earlier connection has ended.
+async fn parted(peripheral: &Peripheral) {
+    while peripheral.is_connected().await.unwrap_or(false) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 /// Lets BlueZ forget a stranger: what it keeps of services may be of a node that was started anew since, and then
 /// nothing but an error comes of using it.
 async fn forget(own: &bluer::Adapter, address: Address) {
@@ -252,6 +261,7 @@ async fn forget(own: &bluer::Adapter, address: Address) {
     }
 }
 
-async fn hang_up(peripheral: &Peripheral) {
+/// Ends a connection; its end is heard like any other.
+pub(super) async fn hang_up(peripheral: &Peripheral) {
     drop(tokio::time::timeout(HANG_UP, peripheral.disconnect()).await);
 }

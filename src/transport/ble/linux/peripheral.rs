@@ -119,7 +119,10 @@ fn on_written(
     }
     let written = Told::Written { address: request.device_address.0, mtu: usize::from(request.mtu), value };
     // Who writes faster than this node reads learns it where it asked, and loses the value where not.
-    tell.try_send(written).map_err(|_| ReqError::InProgress)
+    tell.try_send(written).map_err(|_| {
+        tracing::debug!("a value was written faster than it is read");
+        ReqError::InProgress
+    })
 }
 
 fn readable(info: Info) -> Characteristic {

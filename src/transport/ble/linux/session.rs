@@ -1,6 +1,6 @@
 //! One adapter while it works: from the registration of the service until it is switched off or gone.
 
-use super::central::{Central, Dialled, Outgoing};
+use super::central::{self, Central, Dialled, Outgoing};
 use super::channel::{self, End as Endpoint};
 use super::notify::Notification;
 use super::peripheral::Peripheral;
@@ -12,12 +12,12 @@ use crate::transport::ble::radio::{
 use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Manager as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, PeripheralId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What tasks told and the session has not handled.
 const MAX_TOLD: usize = 256;
@@ -103,6 +103,10 @@ pub(super) struct Session {
     known: BTreeMap<Address, Known>,
     remotes: Remotes,
     wires: BTreeMap<Wire, (Address, Carrier)>,
+    /// Whose connection is being ended: BlueZ takes 2 s for it, and would end a new one too.
+    leaving: BTreeSet<Address>,
+    /// The tasks that do it.
+    partings: JoinSet<()>,
     /// Events that wait for room.
     outbox: VecDeque<RadioEvent>,
 }
@@ -158,6 +162,8 @@ impl Session {
             known: BTreeMap::new(),
             remotes,
             wires: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            partings: JoinSet::new(),
             outbox: VecDeque::new(),
         })
     }
@@ -271,7 +277,8 @@ impl Session {
         let Some((address, Some(id))) = fresh.map(|(address, known)| (*address, known.id.clone())) else {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was not heard lately" });
         };
-        self.central.dial(remote, address, id).await;
+        let parting = self.leaving.contains(&address);
+        self.central.dial(remote, address, id, parting).await;
     }
 
     fn disconnect(&mut self, wire: Wire) {
@@ -285,13 +292,15 @@ impl Session {
         if self.wires.contains_key(&Wire { side, ..wire }) {
             return;
         }
+        self.leaving.insert(address);
+        while self.partings.try_join_next().is_some() {}
         match carrier {
             Carrier::Writes { peripheral, .. } | Carrier::Channel { dialled: Some(peripheral), .. } => {
-                self.central.hang_up(&peripheral)
+                self.partings.spawn(async move { central::hang_up(&peripheral).await });
             }
             Carrier::Notifications | Carrier::Channel { dialled: None, .. } => {
                 let adapter = self.adapter.clone();
-                tokio::spawn(async move {
+                self.partings.spawn(async move {
                     if let Ok(device) = adapter.device(bluer::Address(address)) {
                         drop(device.disconnect().await);
                     }
@@ -418,6 +427,7 @@ impl Session {
     }
 
     fn gone(&mut self, address: Address) {
+        self.leaving.remove(&address);
         // A channel tells of its own end, and in time.
         let ended = |(of, carrier): &(Address, Carrier)| {
             *of == address && !matches!(carrier, Carrier::Channel { .. })
@@ -473,7 +483,8 @@ impl Session {
         if hang_up {
             drop(self.scanner.stop_scan().await);
             drop(self.advertise(None).await);
-            tokio::time::sleep(GOODBYE).await;
+            let parted = async { while self.partings.join_next().await.is_some() {} };
+            drop(tokio::time::timeout(GOODBYE, parted).await);
         }
     }
 }
@@ -486,7 +497,7 @@ impl Drop for Session {
 }
 
 /// How long the tasks that end connections have at the end of a radio.
-const GOODBYE: Duration = Duration::from_millis(300);
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Where channels of this adapter begin and end.
 async fn endpoint(adapter: &bluer::Adapter) -> Option<Endpoint> {

@@ -4,7 +4,7 @@ use dbus::Message;
 use dbus::arg::PropMap;
 use dbus::channel::MatchingReceiver as _;
 use dbus::message::MatchRule;
-use dbus::nonblock::SyncConnection;
+use dbus::nonblock::{MsgMatch, SyncConnection};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -15,8 +15,9 @@ const BUS: &str = "org.freedesktop.DBus";
 /// Wakes when an adapter or BlueZ itself came, went, or was switched.
 pub(super) struct Watch {
     changed: mpsc::Receiver<()>,
-    // Both end with this.
+    // All end with this; a rule that is dropped is forgotten without a word.
     _connection: Arc<SyncConnection>,
+    rules: Vec<MsgMatch>,
     task: JoinHandle<()>,
 }
 
@@ -35,7 +36,7 @@ impl Watch {
             drop(resource.await);
             let _ = over.try_send(());
         });
-        let watch = Self { changed, _connection: Arc::clone(&connection), task };
+        let mut watch = Self { changed, _connection: Arc::clone(&connection), rules: Vec::new(), task };
         // Of all the names on the bus only this one: a rule that the crate's own type cannot say.
         connection
             .add_match_no_cb(&format!(
@@ -51,13 +52,13 @@ impl Watch {
         });
         connection.start_receive(MatchRule::new_signal(BUS, "NameOwnerChanged"), told);
         let switched = MatchRule::new_signal("org.freedesktop.DBus.Properties", "PropertiesChanged");
-        let rules = [
+        let wanted = [
             MatchRule::new_signal("org.freedesktop.DBus.ObjectManager", "InterfacesAdded").with_sender(BLUEZ),
             MatchRule::new_signal("org.freedesktop.DBus.ObjectManager", "InterfacesRemoved")
                 .with_sender(BLUEZ),
             switched.with_sender(BLUEZ).with_path(format!("/org/bluez/{adapter}")),
         ];
-        for rule in rules {
+        for rule in wanted {
             let tell = tell.clone();
             let told = move |message: Message| {
                 if matters(&message) {
@@ -65,7 +66,7 @@ impl Watch {
                 }
                 true
             };
-            connection.add_match(rule).await?.msg_cb(told);
+            watch.rules.push(connection.add_match(rule).await?.msg_cb(told));
         }
         Ok(watch)
     }

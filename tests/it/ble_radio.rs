@@ -247,7 +247,10 @@ struct Burst {
     took: Duration,
 }
 
-/// Sends `count` values of the greatest length as fast as the radio takes them.
+/// Values that a pipe has in flight at most (PROTOCOL.md section 14): of more the bus loses some.
+const WINDOW: usize = 64;
+
+/// Sends `count` values of the greatest length as fast as the radio takes them and a window allows.
 async fn burst(from: &mut Station, wire: Wire, to: &mut Station, count: u32) -> Burst {
     let started = Instant::now();
     let orders = from.radio.orders.clone();
@@ -255,7 +258,7 @@ async fn burst(from: &mut Station, wire: Wire, to: &mut Station, count: u32) -> 
     let mut burst = Burst { came: 0, overtaken: 0, took: Duration::ZERO };
     let mut highest = 0;
     loop {
-        while free > 0 && sent < count {
+        while free > 0 && sent < count && sent as usize - burst.came < WINDOW {
             let mut value = vec![0; 509];
             value[..4].copy_from_slice(&sent.to_le_bytes());
             orders.send(RadioOrder::Send { wire, value, confirmed: false }).await.unwrap();

@@ -3,7 +3,7 @@
 use super::channel::{self, End};
 use super::session::Told;
 use super::{Address, INFO, Info, RX, SERVICE, TX, max_value};
-use crate::transport::ble::radio::{MIN_VALUE, Remote, Side, Wire};
+use crate::transport::ble::radio::{MAX_VALUES, MIN_VALUE, Remote, Side, Wire};
 use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Characteristic, Peripheral as _, WriteType};
 use btleplug::platform::{Adapter, Peripheral, PeripheralId};
@@ -19,8 +19,6 @@ use tokio::sync::mpsc;
 const DIAL: Duration = Duration::from_secs(8);
 /// What ending one may take.
 const HANG_UP: Duration = Duration::from_secs(3);
-/// Writes without an answer that BlueZ is given at once.
-const SIDE_BY_SIDE: usize = 1;
 /// How often is looked whether an earlier connection has ended.
 const LOOK: Duration = Duration::from_millis(100);
 /// Devices whose notifications have a listener; further ones take the place of who was dialled longest ago.
@@ -173,7 +171,7 @@ impl Dialled {
                     drop(tell.send(Told::Taken(wire)).await);
                     continue;
                 }
-                next = values.recv(), if writing.len() < SIDE_BY_SIDE => next,
+                next = values.recv(), if writing.len() < MAX_VALUES => next,
             };
             let Some(Outgoing { value, confirmed }) = next else { return };
             if !confirmed {

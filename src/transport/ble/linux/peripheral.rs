@@ -90,6 +90,9 @@ impl Peripheral {
 }
 
 /// Takes values by callback: of the two ways only it names the writer where BlueZ is older than 5.69.
+///
+/// The bus lets BlueZ wait for 128 answers of this program at a time, and what is beyond is lost without a word: more
+/// than a pipe has in flight, so that it happens only where several neighbours write and this node stands still.
 fn rx(tell: mpsc::Sender<Told>) -> Characteristic {
     let written = move |value: Vec<u8>, request: CharacteristicWriteRequest| {
         std::future::ready(on_written(&tell, value, &request)).boxed()

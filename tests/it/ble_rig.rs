@@ -67,8 +67,9 @@ pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
 
 /// Where the lab's own program is, once it is set up.
 fn find() -> Result<PathBuf, String> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/ble-lab");
-    let lab = std::env::var_os("STARLING_BLE_LAB").map_or(beside, PathBuf::from);
+    let Some(lab) = std::env::var_os("STARLING_BLE_LAB").map(PathBuf::from) else {
+        return Err("STARLING_BLE_LAB names no lab; `just ble` plays it".to_owned());
+    };
     let run = lab.join("run");
     if !run.exists() {
         return Err(format!("there is no lab at {}", lab.display()));

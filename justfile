@@ -15,6 +15,10 @@ test *ARGS:
 tidy:
     cargo test --test tidy
 
+# Plays the scenes with real BlueZ in a small virtual machine: 10 minutes and more, as root.
+ble LAB="../shared/ble-lab":
+    STARLING_BLE_LAB={{absolute_path(LAB)}} cargo test --test it ble_ -- --test-threads 1
+
 # Writes the names of the attack tests into the table of docs/SECURITY.md.
 attacks:
     BLESS=1 cargo test --test tidy the_table_of_attacks

@@ -237,12 +237,25 @@ impl Session {
         self.request(Method::POST, segments, &[], Some(body)).await
     }
 
-    /// Deletes `/v1/<segments>`.
+    /// Puts `body` at `/v1/<segments>`.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn delete(&self, segments: &[&str]) -> Result<(), ClientError> {
-        self.request(Method::DELETE, segments, &[], None).await
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(io::Error::other)?;
+        self.request(Method::PUT, segments, &[], Some(body)).await
+    }
+
+    /// Deletes `/v1/<segments>?<query>`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<(), ClientError> {
+        self.request(Method::DELETE, segments, query, None).await
     }
 
     /// Everything that happens from now on; `None` where no node runs.

@@ -71,7 +71,10 @@ impl Home {
                 }
                 Output::Close { link, .. } => self.closed.push(link),
                 Output::Notify(_, Event::StorageFailed(error)) => panic!("{error}"),
-                Output::Notify(..) | Output::Advertise { .. } | Output::Broadcast { .. } => {}
+                Output::Notify(..)
+                | Output::Advertise { .. }
+                | Output::Broadcast { .. }
+                | Output::Keep { .. } => {}
             }
         }
         self.memory.apply(ops);
@@ -246,10 +249,21 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
         }
         6 => return home.input(Input::LinkReady { link, credit: u32::from(bytes.u16()) }),
         _ if kind & 8 > 0 => return call(home, &mut bytes),
+        _ if kind & 16 > 0 => return advert(home, &mut bytes),
         _ => beacon(&mut bytes),
     };
     if frame.len() <= MAX_FRAME + 1 {
         home.input(Input::Frame { link, bytes: &frame });
+    }
+}
+
+/// A radio that works or stops, and what it hears.
+fn advert(home: &mut Home, bytes: &mut Bytes<'_>) {
+    let medium = mesh_core::Medium::Ble;
+    match bytes.u8() % 8 {
+        0 => home.input(Input::Radio { medium, up: true }),
+        1 => home.input(Input::Radio { medium, up: false }),
+        _ => home.input(Input::Heard { medium, advert: bytes.0, rssi: Some(-60) }),
     }
 }
 

@@ -75,6 +75,7 @@ refused-state = This is not possible: { $state ->
    *[other] the contact is { $state }.
   }
 refused-length = A { $what } has { $min } to { $max } bytes; this one has { $got }.
+refused-message = Message { $id }: { $why }.
 refused-full = There are at most { $limit } { $what } at a time. Take one back first.
 refused-beacon = The beacon cannot be published: { $reason }
 who-nobody = There is no contact “{ $who }”. Add somebody with: starling add LINK
@@ -84,7 +85,7 @@ who-not-found =
 who-ambiguous =
     “{ $who }” fits several contacts. Write more of the name, or use the tag or the account:
     { $list }
-no-message = There is no message { $id } of yours.
+no-message = There is no message { $id } that this can be said of. `starling messages --ids` shows the ids.
 bad-message-id = “{ $id }” is no message id: write its 32 hexadecimal digits, or at least the first 4.
 bad-since = “{ $text }” is no time: write one such as 2026-11-22T08:00:00Z, or a span such as 2h or 7d.
 
@@ -178,6 +179,14 @@ info-hops = { $hops ->
   }
 me = me
 messages-none = There are no messages yet. Write one with: starling send WHO "Hello"
+message-deleted = taken back
+message-edited = edited
+message-forwarded = forwarded
+message-pinned = pinned
+message-reply = answers { $id }
+poll-closed = closed
+bad-choice = The options of a poll have the numbers 1 to 12.
+deleted = { $id } is gone.
 follow-waits = No node is running: what comes is shown once one runs.
 chat-opened = With { $name }. Type a line to send it; Ctrl-D ends.
 chat-not-running = No node is running: what you write waits, and nothing new comes.
@@ -368,3 +377,14 @@ swarm-result =
     { $nodes } nodes, { $messages } messages, { $links } links
       real       { $real } % delivered, { $real_p50 } median
       simulated  { $simulated } % delivered, { $simulated_p50 } median
+
+# starling ble
+ble-none = No Bluetooth adapter on this machine.
+ble-used = used by the node
+ble-advertising = can be found
+ble-scanning = listening
+ble-heard = { $count ->
+    [one] one other node: { $strengths }
+   *[other] { $count } other nodes: { $strengths }
+}
+ble-link = { $pipe }, { $room } B at once, { $rssi }, { $trip }, { $out }/s out, { $back }/s in, { $repeated } % sent again

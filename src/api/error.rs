@@ -102,6 +102,9 @@ impl From<Refusal> for ApiError {
                 Self::not_found(t!("refused-unknown", what = what, name = clean_line(&name)))
             }
             Refusal::ContactState { state } => Self::conflict(t!("refused-state", state = state)),
+            Refusal::Message { message, why } => {
+                Self::conflict(t!("refused-message", id = message.to_text(), why = why))
+            }
             Refusal::Length { what, min, max, got } => {
                 Self::invalid(t!("refused-length", what = what, min = min, max = max, got = got))
             }

@@ -121,6 +121,15 @@ async fn to_json(handle: &Handle, notice: &Notice) -> Result<Option<Value>, Stop
         Event::Message(view) => {
             json!({ "type": "message", "message": Message::new(view, &names(view.from).await?) })
         }
+        Event::MessageChanged { message, .. } => {
+            let message = *message;
+            // A message that cannot be read now is read when it is asked for.
+            let shown = handle.read(move |node, _| super::remarks::message(node, message)).await?;
+            match shown {
+                Ok(Some(shown)) => json!({ "type": "message_changed", "message": shown }),
+                Ok(None) | Err(_) => json!({ "type": "message_changed", "id": message.to_text() }),
+            }
+        }
         Event::MessageState { message, to, state, carriers } => json!({
             "type": "message_state", "id": message.to_text(), "to": to.to_text(),
             "state": state.as_str(), "carriers": carriers,

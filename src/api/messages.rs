@@ -8,8 +8,9 @@ use crate::t;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use mesh_core::border::Post;
 use mesh_core::view::{ConversationView, Cursor, MAX_PAGE, MessageView, Page};
-use mesh_core::{AccountId, Command, MessageId, Reply, Wall};
+use mesh_core::{AccountId, Command, MessageId, Node, Reply, Wall};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use utoipa::IntoParams;
@@ -63,10 +64,32 @@ pub(super) async fn send(
         None => None,
     };
     let to = handle.resolve(&request.to).await??;
-    match handle.command(Command::Send { to, text: request.text, message }).await? {
+    match handle.command(command(&handle, to, request, message).await?).await? {
         Reply::Sent(id) => detail(&handle, id).await,
         _ => Err(ApiError::not_found(t!("api-gone"))),
     }
+}
+
+/// A text that is nothing more is sent as before.
+async fn command(
+    handle: &Handle,
+    to: AccountId,
+    request: SendRequest,
+    message: Option<MessageId>,
+) -> Result<Command, ApiError> {
+    let SendRequest { text, reply_to, mentions: named, silent, .. } = request;
+    if reply_to.is_none() && named.is_empty() && !silent {
+        return Ok(Command::Send { to, text, message });
+    }
+    let reply = match reply_to {
+        Some(id) => Some(find(handle, &id).await?),
+        None => None,
+    };
+    let mut mentions = Vec::with_capacity(named.len());
+    for who in &named {
+        mentions.push(handle.resolve(who).await??);
+    }
+    Ok(Command::Post { to, post: Post::Text { text, reply, mentions, silent }, message })
 }
 
 /// Where a message of ours is.
@@ -150,7 +173,7 @@ async fn read(handle: &Handle, with: Option<AccountId>, page: Page) -> Result<Ve
 }
 
 async fn detail(handle: &Handle, id: MessageId) -> Result<Json<InfoDetail>, ApiError> {
-    let read = move |node: &mesh_core::Node, now| {
+    let read = move |node: &Node, now| {
         let info = node.info(now, id)?;
         let recipients = info.iter().flat_map(|info| &info.recipients).map(|recipient| recipient.account);
         let names = Names::among(node, recipients);
@@ -160,8 +183,21 @@ async fn detail(handle: &Handle, id: MessageId) -> Result<Json<InfoDetail>, ApiE
     detail.map(Json).ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))
 }
 
-/// The message that `text` names, whole or by a beginning that only one has.
+/// The own message that `text` names, whole or by a beginning that only one has.
 async fn find_id(handle: &Handle, text: &str) -> Result<MessageId, ApiError> {
+    find_among(handle, text, |node, beginning| node.own_messages_named(beginning)).await
+}
+
+/// The same among the messages of everybody.
+pub(super) async fn find(handle: &Handle, text: &str) -> Result<MessageId, ApiError> {
+    find_among(handle, text, |node, beginning| node.messages_named(beginning)).await
+}
+
+async fn find_among(
+    handle: &Handle,
+    text: &str,
+    named: fn(&Node, &str) -> Vec<MessageId>,
+) -> Result<MessageId, ApiError> {
     if let Some(id) = MessageId::from_text(text) {
         return Ok(id);
     }
@@ -170,7 +206,7 @@ async fn find_id(handle: &Handle, text: &str) -> Result<MessageId, ApiError> {
         return Err(ApiError::invalid(t!("bad-message-id", id = crate::strings::clean_line(text))));
     }
     let beginning = wanted.clone();
-    match handle.read(move |node, _| node.own_messages_named(&beginning)).await?[..] {
+    match handle.read(move |node, _| named(node, &beginning)).await?[..] {
         [one] => Ok(one),
         _ => Err(ApiError::not_found(t!("no-message", id = wanted))),
     }

@@ -11,6 +11,7 @@ mod listener;
 mod mesh;
 mod messages;
 mod people;
+mod remarks;
 pub mod types;
 
 pub use error::ApiError;
@@ -23,7 +24,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use listener::Few;
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,13 @@ pub fn router(handle: Handle, ble: Option<Arc<BleHandle>>) -> Router {
         .route("/v1/invites", get(people::invites).post(people::invite_new))
         .route("/v1/invites/{number}", delete(people::invite_revoke))
         .route("/v1/messages", get(messages::messages).post(messages::send))
-        .route("/v1/messages/{id}", get(messages::info))
+        .route("/v1/messages/{id}", get(messages::info).put(remarks::edit).delete(remarks::delete))
+        .route("/v1/messages/{id}/shown", get(remarks::shown))
+        .route("/v1/messages/{id}/reaction", put(remarks::react))
+        .route("/v1/messages/{id}/pin", put(remarks::pin))
+        .route("/v1/messages/{id}/vote", put(remarks::vote))
+        .route("/v1/messages/{id}/forward", post(remarks::forward))
+        .route("/v1/polls", post(remarks::poll))
         .route("/v1/conversations", get(messages::conversations))
         .route("/v1/conversations/{who}/read", post(messages::mark_read))
         .route("/v1/peers", get(mesh::peers))
@@ -216,6 +223,14 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         messages::info,
         messages::conversations,
         messages::mark_read,
+        remarks::shown,
+        remarks::edit,
+        remarks::delete,
+        remarks::react,
+        remarks::pin,
+        remarks::vote,
+        remarks::forward,
+        remarks::poll,
         mesh::peers,
         mesh::status,
         mesh::beacons,

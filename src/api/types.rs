@@ -1,5 +1,12 @@
 //! The JSON values of the local API and of `--json` (PROTOCOL.md section 12). Their keys are stable.
 
+mod remarks;
+
+pub use remarks::{
+    EditRequest, ForwardRequest, PinRequest, Poll, PollOption, PollRequest, Reaction, ReactionRequest,
+    VoteRequest,
+};
+
 use crate::transport::ble::radio::{Pipe, RadioState};
 use crate::transport::ble::{AdapterStatus, LinkStatus};
 use mesh_core::view::{
@@ -129,20 +136,71 @@ pub struct Message {
     pub received_at: Option<String>,
     /// `waiting`, `handed_on`, `delivered`, `read` or `expired`.
     pub state: String,
+    /// The message that it answers, 32 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// How often it was passed on before it came here; 0: its author wrote it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forwarded: u8,
+    /// Whether its author wants it to make no sound.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub silent: bool,
+    /// Whom it names; `me` for oneself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+    /// Whether its author changed the words.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub edited: bool,
+    /// Whether its author took it back: then the text is empty.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+    /// Whether it is held up for everybody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pinned: bool,
+    /// Who feels what about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
+    /// Where it is a poll, whose question is the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Poll>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(value: &u8) -> bool {
+    *value == 0
 }
 
 impl Message {
     /// The message as shown with `names`.
     #[must_use]
     pub fn new(view: &MessageView, names: &Names) -> Self {
+        let reaction = |(by, emoji): &(Option<AccountId>, String)| Reaction {
+            from: names.of_any(*by),
+            emoji: emoji.clone(),
+        };
+        let reactions = view.reactions.iter().map(reaction);
         Self {
             id: view.id.to_text(),
             conversation: view.conversation.to_text(),
-            from: view.from.map_or_else(|| "me".to_owned(), |author| names.of(author)),
+            from: names.of_any(view.from),
             text: view.text.clone(),
             sent_at: rfc3339(view.sent_at),
             received_at: view.received_at.map(rfc3339),
             state: view.state.as_str().to_owned(),
+            reply_to: view.reply.map(|id| id.to_text()),
+            forwarded: view.forwarded,
+            silent: view.silent,
+            mentions: view.mentions.iter().map(|who| names.of_any(*who)).collect(),
+            edited: view.edits > 0,
+            deleted: view.deleted,
+            pinned: view.pinned,
+            reactions: reactions.collect(),
+            poll: view.poll.as_ref().map(|poll| Poll::new(poll, names)),
         }
     }
 }
@@ -168,6 +226,11 @@ impl Names {
     #[must_use]
     pub fn of(&self, account: AccountId) -> String {
         self.0.get(&account).cloned().unwrap_or_else(|| account.to_text())
+    }
+
+    /// The same, or `me` for this node's person.
+    fn of_any(&self, account: Option<AccountId>) -> String {
+        account.map_or_else(|| "me".to_owned(), |account| self.of(account))
     }
 }
 
@@ -573,6 +636,23 @@ pub struct SendRequest {
     /// 32 hexadecimal digits chosen by a client that may repeat the request: it is sent once.
     #[serde(default)]
     pub id: Option<String>,
+    /// The message that this answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// Whom it names: petnames, names, tags or accounts, at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+    /// Whether it shall make no sound.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub silent: bool,
+}
+
+impl SendRequest {
+    /// A text and nothing more.
+    #[must_use]
+    pub fn text(to: String, text: String, id: Option<String>) -> Self {
+        Self { to, text, id, reply_to: None, mentions: Vec::new(), silent: false }
+    }
 }
 
 /// To publish a beacon.
@@ -642,6 +722,15 @@ mod tests {
             received_at: Some(Wall(u64::MAX)),
             state: MessageState::Delivered,
             gap: false,
+            reply: None,
+            forwarded: 0,
+            silent: false,
+            mentions: Vec::new(),
+            edits: 0,
+            deleted: false,
+            pinned: false,
+            reactions: Vec::new(),
+            poll: None,
         };
         let message = Message::new(&view, &Names::new(&[asha()]));
         assert_eq!(keys(&message), ["conversation", "from", "id", "received_at", "sent_at", "state", "text"]);

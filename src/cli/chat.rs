@@ -111,7 +111,7 @@ impl Chat<'_> {
     async fn send(&mut self, client: &Client, text: String) -> anyhow::Result<()> {
         let id = MessageId(random_id()?).to_text();
         self.seen.insert(id.clone());
-        let request = SendRequest { to: self.account.clone(), text, id: Some(id) };
+        let request = SendRequest::text(self.account.clone(), text, Some(id));
         match client.submit(&request).await {
             Err(ClientError::Api { message, .. }) => self.app.out.note(&t!("error", message = message)),
             Err(

@@ -68,7 +68,7 @@ async fn list(app: &App) -> anyhow::Result<()> {
 
 async fn revoke(app: &App, number: u32) -> anyhow::Result<()> {
     let text = number.to_string();
-    app.client().with(async |session| session.delete(&["invites", &text]).await).await?;
+    app.client().with(async |session| session.delete(&["invites", &text], &[]).await).await?;
     app.out.value(&json!({ "number": number, "state": "revoked" }), || t!("invite-revoked", number = text))
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How often a node that does not run is looked for.
 const LOOK: Duration = Duration::from_millis(500);
+/// Digits of an id that are shown: two of a thousand messages share them once in ten thousand times.
+const ID_DIGITS: usize = 8;
 /// How many messages one request says were seen: well within the longest body.
 const PER_REQUEST: usize = 1_000;
 
@@ -35,6 +37,9 @@ pub(super) struct Args {
     /// Do not mark anything as read.
     #[arg(long)]
     peek: bool,
+    /// Begin each line with the first digits of the message's id, by which it can be answered, edited and so on.
+    #[arg(long)]
+    ids: bool,
 }
 
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
@@ -84,7 +89,11 @@ impl Reader<'_> {
 
     fn show(&mut self, message: &Message) -> anyhow::Result<()> {
         self.seen.insert(message.id.clone());
-        self.app.out.value(message, || line(message))
+        let id = if self.args.ids { message.id.get(..ID_DIGITS) } else { None };
+        self.app.out.value(message, || match id {
+            Some(id) => format!("{id}  {}", line(message)),
+            None => line(message),
+        })
     }
 
     async fn mark_read(&self, session: &Session, ids: Vec<String>) -> Result<(), ClientError> {
@@ -117,6 +126,7 @@ impl Reader<'_> {
         while let Some(event) = events.next().await {
             match event["type"].as_str() {
                 Some("message") => self.on_message(session, event).await?,
+                Some("message_changed") => self.on_changed(event)?,
                 Some("lagged") => {
                     self.show_new(session).await?;
                 }
@@ -124,6 +134,13 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A message that was printed is another now: it is printed again.
+    fn on_changed(&mut self, mut event: Value) -> anyhow::Result<()> {
+        // One that is gone from here has nothing to print.
+        let Ok(message) = serde_json::from_value::<Message>(event["message"].take()) else { return Ok(()) };
+        if self.seen.contains(&message.id) { self.show(&message) } else { Ok(()) }
     }
 
     async fn on_message(&mut self, session: &Session, mut event: Value) -> anyhow::Result<()> {
@@ -153,9 +170,42 @@ pub(super) async fn mark_read(session: &Session, account: &str, ids: &[String]) 
 pub(super) fn line(message: &Message) -> String {
     let from = if message.from == "me" { t!("me") } else { clean_line(&message.from) };
     let when = short_time(&message.sent_at);
-    let text = clean(&message.text).replace('\n', "\n    ");
-    let line = format!("{when}  {from}: {text}");
-    if message.from == "me" { format!("{line}  [{}]", message.state.replace('_', " ")) } else { line }
+    let text = if message.deleted { t!("message-deleted") } else { clean(&message.text) };
+    let mut line = format!("{when}  {from}: {}{}", before(message), text.replace('\n', "\n    "));
+    if message.edited {
+        line = format!("{line}  ({})", t!("message-edited"));
+    }
+    if message.from == "me" && !message.deleted {
+        line = format!("{line}  [{}]", message.state.replace('_', " "));
+    }
+    after(message).iter().fold(line, |line, more| format!("{line}\n    {}", clean_line(more)))
+}
+
+/// What stands before the words.
+fn before(message: &Message) -> String {
+    let answers = message.reply_to.as_deref().and_then(|id| id.get(..ID_DIGITS));
+    let answers = answers.map(|id| t!("message-reply", id = id));
+    let forwarded = (message.forwarded > 0).then(|| t!("message-forwarded"));
+    let pinned = message.pinned.then(|| t!("message-pinned"));
+    let words: Vec<String> = [pinned, forwarded, answers].into_iter().flatten().collect();
+    if words.is_empty() { String::new() } else { format!("({}) ", words.join(", ")) }
+}
+
+/// What stands in lines of its own behind them.
+fn after(message: &Message) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, option) in (1..).zip(message.poll.iter().flat_map(|poll| &poll.options)) {
+        lines.push(format!("{number}. {}: {} {}", option.text, option.votes.len(), option.votes.join(", ")));
+    }
+    if message.poll.as_ref().is_some_and(|poll| poll.closed) {
+        lines.push(t!("poll-closed"));
+    }
+    let felt = message.reactions.iter().map(|reaction| format!("{} {}", reaction.emoji, reaction.from));
+    let felt: Vec<String> = felt.collect();
+    if !felt.is_empty() {
+        lines.push(felt.join(", "));
+    }
+    lines
 }
 
 /// Date and minute in the local time zone.
@@ -199,17 +249,42 @@ mod tests {
         assert_eq!([span(5), span(120), span(7_200), span(90 * 86_400)], ["5s", "2m", "2h", "90d"]);
     }
 
+    /// A message as the API gives it, with some fields of one's own.
+    fn message(fields: &[(&str, Value)]) -> Message {
+        let mut message = serde_json::json!({
+            "id": "0123456789abcdef0123456789abcdef", "conversation": "", "from": "Eve", "text": "hi",
+            "sent_at": "2026-11-22T08:00:00Z", "received_at": null, "state": "delivered",
+        });
+        for (name, value) in fields {
+            message[*name] = value.clone();
+        }
+        serde_json::from_value(message).unwrap()
+    }
+
+    #[test]
+    fn a_line_says_what_was_said_about_its_message() {
+        let options =
+            serde_json::json!([{ "text": "tea", "votes": ["me"] }, { "text": "coffee", "votes": [] }]);
+        let shown = line(&message(&[
+            ("edited", true.into()),
+            ("forwarded", 1.into()),
+            ("reply_to", "fedcba9876543210fedcba9876543210".into()),
+            ("reactions", serde_json::json!([{ "from": "Bo", "emoji": "!" }])),
+            ("poll", serde_json::json!({ "options": options, "multiple": false, "closed": true })),
+        ]));
+        assert!(shown.contains("Eve: (forwarded, answers fedcba98) hi  (edited)"), "{shown}");
+        assert!(shown.ends_with("\n    1. tea: 1 me\n    2. coffee: 0\n    closed\n    ! Bo"), "{shown}");
+    }
+
+    #[test]
+    fn nothing_is_shown_of_words_that_were_taken_back() {
+        let shown = line(&message(&[("deleted", true.into()), ("text", "".into())]));
+        assert!(shown.ends_with("Eve: taken back"), "{shown}");
+    }
+
     #[test]
     fn a_message_cannot_write_lines_of_its_own() {
-        let message = Message {
-            id: String::new(),
-            conversation: String::new(),
-            from: "Eve\nBo".into(),
-            text: "one\ntwo\u{1b}[2J".into(),
-            sent_at: "2026-11-22T08:00:00Z".into(),
-            received_at: None,
-            state: "delivered".into(),
-        };
+        let message = message(&[("from", "Eve\nBo".into()), ("text", "one\ntwo\u{1b}[2J".into())]);
         let shown = line(&message);
         assert!(shown.contains("Eve Bo: one\n    two[2J"), "{shown}");
     }

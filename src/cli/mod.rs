@@ -1,13 +1,17 @@
 //! The command line: one file per command, all of them clients of the local API.
 
 mod add;
+mod ble;
 mod chat;
 mod completions;
 mod contacts;
 mod decide;
+mod delete;
 mod demo;
 mod doctor;
+mod edit;
 mod features;
+mod forward;
 mod holder;
 mod id;
 mod info;
@@ -17,6 +21,9 @@ mod messages;
 mod out;
 mod passphrase;
 mod peers;
+mod pin;
+mod poll;
+mod react;
 mod run;
 mod safe;
 mod secret;
@@ -26,6 +33,7 @@ mod sos;
 mod status;
 mod swarm;
 mod verify;
+mod vote;
 
 pub(crate) use sim::peak_rss_bytes;
 
@@ -117,11 +125,19 @@ enum Command {
     Chat(chat::Args),
     Messages(messages::Args),
     Info(info::Args),
+    Edit(edit::Args),
+    Delete(delete::Args),
+    React(react::Args),
+    Forward(forward::Args),
+    Pin(pin::Args),
+    Poll(poll::Args),
+    Vote(vote::Args),
     Sos(sos::Args),
     Safe(safe::Args),
     Peers(peers::Args),
     Status(status::Args),
     Doctor(doctor::Args),
+    Ble(ble::Args),
     Demo(demo::Args),
     /// Simulate thousands of nodes in virtual time, and look at what came of it.
     #[command(subcommand)]
@@ -233,11 +249,19 @@ async fn carry_out(app: &App, command: Command) -> anyhow::Result<()> {
         Command::Chat(args) => chat::run(app, args).await,
         Command::Messages(args) => messages::run(app, args).await,
         Command::Info(args) => info::run(app, args).await,
+        Command::Edit(args) => edit::run(app, args).await,
+        Command::Delete(args) => delete::run(app, args).await,
+        Command::React(args) => react::run(app, args).await,
+        Command::Forward(args) => forward::run(app, args).await,
+        Command::Pin(args) => pin::run(app, args).await,
+        Command::Poll(args) => poll::run(app, args).await,
+        Command::Vote(args) => vote::run(app, args).await,
         Command::Sos(args) => sos::run(app, args).await,
         Command::Safe(args) => safe::run(app, args).await,
         Command::Peers(args) => peers::run(app, args).await,
         Command::Status(args) => status::run(app, args).await,
         Command::Doctor(args) => doctor::run(app, args).await,
+        Command::Ble(args) => ble::run(app, args).await,
         Command::Demo(args) => demo::run(app, args).await,
         Command::Sim(command) => sim::run(app, command).await,
         Command::Swarm(args) => swarm::run(app, args).await,

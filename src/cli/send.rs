@@ -27,6 +27,15 @@ pub(super) struct Args {
     who: String,
     /// The text, or - to read it from standard input (one final line break is left away).
     text: String,
+    /// The message that this answers: its id or the first digits of it.
+    #[arg(long, value_name = "MESSAGE")]
+    reply_to: Option<String>,
+    /// Name somebody in it (again for more, up to 32).
+    #[arg(long, value_name = "WHO")]
+    mention: Vec<String>,
+    /// It shall make no sound.
+    #[arg(long)]
+    silent: bool,
     /// Wait until the message has come this far.
     #[arg(long, value_name = "STATE", value_parser = ["waiting", "handed_on", "delivered", "read"])]
     wait: Option<String>,
@@ -38,7 +47,8 @@ pub(super) struct Args {
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let text = text(args.text)?;
     let id = MessageId(random_id()?).to_text();
-    let request = SendRequest { to: args.who, text, id: Some(id.clone()) };
+    let Args { who: to, reply_to, mention: mentions, silent, .. } = args;
+    let request = SendRequest { to, text, id: Some(id.clone()), reply_to, mentions, silent };
     let client = app.client();
     let Submitted { running, detail: sent } = match client.submit(&request).await {
         Ok(submitted) => submitted,

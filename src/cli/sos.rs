@@ -48,6 +48,6 @@ pub(super) async fn publish(app: &App, kind: &str, text: String) -> anyhow::Resu
 }
 
 async fn cancel(app: &App, id: &str) -> anyhow::Result<()> {
-    app.client().with(async |session| session.delete(&["beacons", id]).await).await?;
+    app.client().with(async |session| session.delete(&["beacons", id], &[]).await).await?;
     app.out.value(&json!({ "id": id, "cancelled": true }), || t!("beacon-cancelled", id = id))
 }

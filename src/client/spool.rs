@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn request() -> SendRequest {
-        SendRequest { to: "Bo".into(), text: "hi".into(), id: None }
+        SendRequest::text("Bo".into(), "hi".into(), None)
     }
 
     #[test]

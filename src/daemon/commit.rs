@@ -116,9 +116,10 @@ impl Committer {
                     self.transport.with(|transport| transport.close(link, why));
                 }
                 Output::Notify(seq, event) => told.push((seq, event)),
-                Output::Advertise { medium, payload } => {
-                    self.transport.with(|transport| transport.advertise(medium, payload));
+                Output::Advertise { medium, payload, root } => {
+                    self.transport.with(|transport| transport.advertise(medium, payload, root));
                 }
+                Output::Keep { link, keep } => self.transport.with(|transport| transport.keep(link, keep)),
                 // No radio here reaches everybody at once; writes were staged before.
                 Output::Broadcast { .. } | Output::Store(_) => {}
             }

@@ -42,6 +42,14 @@ pub enum TransportEvent {
         /// At most [`mesh_core::link::MAX_FRAME`] bytes.
         bytes: Vec<u8>,
     },
+    /// A radio that advertises works, or does not any more; or it begins anew under another identity, and wants another
+    /// advert.
+    Radio {
+        /// Which radio.
+        medium: Medium,
+        /// Whether it works.
+        up: bool,
+    },
     /// A radio heard an advert.
     Heard {
         /// Which radio.
@@ -59,8 +67,11 @@ pub trait Transport: Send + Sync {
     fn send(&self, link: LinkId, lane: Lane, frames: Vec<Vec<u8>>);
     /// Closes a link.
     fn close(&self, link: LinkId, why: CloseReason);
-    /// Sets what the radio advertises. A transport without one does nothing.
-    fn advertise(&self, _medium: Medium, _payload: Vec<u8>) {}
+    /// Sets what the radio advertises; `root` is what the own bag looks like, which nobody is told. A transport without a
+    /// radio does nothing.
+    fn advertise(&self, _medium: Medium, _payload: Vec<u8>, _root: [u8; 8]) {}
+    /// A link is not given up for neighbours that wait, or may be again. A transport with places for all does nothing.
+    fn keep(&self, _link: LinkId, _keep: bool) {}
     /// A link of some transport ended: neighbours that were left alone because they were linked elsewhere may be
     /// needed now.
     fn link_ended(&self, _link: LinkId) {}
@@ -87,6 +98,12 @@ impl LinkIds {
     #[must_use]
     pub fn next(&self) -> LinkId {
         LinkId(u64::from(self.transport) << Self::SHIFT | self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether an id is of this transport.
+    #[must_use]
+    pub fn made(&self, link: LinkId) -> bool {
+        Self::transport(link) == self.transport
     }
 
     /// The number of the transport that made an id.
@@ -131,9 +148,15 @@ impl Transport for Transports {
         }
     }
 
-    fn advertise(&self, medium: Medium, payload: Vec<u8>) {
+    fn advertise(&self, medium: Medium, payload: Vec<u8>, root: [u8; 8]) {
         for transport in &self.0 {
-            transport.advertise(medium, payload.clone());
+            transport.advertise(medium, payload.clone(), root);
+        }
+    }
+
+    fn keep(&self, link: LinkId, keep: bool) {
+        if let Some(transport) = self.of(link) {
+            transport.keep(link, keep);
         }
     }
 

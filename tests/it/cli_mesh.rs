@@ -251,11 +251,12 @@ fn demo_ends_with_everything_delivered() {
     }
 }
 
-fn token(person: &Person) -> String {
+pub(crate) fn token(person: &Person) -> String {
     std::fs::read_to_string(person.path().join("api.token")).expect("a running node has a token")
 }
 
-fn get(person: &Person, node: &Node, path: &str) -> (u16, Value) {
+/// An answer of the local API.
+pub(crate) fn get(person: &Person, node: &Node, path: &str) -> (u16, Value) {
     let host = format!("127.0.0.1:{}", node.port());
     ask(node.port(), path, &host, &format!("Authorization: Bearer {}\r\n", token(person)))
 }

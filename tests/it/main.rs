@@ -6,11 +6,20 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only marked functions for tests; these are all tests")]
 
 mod api_streams;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_nodes;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_radio;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_rig;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_trace;
 mod cli_basics;
 mod cli_disk;
 mod cli_errors;
 mod cli_mesh;
 mod cli_passphrase;
+mod cli_remarks;
 mod cli_rig;
 mod cli_sim;
 mod lan_links;

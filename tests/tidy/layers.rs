@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 const BASE: [&str; 7] = ["id", "time", "rng", "store", "outbox", "border", "view"];
 
 /// What each layer may use besides [`BASE`] and itself; `node` and `lib` join them all.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("wire", &[]),
     ("crypto", &["wire"]),
+    ("radio", &[]),
     ("link", &["wire", "crypto"]),
     ("carry", &["wire"]),
     ("gossip", &["wire"]),

@@ -44,6 +44,7 @@ impl Person {
                 | Output::Close { .. }
                 | Output::Advertise { .. }
                 | Output::Broadcast { .. }
+                | Output::Keep { .. }
                 | Output::Store(_) => {}
             }
         }

@@ -15,11 +15,19 @@ use serde::{Deserialize, Serialize};
 pub enum Input<'a> {
     /// The time named by `next_wakeup` has come (a tick too many does no harm).
     Tick,
+    /// A radio that advertises ([`Output::Advertise`]) works, or does not any more. Told at the start, and whenever that
+    /// changed; what was advertised before it came back is not kept.
+    Radio {
+        /// Which radio.
+        medium: Medium,
+        /// Whether it works.
+        up: bool,
+    },
     /// A radio heard an advertisement.
     Heard {
         /// Which radio.
         medium: Medium,
-        /// Its payload.
+        /// Its payload: remote bytes, nothing about them is known.
         advert: &'a [u8],
         /// Signal strength in dBm where the radio tells.
         rssi: Option<i8>,
@@ -89,12 +97,23 @@ pub enum Output {
         /// The whole frame, at most [`MAX_FRAME`](crate::link::MAX_FRAME) bytes.
         frame: Vec<u8>,
     },
-    /// Set what a radio advertises.
+    /// Set what a radio advertises, until the next one or until the radio stops working ([`Input::Radio`]). What stood
+    /// before is not said any more, and where the radio has private addresses it takes a new one with it.
     Advertise {
         /// Which radio.
         medium: Medium,
         /// At most 6 bytes.
         payload: Vec<u8>,
+        /// What this node's bag looks like; never said to anybody. A transport tells by it whose advert shows the same.
+        root: [u8; 8],
+    },
+    /// A transport with few places does not give this link up for neighbours that wait: the other end proved to be a
+    /// contact. Or it may again.
+    Keep {
+        /// Which.
+        link: LinkId,
+        /// Whether it stays.
+        keep: bool,
     },
     /// Say a public thing to everybody in reach, once, by every radio that can ([`Input::Around`]).
     Broadcast {
@@ -151,6 +170,11 @@ pub struct Profile {
 impl Profile {
     /// A wired or Wi-Fi network.
     pub const LAN: Self = Self { medium: Medium::Lan, mtu: 65_536, metered: false, typical_rate: 10_000_000 };
+
+    /// Bluetooth Low Energy over characteristics. A piece is what an MTU of 517 leaves beside the headers of GATT and
+    /// of our own; 20 kB/s is what phones reach at usual connection intervals (5 to 80 are seen). Not metered: what
+    /// costs battery is listening, hardly the bytes.
+    pub const BLE: Self = Self { medium: Medium::Ble, mtu: 500, metered: false, typical_rate: 20_000 };
 }
 
 /// The two lanes of a link: what must not wait, and what needs credit.
@@ -249,6 +273,27 @@ pub enum Command {
         /// Chosen by a front end that may repeat the command; a known id is answered, not sent again.
         message: Option<MessageId>,
     },
+    /// Sends a text that answers another one or names people, passes a message on, or asks a question.
+    Post {
+        /// To whom.
+        to: AccountId,
+        /// What.
+        post: Post,
+        /// Chosen by a front end that may repeat the command; a known id is answered, not sent again.
+        message: Option<MessageId>,
+    },
+    /// Says something about a message that is here.
+    Remark {
+        /// About which.
+        message: MessageId,
+        /// What.
+        remark: Remark,
+    },
+    /// Takes a message away from this device alone.
+    Hide {
+        /// Which.
+        message: MessageId,
+    },
     /// The person has seen messages of this conversation; their writer learns it.
     MarkRead {
         /// Whose messages.
@@ -270,6 +315,53 @@ pub enum Command {
         /// As [`BeaconView::id`](crate::view::BeaconView::id).
         id: String,
     },
+}
+
+/// What stands for itself in a conversation, and is more than words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// A text.
+    Text {
+        /// 1 B to 64 KiB.
+        text: String,
+        /// What it answers.
+        reply: Option<MessageId>,
+        /// Whom it names, at most 32.
+        mentions: Vec<AccountId>,
+        /// Whether it shall make no sound.
+        silent: bool,
+    },
+    /// The words of a message that is here, passed on to somebody else.
+    Forward {
+        /// Which.
+        of: MessageId,
+    },
+    /// A question with options to choose from.
+    Poll {
+        /// 1 to 256 bytes.
+        question: String,
+        /// 2 to 12, each 1 to 256 bytes.
+        options: Vec<String>,
+        /// Whether several may be chosen.
+        multiple: bool,
+    },
+}
+
+/// What a person says about a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Other words for an own message, within a quarter of an hour: 1 B to 64 KiB.
+    Edit(String),
+    /// An own message is taken back, for everybody.
+    Delete,
+    /// A feeling, at most 40 bytes; empty takes it back.
+    React(String),
+    /// It is held up for both to see, or not any more.
+    Pin(bool),
+    /// Choices of a poll, bit n for option n; 0 takes the vote back.
+    Vote(u16),
+    /// An own poll ends.
+    Close,
 }
 
 /// What a beacon says.
@@ -298,6 +390,13 @@ pub enum Event {
     },
     /// A message was received, or one of ours was written.
     Message(MessageView),
+    /// A message is another than before: other words, taken back, a reaction, a vote.
+    MessageChanged {
+        /// The other person.
+        conversation: AccountId,
+        /// Which.
+        message: MessageId,
+    },
     /// A message of ours changed its state.
     MessageState {
         /// Which.
@@ -392,6 +491,14 @@ pub enum Refusal {
     ContactState {
         /// The state it is in.
         state: &'static str,
+    },
+    /// That cannot be said about this message.
+    #[error("message {message:?}: {why}")]
+    Message {
+        /// Which.
+        message: MessageId,
+        /// Why not.
+        why: &'static str,
     },
     /// A text is too long or empty.
     #[error("a {what} has {min} to {max} bytes, this one has {got}")]

@@ -83,6 +83,7 @@
 //! | [`carry`] | the bag: quota, age, tombstones, receipts that end things |
 //! | [`gossip`] | who gets what: digests, reconciliation, have and want |
 //! | [`chat`] | people and conversations, as folds of events in any order |
+//! | [`radio`] | what a radio with few places advertises, whom it links to, what that may cost |
 //! | [`node`] | joins them; its `ingest` is the one way in for whatever arrives |
 //!
 //! A layer has one shape: a `State`, methods that take `now`, what happened and an [`Outbox`], and answers as
@@ -117,6 +118,7 @@ pub mod id;
 pub mod link;
 pub mod node;
 pub mod outbox;
+pub mod radio;
 pub mod rng;
 pub mod store;
 pub mod time;
@@ -124,7 +126,8 @@ pub mod view;
 pub mod wire;
 
 pub use border::{
-    BeaconKind, CloseReason, Command, Event, Input, Lane, Medium, Output, Profile, Refusal, Reply, Role,
+    BeaconKind, CloseReason, Command, Event, Input, Lane, Medium, Output, Profile, Refusal, Remark, Reply,
+    Role,
 };
 pub use id::{
     AccountId, Ack, AckCommit, CommandId, DeviceId, EnvelopeId, Invite, LinkId, MessageId, Seq, Tag,

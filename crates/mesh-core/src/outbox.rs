@@ -1,6 +1,6 @@
 //! Where the outputs of one input gather before the shell drains them.
 
-use crate::border::{CloseReason, Event, Lane, Output};
+use crate::border::{CloseReason, Event, Lane, Medium, Output};
 use crate::id::{LinkId, Seq};
 use crate::store::{StoreOp, Table};
 use std::collections::VecDeque;
@@ -40,6 +40,16 @@ impl Outbox {
     /// Says a public thing to everybody in reach.
     pub fn broadcast(&mut self, bytes: Vec<u8>) {
         self.queue.push_back(Output::Broadcast { bytes });
+    }
+
+    /// Sets what a radio advertises, and by which look of the bag.
+    pub fn advertise(&mut self, medium: Medium, payload: [u8; 6], root: [u8; 8]) {
+        self.queue.push_back(Output::Advertise { medium, payload: payload.to_vec(), root });
+    }
+
+    /// Asks that a link is not given up for others, or may be again.
+    pub fn keep(&mut self, link: LinkId, keep: bool) {
+        self.queue.push_back(Output::Keep { link, keep });
     }
 
     /// Closes `link`.

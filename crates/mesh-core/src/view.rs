@@ -139,6 +139,37 @@ pub struct MessageView {
     pub state: MessageState,
     /// Whether something that stands before it has not arrived.
     pub gap: bool,
+    /// What it answers.
+    pub reply: Option<MessageId>,
+    /// How often it was passed on before it came here; 0: its author wrote it.
+    pub forwarded: u8,
+    /// Whether its author wants it to make no sound.
+    pub silent: bool,
+    /// Whom it names; `None` is this node's person.
+    pub mentions: Vec<Option<AccountId>>,
+    /// How often its author changed the words.
+    pub edits: usize,
+    /// Whether its author took it back: then nothing of it is left.
+    pub deleted: bool,
+    /// Whether it is held up for everybody.
+    pub pinned: bool,
+    /// Who feels what about it; `None` is this node's person.
+    pub reactions: Vec<(Option<AccountId>, String)>,
+    /// Where it is a poll, whose question is the text.
+    pub poll: Option<Box<PollView>>,
+}
+
+/// A poll as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollView {
+    /// What can be chosen.
+    pub options: Vec<String>,
+    /// Whether several may be.
+    pub multiple: bool,
+    /// Who chose what, bit n standing for option n; `None` is this node's person.
+    pub votes: Vec<(Option<AccountId>, u16)>,
+    /// Whether its author closed it.
+    pub closed: bool,
 }
 
 /// The most messages that one reading gives: a long history never holds the node up.

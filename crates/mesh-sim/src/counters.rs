@@ -20,7 +20,7 @@ pub struct Counters {
     pub broadcasts: u64,
     /// The bytes of frames, without overhead and repetitions, by their type (PROTOCOL.md section 4.1); the last
     /// takes what has no number here.
-    pub by_type: [u64; 17],
+    pub by_type: [u64; 18],
     /// How long links were busy, in microseconds, summed over all.
     pub airtime_us: u64,
     /// Drawn from batteries by nodes that travel with a radio, in joules.
@@ -68,7 +68,7 @@ impl Counters {
     /// The bytes of frames by the name of their type, those that there were.
     #[must_use]
     pub fn bytes_by_type(&self) -> BTreeMap<String, f64> {
-        const NAMES: [&str; 17] = [
+        const NAMES: [&str; 18] = [
             "other",
             "hello",
             "beat",
@@ -85,6 +85,7 @@ impl Counters {
             "sketch",
             "more",
             "calls",
+            "moved",
             "later types",
         ];
         let used = NAMES.iter().zip(self.by_type).filter(|(_, bytes)| *bytes > 0);

@@ -136,7 +136,7 @@ pub use oracle::{Creation, Crossing, Draw, Foresight, Oracle};
 pub use outcome::{ClassOutcome, Delivery, Outcome, Recording, Reliability, Sample, Scene, Violation};
 pub use pipe::{Pipe, Raw};
 pub use protocol::{Act, Protocol, Starling};
-pub use radio::{Faults, Radio};
+pub use radio::{Choosing, Faults, Radio};
 pub use trace::{AnyTrace, OneEvents, Trace, TraceError};
 pub use units::{Bytes, Rate, Share, Span};
 pub use workload::Workload;

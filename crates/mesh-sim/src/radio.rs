@@ -2,6 +2,7 @@
 
 use crate::energy::Power;
 use core::time::Duration;
+use mesh_core::radio::Battery;
 use mesh_core::{Medium, Profile};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,8 @@ pub struct Radio {
     /// Where neighbours wait in line, a link older than this gives its place to the next, in milliseconds;
     /// 0: never.
     pub rotate_ms: u64,
+    /// Who decides which of the neighbours are linked. Default [`Choosing::Line`].
+    pub choosing: Choosing,
     /// The largest piece that crosses at once, in bytes.
     pub mtu: u32,
     /// What each piece costs on top, in bytes.
@@ -77,6 +80,19 @@ pub struct Radio {
     pub faults: Faults,
     /// What it draws from a battery.
     pub power: Power,
+}
+
+/// Who decides which neighbours are linked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choosing {
+    /// Whoever is heard is linked while both have a place; beyond that pairs wait in line, first come first, for the
+    /// oldest link of each. Costs hardly anything and knows nothing of what the nodes have.
+    #[default]
+    Line,
+    /// The nodes, by what their adverts say: [`mesh_core::radio::Overlay`], with the places of this battery profile
+    /// (but for [`Radio::max_links`], where that is not 0).
+    Overlay(Battery),
 }
 
 /// What happens to whole frames although a link promises none of it: what lies between is broken.
@@ -113,6 +129,7 @@ impl Radio {
             connect_failure: 0.1,
             max_links: 6,
             rotate_ms: 90_000,
+            choosing: Choosing::Line,
             mtu: 244,
             overhead: 11,
             goodput: 20_000,
@@ -205,6 +222,24 @@ impl Radio {
             control_free: true,
             power: Power::NONE,
             ..Self::ble()
+        }
+    }
+
+    /// With the rhythm of a battery profile: what is sent and heard, and how many links.
+    #[must_use]
+    pub fn paced(self, battery: Battery) -> Self {
+        let pace = battery.pace();
+        let millis = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
+        Self {
+            advert_every_ms: millis(pace.advert_every),
+            scan_ms: millis(pace.scan_for),
+            scan_every_ms: millis(pace.scan_every),
+            max_links: u32::try_from(pace.links).unwrap_or(u32::MAX),
+            choosing: match self.choosing {
+                Choosing::Line => Choosing::Line,
+                Choosing::Overlay(_) => Choosing::Overlay(battery),
+            },
+            ..self
         }
     }
 

@@ -1,6 +1,6 @@
 //! One radio and its links: whom to dial, whom to take, when to listen, when to become somebody else.
 
-use super::duty::{Battery, Duty};
+use super::duty::Duty;
 use super::link::{self, End, Gauge, Link, Shaken, now, sleep_until};
 use super::neighbours::Neighbours;
 use super::queue::{Farewell, Queue};
@@ -9,10 +9,13 @@ use super::status::{Adapter, Line as LineStatus};
 use super::{BleConfig, Links};
 use crate::transport::{LinkIds, TransportEvent};
 use mesh_core::crypto::dh::X25519Secret;
+use mesh_core::radio::Battery;
+use mesh_core::radio::overlay::{self, Advice, Overlay};
 use mesh_core::rng::Rng;
-use mesh_core::{CloseReason, LinkId, Medium, Role};
+use mesh_core::{CloseReason, LinkId, Medium, Role, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -21,10 +24,8 @@ use tokio::task::{JoinError, JoinSet};
 const SHUN: Duration = Duration::from_secs(600);
 /// How long a neighbour is left alone where there were too many links, or that did not shake hands.
 const SHUN_CROWD: Duration = Duration::from_secs(60);
-/// The most random time before somebody new is dialled: many hear a newcomer at once.
-const JITTER: Duration = Duration::from_secs(2);
-/// A link that stood for so long makes earlier failures forgotten.
-const PROVED: Duration = Duration::from_secs(10);
+/// So many bytes since it was last looked at are more than signs of life: something flows on a link.
+const FLOWS: u64 = 256;
 /// A link that stood so long was no double dial: who comes by another connection has lost it.
 const STOOD: Duration = Duration::from_secs(3);
 /// The radio ends an attempt after 10 s; one that does not say so is not waited for any longer than this.
@@ -44,7 +45,8 @@ pub(super) enum Order {
     Close(LinkId, CloseReason),
     /// Its queue is full.
     Abandon(LinkId),
-    Advertise(Advert),
+    Advertise(Advert, [u8; 8]),
+    Keep(LinkId, bool),
     LinkEnded(LinkId),
     Battery(Battery),
     Rotate,
@@ -58,6 +60,8 @@ pub(super) struct Common {
     pub(super) ids: LinkIds,
     pub(super) events: mpsc::Sender<TransportEvent>,
     pub(super) links: Links,
+    /// Radios that work.
+    pub(super) working: Arc<AtomicUsize>,
 }
 
 /// A link, from its connection to the end of its task.
@@ -75,6 +79,8 @@ struct Line {
     up_since: Option<Instant>,
     /// Why it was closed here.
     closed: Option<CloseReason>,
+    /// Bytes that had crossed it when it was last looked at.
+    crossed: u64,
 }
 
 /// What a radio is doing about who it is.
@@ -99,11 +105,16 @@ pub(super) struct Driver {
     pending: VecDeque<RadioOrder>,
     key: X25519Secret,
     rng: Rng,
-    /// What the node wants advertised.
-    advert: Option<Advert>,
+    /// What the node wants advertised, and what its bag looks like.
+    advert: Option<(Advert, [u8; 8])>,
     /// What was on the air before the last rotation and is not said again.
     spent: Option<Advert>,
     neighbours: Neighbours,
+    overlay: Overlay,
+    /// The overlay's time 0.
+    began: Instant,
+    /// What the node is to be told and has no room for yet.
+    untold: VecDeque<TransportEvent>,
     connecting: Option<(Remote, Instant)>,
     lines: BTreeMap<LinkId, Line>,
     wires: BTreeMap<Wire, LinkId>,
@@ -123,6 +134,9 @@ impl Driver {
         let now = now();
         let rotate_at = now + life(&common.config, &mut rng);
         let duty = Duty::new(now, common.config.battery);
+        let (places, dialled) = (common.config.max_links, common.config.max_dialled);
+        let policy = overlay::Config { places, dialled, ..overlay::Config::from(common.config.battery) };
+        let overlay = Overlay::new(policy, rng.fork());
         Self {
             common,
             radio,
@@ -133,6 +147,9 @@ impl Driver {
             advert: None,
             spent: None,
             neighbours: Neighbours::default(),
+            overlay,
+            began: now,
+            untold: VecDeque::new(),
             connecting: None,
             lines: BTreeMap::new(),
             wires: BTreeMap::new(),
@@ -187,6 +204,12 @@ impl Driver {
                     return false;
                 }
             }
+            lives = tell_node(&self.common.events, &mut self.untold), if !self.untold.is_empty() => {
+                changed = false;
+                if !lives {
+                    return false;
+                }
+            }
             () = sleep_until(Some(wake)) => {}
         }
         self.changed |= changed;
@@ -221,8 +244,10 @@ impl Driver {
         self.state == RadioState::On && matches!(self.phase, Phase::Open { .. })
     }
 
-    fn jitter(&mut self) -> Duration {
-        random_up_to(&mut self.rng, JITTER)
+    /// The overlay's time.
+    fn time(&self) -> Time {
+        let since = now().saturating_duration_since(self.began);
+        Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Whether there are as many links as this radio looks for.
@@ -234,9 +259,10 @@ impl Driver {
         self.wires.keys().filter(|wire| wire.side == Side::Central).count()
     }
 
-    /// Whether there is a link or the end of one: only that tells when to try again.
-    fn is_linked(&self, remote: Remote) -> bool {
-        self.lines.values().any(|line| line.wire.remote == remote)
+    /// Whether another link to the same neighbour than this stands.
+    fn is_linked_otherwise(&self, id: LinkId, remote: Remote) -> bool {
+        let mut others = self.lines.iter().filter(|(other, _)| **other != id);
+        others.any(|(_, line)| line.wire.remote == remote && line.up_since.is_some())
     }
 
     /// Queues an order for the radio. One that supersedes another takes its place.
@@ -298,8 +324,9 @@ impl Driver {
         let mut wake = phase;
         if let Some((_, since)) = self.connecting {
             wake = wake.min(since + CONNECT);
-        } else if self.is_open() && !self.is_sated() {
-            let due = self.advertised.and_then(|ours| self.neighbours.next_due(now, &ours));
+        } else if self.is_open() {
+            let due = self.overlay.next_wakeup(self.time());
+            let due = due.map(|due| self.began + Duration::from_millis(due.0));
             wake = due.map_or(wake, |due| wake.min(due));
         }
         if self.is_open() && self.connecting.is_none() {
@@ -313,7 +340,7 @@ impl Driver {
         match &self.phase {
             Phase::Open { rotate_at } if now >= *rotate_at => {
                 tracing::debug!(radio = self.radio.name, "a new identity begins");
-                self.spent = self.advertised.or(self.advert);
+                self.spent = self.advertised;
                 self.close_all();
                 self.phase = Phase::Retiring { until: now + WIND_DOWN };
             }
@@ -327,6 +354,7 @@ impl Driver {
                 let rotate_at = now + life(&self.common.config, &mut self.rng);
                 self.phase = Phase::Open { rotate_at };
                 self.duty.look_around(now);
+                self.want_advert();
             }
             _ => {}
         }
@@ -348,34 +376,81 @@ impl Driver {
 
     /// Keeps what is on the air as it shall be.
     fn advertise(&mut self) {
-        let wanted = if self.is_open() { self.current_advert() } else { None };
-        if self.state == RadioState::On && wanted != self.advertised {
-            self.advertised = wanted;
-            self.tell(RadioOrder::Advertise(wanted));
+        let wanted = if self.is_open() { Some(self.current_advert()) } else { None };
+        let advert = wanted.map(|(advert, _)| advert);
+        if self.state == RadioState::On && advert != self.advertised {
+            self.advertised = advert;
+            self.tell(RadioOrder::Advertise(advert));
+        }
+        if let Some((advert, root)) = wanted {
+            self.overlay.advertise(advert, root);
         }
     }
 
-    /// The node's advert; after a rotation random bytes until it gives another, since the old one would join both
-    /// identities.
-    fn current_advert(&mut self) -> Option<Advert> {
-        if self.advert.is_none() || self.advert == self.spent {
-            self.advert = Some(self.rng.bytes());
+    /// The node's advert; after a rotation one about no bag until the node gives another, since the old one would join
+    /// both identities.
+    fn current_advert(&mut self) -> (Advert, [u8; 8]) {
+        if let Some(advert) = self.advert.filter(|(advert, _)| Some(*advert) != self.spent) {
+            return advert;
         }
-        self.advert
+        let root = self.rng.bytes();
+        let nobody = mesh_core::radio::Advert::new(root, self.rng.bytes(), false, 0).to_bytes();
+        *self.advert.insert((nobody, root))
     }
 
+    /// Asks the node for another advert.
+    fn want_advert(&mut self) {
+        let medium = Medium::Ble;
+        self.untold.retain(|event| !matches!(event, TransportEvent::Radio { .. }));
+        for up in [false, true] {
+            self.untold.push_back(TransportEvent::Radio { medium, up });
+        }
+    }
+
+    /// Follows the overlay's advice: whom to link to, and which link to give up for it.
     fn dial(&mut self, now: Instant) {
-        if !self.is_open() || self.connecting.is_some() || self.is_sated() {
+        if !self.is_open() {
             return;
         }
-        let Some(ours) = self.advertised else { return };
-        let draw = u64::from_le_bytes(self.rng.bytes());
-        let chosen = self.neighbours.choose(now, &ours, |remote| self.is_linked(remote), draw);
-        let Some(remote) = chosen else { return };
+        self.note_flow();
+        let time = self.time();
+        while let Some(advice) = self.overlay.poll(time) {
+            match advice {
+                Advice::Dial(remote) => self.connect(now, Remote(remote)),
+                Advice::Drop(remote) => self.give_up(Remote(remote)),
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Instant, remote: Remote) {
+        let busy = self.connecting.is_some() || self.lines.values().any(|line| line.wire.remote == remote);
+        if busy || self.neighbours.is_shunned(now, remote) {
+            return self.overlay.failed(self.time(), remote.0);
+        }
         self.connecting = Some((remote, now));
         // Scanning and connecting get in each other's way on many controllers.
         self.scan(false);
         self.tell(RadioOrder::Connect(remote));
+    }
+
+    fn give_up(&mut self, remote: Remote) {
+        let links = self.lines.iter().filter(|(_, line)| line.wire.remote == remote);
+        for link in links.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.close(link, Farewell::Crowd, CloseReason::TooMany);
+        }
+    }
+
+    /// Tells the overlay on which links something flows.
+    fn note_flow(&mut self) {
+        let time = self.time();
+        for line in self.lines.values_mut().filter(|line| line.up_since.is_some()) {
+            let traffic = line.gauge.read();
+            let crossed = traffic.bytes_in + traffic.bytes_out;
+            if crossed >= line.crossed + FLOWS {
+                self.overlay.flowed(time, line.wire.remote.0);
+            }
+            line.crossed = crossed;
+        }
     }
 
     fn listen(&mut self, now: Instant) {
@@ -420,6 +495,7 @@ impl Driver {
             return;
         }
         tracing::info!(radio = self.radio.name, ?state, "the Bluetooth adapter");
+        self.count(state == RadioState::On);
         self.state = state;
         (self.scanning, self.advertised, self.connecting) = (false, None, None);
         self.pending.clear();
@@ -431,9 +507,27 @@ impl Driver {
         self.duty.look_around(now);
     }
 
+    /// Tells the node when the first of its radios begins to work, and when none works any more.
+    fn count(&mut self, works: bool) {
+        let worked = self.state == RadioState::On;
+        let others = match (worked, works) {
+            (false, true) => self.common.working.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.common.working.fetch_sub(1, Ordering::Relaxed) - 1,
+            _ => return,
+        };
+        if others == 0 {
+            self.untold.push_back(TransportEvent::Radio { medium: Medium::Ble, up: works });
+        }
+    }
+
     fn on_heard(&mut self, remote: Remote, advert: Advert, rssi: Option<i8>) {
-        let jitter = self.jitter();
-        if self.is_open() && self.neighbours.heard(now(), remote, advert, rssi, jitter) {
+        if !self.is_open() {
+            return;
+        }
+        if !self.neighbours.is_shunned(now(), remote) {
+            self.overlay.heard(self.time(), remote.0, &advert, rssi);
+        }
+        if self.neighbours.heard(now(), remote, advert, rssi) {
             let heard = TransportEvent::Heard { medium: Medium::Ble, advert: advert.to_vec(), rssi };
             // A node that is busy hears it the next time.
             let _ = self.common.events.try_send(heard);
@@ -472,6 +566,7 @@ impl Driver {
             theirs: None,
             up_since: None,
             closed: None,
+            crossed: 0,
         };
         // Whoever was on this connection before has lost it.
         self.on_lost(wire);
@@ -499,8 +594,7 @@ impl Driver {
         if self.connecting.is_some_and(|(waited_for, _)| waited_for == remote) {
             tracing::debug!(radio = self.radio.name, why, "not reached");
             self.connecting = None;
-            let jitter = self.jitter();
-            self.neighbours.lost(now(), remote, jitter);
+            self.overlay.failed(self.time(), remote.0);
         }
     }
 
@@ -537,6 +631,8 @@ impl Driver {
         if let Some(line) = self.lines.get_mut(&link).filter(|_| stays) {
             (line.theirs, line.up_since) = (Some(theirs), Some(now));
             self.common.links.insert(link, Arc::clone(&line.queue));
+            let (remote, time) = (line.wire.remote.0, self.time());
+            self.overlay.linked(time, remote, role);
         }
         // A link that ended meanwhile needs no word.
         let _ = verdict.send(stays);
@@ -575,20 +671,18 @@ impl Driver {
 
     /// When to have to do with a neighbour again whose link ended.
     fn judge(&mut self, id: LinkId, line: &Line, end: &End) {
-        let (now, remote, jitter) = (now(), line.wire.remote, self.jitter());
-        if line.up_since.is_some_and(|since| now >= since + PROVED) {
-            self.neighbours.proved(remote);
-        }
+        let (now, time, remote) = (now(), self.time(), line.wire.remote);
+        let mut elsewhere = false;
         match (line.closed, end) {
             // It was too late, not one too many.
-            (None, End::Refused) if !self.is_open() => self.neighbours.lost(now, remote, jitter),
+            (None, End::Refused) if !self.is_open() => {}
             (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate) | End::Refused) => {
-                self.neighbours.leave_alone(now, remote, id);
+                elsewhere = true;
             }
             (Some(CloseReason::TooMany), _) | (_, End::Told(Farewell::Crowd)) => {
                 self.neighbours.shun(now, remote, SHUN_CROWD);
             }
-            (Some(CloseReason::Silent), _) => self.neighbours.lost(now, remote, jitter),
+            (Some(CloseReason::Silent), _) => {}
             // Version, faults, and whatever is added: not again soon.
             (Some(_), _) | (_, End::Broken(_) | End::Channel(_) | End::Told(Farewell::Fault)) => {
                 self.neighbours.shun(now, remote, SHUN);
@@ -596,7 +690,15 @@ impl Driver {
             (None, End::Handshake | End::Anew) if line.wire.side == Side::Peripheral => {
                 self.neighbours.shun(now, remote, SHUN_CROWD);
             }
-            _ => self.neighbours.lost(now, remote, jitter),
+            _ => {}
+        }
+        if self.is_linked_otherwise(id, remote) {
+            return;
+        }
+        match line.up_since {
+            _ if elsewhere => self.overlay.elsewhere(time, remote.0),
+            Some(_) => self.overlay.lost(time, remote.0),
+            None => self.overlay.failed(time, remote.0),
         }
     }
 
@@ -617,11 +719,15 @@ impl Driver {
                     line.queue.abort();
                 }
             }
-            Order::Advertise(advert) => self.advert = Some(advert),
-            Order::LinkEnded(link) => {
-                let Self { neighbours, rng, .. } = self;
-                neighbours.link_ended(now, link, || random_up_to(rng, JITTER));
+            Order::Advertise(advert, root) => self.advert = Some((advert, root)),
+            Order::Keep(link, keep) => {
+                if let Some(line) = self.lines.get(&link) {
+                    self.overlay.keep(line.wire.remote.0, keep);
+                }
             }
+            // Only a link over another medium can have been the reason for leaving somebody alone.
+            Order::LinkEnded(link) if !self.common.ids.made(link) => self.overlay.lonely(self.time()),
+            Order::LinkEnded(_) => {}
             Order::Battery(battery) => self.duty.set(now, battery),
             Order::Rotate => {
                 if let Phase::Open { rotate_at } = &mut self.phase {
@@ -641,6 +747,15 @@ async fn hand_over(orders: &mpsc::Sender<RadioOrder>, pending: &mut VecDeque<Rad
     let Ok(room) = orders.reserve().await else { return false };
     if let Some(order) = pending.pop_front() {
         room.send(order);
+    }
+    true
+}
+
+/// Tells the node the next thing once it has room; whether there is a node.
+async fn tell_node(events: &mpsc::Sender<TransportEvent>, untold: &mut VecDeque<TransportEvent>) -> bool {
+    let Ok(room) = events.reserve().await else { return false };
+    if let Some(event) = untold.pop_front() {
+        room.send(event);
     }
     true
 }

@@ -1,37 +1,25 @@
 //! When a radio listens for adverts: airtime and battery against how soon somebody new is found. Time is an argument.
 
+use mesh_core::radio::Battery;
 use std::time::{Duration, Instant};
-
-/// How much battery finding neighbours may cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Battery {
-    /// As on mains: listen all the time while there is room for neighbours.
-    #[default]
-    Full,
-    /// Listen for a third of the time.
-    Balanced,
-    /// Listen for 4 s of every minute.
-    Saver,
-}
 
 /// The least that the interval of any advertiser takes: a shorter time of listening may hear nothing.
 const LISTEN: Duration = Duration::from_secs(5);
 /// After a start and after the last link was lost a radio listens all the time for so long, unless it saves.
 const BRISK: Duration = Duration::from_secs(30);
 
-impl Battery {
-    /// How long to listen and how long to rest; `None` is no rest. `sated`: there are neighbours enough.
-    fn cycle(self, sated: bool) -> (Duration, Option<Duration>) {
-        let rest = match (self, sated) {
-            (Self::Full, false) => return (LISTEN, None),
-            (Self::Full, true) | (Self::Balanced, false) => 10,
-            (Self::Balanced, true) => 55,
-            (Self::Saver, false) => 56,
-            (Self::Saver, true) => 236,
-        };
-        let listen = if self == Self::Saver { Duration::from_secs(4) } else { LISTEN };
-        (listen, Some(Duration::from_secs(rest)))
-    }
+/// How long to listen and how long to rest; `None` is no rest. `sated`: there are neighbours enough. BlueZ lets nobody
+/// say how often it advertises, so a window spans the 1.28 s of its own pace several times.
+fn cycle(battery: Battery, sated: bool) -> (Duration, Option<Duration>) {
+    let rest = match (battery, sated) {
+        (Battery::Full, false) => return (LISTEN, None),
+        (Battery::Full, true) | (Battery::Balanced, false) => 10,
+        (Battery::Balanced, true) => 55,
+        (Battery::Saver, false) => 56,
+        (Battery::Saver, true) => 236,
+    };
+    let listen = if battery == Battery::Saver { Duration::from_secs(4) } else { LISTEN };
+    (listen, Some(Duration::from_secs(rest)))
 }
 
 /// The duty cycle of one radio.
@@ -64,7 +52,7 @@ impl Duty {
 
     /// Whether to listen now.
     pub(super) fn listens(&mut self, now: Instant, sated: bool) -> bool {
-        let (listen, rest) = self.battery.cycle(sated);
+        let (listen, rest) = cycle(self.battery, sated);
         let brisk = self.battery != Battery::Saver && now < self.brisk_until && !sated;
         let Some(rest) = rest.filter(|_| !brisk) else {
             (self.listening, self.until) = (true, now + listen);
@@ -79,7 +67,7 @@ impl Duty {
 
     /// When [`Duty::listens`] may say otherwise; `None` where nothing changes by itself.
     pub(super) fn next_due(&self, now: Instant, sated: bool) -> Option<Instant> {
-        let (_, rest) = self.battery.cycle(sated);
+        let (_, rest) = cycle(self.battery, sated);
         rest?;
         let brisk = self.battery != Battery::Saver && now < self.brisk_until && !sated;
         Some(if brisk { self.brisk_until } else { self.until })

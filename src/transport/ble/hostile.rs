@@ -29,7 +29,7 @@ impl Victim {
         let end = Instant::now() + limit;
         loop {
             match tokio::time::timeout_at(end, self.events.recv()).await.ok()?? {
-                TransportEvent::Heard { .. } => {}
+                TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {}
                 event => return Some(event),
             }
         }
@@ -263,5 +263,6 @@ async fn a_radio_that_takes_nothing_does_not_stop_the_node() {
     assert_eq!(handle.status().adapters[0].state, radio::RadioState::On);
     assert!(taken.recv().await.is_some());
     assert!(timeout(SECOND * 5, handle.shutdown()).await.is_ok());
+    assert!(matches!(told.try_recv(), Ok(TransportEvent::Radio { up: true, .. })));
     assert!(told.try_recv().is_err());
 }

@@ -4,7 +4,7 @@
 //! another, and that strangers may hear. Above it everything is Starling's own (PROTOCOL.md section 14), from the
 //! bottom up: `value` is the layout of a piece; `receive` and `transmit`, joined by `pipe`, make reliable messages of
 //! pieces, control before bulk; the handshake of `mesh_core::crypto::channel` makes them secret; `link` is the task
-//! that moves frames; `neighbours`, `overlay` and `duty` decide whom to dial and when to listen; `driver` does it, one
+//! that moves frames; `neighbours` and `duty`, with the core's overlay, decide whom to dial and when to listen; `driver` does it, one
 //! for each radio.
 
 mod driver;
@@ -14,20 +14,21 @@ mod fake;
 #[cfg(test)]
 mod hostile;
 mod link;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod linux;
 mod neighbours;
-mod overlay;
 mod pipe;
 mod queue;
 pub mod radio;
 mod receive;
 mod status;
-mod system;
+pub mod system;
 #[cfg(test)]
 mod tests;
 mod transmit;
 mod value;
 
-pub use duty::Battery;
+pub use mesh_core::radio::Battery;
 pub use status::{AdapterStatus, BleStatus, HeardStatus, LinkStatus};
 pub use system::radios;
 
@@ -43,7 +44,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What kind of pipe a link over Bluetooth is; its `mtu` is that of the connection.
-const PROFILE: Profile = Profile { medium: Medium::Ble, mtu: 509, metered: false, typical_rate: 20_000 };
+const PROFILE: Profile = Profile { mtu: 509, ..Profile::BLE };
 /// How long a shutdown waits for frames on their way.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
@@ -70,7 +71,7 @@ impl Default for BleConfig {
             max_dialled: 4,
             max_accepted: 3,
             rotate_every: Duration::from_secs(12 * 60 * 60),
-            battery: Battery::default(),
+            battery: Battery::Full,
         }
     }
 }
@@ -109,7 +110,7 @@ impl Ble {
     ) -> Result<BleHandle, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let links = Links::default();
-        let common = Common { config, ids, events, links: links.clone() };
+        let common = Common { config, ids, events, links: links.clone(), working: Arc::default() };
         let mut drivers = Vec::new();
         for radio in radios {
             let mut seed = [0; 32];
@@ -200,10 +201,14 @@ impl Transport for BleHandle {
         self.order(|| Order::Close(link, why));
     }
 
-    fn advertise(&self, medium: Medium, payload: Vec<u8>) {
+    fn advertise(&self, medium: Medium, payload: Vec<u8>, root: [u8; 8]) {
         if let (Medium::Ble, Ok(advert)) = (medium, Advert::try_from(payload)) {
-            self.order(|| Order::Advertise(advert));
+            self.order(|| Order::Advertise(advert, root));
         }
+    }
+
+    fn keep(&self, link: LinkId, keep: bool) {
+        self.order(|| Order::Keep(link, keep));
     }
 
     fn link_ended(&self, link: LinkId) {

@@ -1,28 +1,70 @@
-//! The radios of this system.
+//! The Bluetooth of this machine as radios: BlueZ on Linux. Other systems have none in this version, and say so.
 
-use super::radio::{Radio, RadioEvent, RadioState};
-use tokio::sync::mpsc;
+use super::radio::Radio;
 
-/// The adapter that is used where nobody names one.
-const USUAL: &str = "hci0";
-
-/// One radio for each name; without names the first adapter. Each tells its own state: also that there is none.
-///
-/// No system's Bluetooth is spoken to yet: every radio says [`RadioState::Missing`].
-#[must_use]
-pub fn radios(names: &[String]) -> Vec<Radio> {
-    let usual = [USUAL.to_owned()];
-    let names = if names.is_empty() { &usual[..] } else { names };
-    names.iter().map(|name| missing(name.clone())).collect()
+/// How the system's Bluetooth is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemConfig {
+    /// Whether L2CAP channels carry values where both ends have them: in order, and several times as fast as
+    /// characteristics. Default: true.
+    pub channels: bool,
 }
 
-/// A radio that is not there, and lives as long as somebody orders it to do something.
-fn missing(name: String) -> Radio {
-    let (orders, mut ordered) = mpsc::channel(super::radio::MAX_ORDERS);
-    let (told, events) = mpsc::channel(super::radio::MAX_EVENTS);
+impl Default for SystemConfig {
+    fn default() -> Self {
+        Self { channels: true }
+    }
+}
+
+/// [`radios_with`] the default configuration.
+#[must_use]
+pub fn radios(names: &[String]) -> Vec<Radio> {
+    radios_with(names, SystemConfig::default())
+}
+
+/// The radios of these adapters (`hci0`), each on a thread of its own. Without names: the first that is there now.
+///
+/// Always one radio for each name: what is missing or switched off is told by its state, and comes back by itself.
+#[must_use]
+pub fn radios_with(names: &[String], config: SystemConfig) -> Vec<Radio> {
+    let usual = || adapters().into_iter().next().unwrap_or_else(|| USUAL.to_owned());
+    if names.is_empty() {
+        return vec![radio(usual(), config)];
+    }
+    names.iter().map(|name| radio(name.clone(), config)).collect()
+}
+
+/// The adapters of this machine that the kernel knows, switched on or not, in order.
+#[must_use]
+pub fn adapters() -> Vec<String> {
+    let entries = std::fs::read_dir("/sys/class/bluetooth").into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    // Connections stand there too, as hci0:16.
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("hci") && !name.contains(':')).collect();
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    names
+}
+
+/// How the first adapter of a machine is called, where none is there yet.
+const USUAL: &str = "hci0";
+
+#[cfg(all(feature = "ble", target_os = "linux"))]
+use super::linux::radio;
+
+/// A radio that says why there is none, as long as somebody orders it to do something.
+#[cfg(not(all(feature = "ble", target_os = "linux")))]
+fn radio(name: String, _: SystemConfig) -> Radio {
+    use super::radio::{MAX_EVENTS, MAX_ORDERS, RadioEvent, RadioState};
+    use tokio::sync::mpsc;
+    let (orders, mut ordered) = mpsc::channel(MAX_ORDERS);
+    let (tell, events) = mpsc::channel(MAX_EVENTS);
+    let reason = match cfg!(feature = "ble") {
+        true => "this version has no Bluetooth for this system",
+        false => "this program was built without Bluetooth",
+    };
     tokio::spawn(async move {
-        // A driver that is gone needs no word.
-        let _ = told.send(RadioEvent::State(RadioState::Missing)).await;
+        // Who does not listen any more needs no word.
+        let _ = tell.send(RadioEvent::State(RadioState::Broken { reason: reason.to_owned() })).await;
         while ordered.recv().await.is_some() {}
     });
     Radio { name, orders, events }

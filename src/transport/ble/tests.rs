@@ -51,7 +51,7 @@ impl Node {
                 assert!(self.up.contains_key(&link));
                 self.frames.push((link, bytes));
             }
-            TransportEvent::Heard { .. } => {}
+            TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {}
         }
     }
 
@@ -310,12 +310,13 @@ async fn two_that_connect_to_one_another_at_once_keep_the_same_one_of_two_links(
     for round in 0..10_u8 {
         let air = Air::new(Weather::default());
         let mut nodes = pair(&air);
-        // The same payload: both think that it is theirs to dial.
-        nodes.iter().for_each(|node| node.handle.advertise(Medium::Ble, vec![round; 6]));
+        // The same payload: both leave it to the other first, and then dial at about the same time.
+        let payload = vec![2 * round + 1; 6];
+        nodes.iter().for_each(|node| node.handle.advertise(Medium::Ble, payload.clone(), [0; 8]));
         air.reach(0, 1, false);
         pass(&mut nodes, SECOND).await;
         air.reach(0, 1, true);
-        assert!(until(&mut nodes, SECOND * 20, linked).await);
+        assert!(until(&mut nodes, SECOND * 60, linked).await);
         pass(&mut nodes, SECOND * 5).await;
         let ends: Vec<_> = nodes.iter().map(|node| node.up[&node.link()].1).collect();
         assert_eq!(ends[0], ends[1]);
@@ -375,7 +376,7 @@ async fn nothing_on_the_air_is_the_same_before_and_after_a_rotation() {
     let air = Air::new(Weather::default());
     let mut nodes = linked_pair(&air).await;
     let payload = [3, 1, 4, 1, 5, 9];
-    nodes[0].handle.advertise(Medium::Ble, payload.to_vec());
+    nodes[0].handle.advertise(Medium::Ble, payload.to_vec(), [0; 8]);
     nodes[0].send(Lane::Control, b"before");
     pass(&mut nodes, SECOND * 5).await;
     assert_eq!(air.advert(0), Some(payload));

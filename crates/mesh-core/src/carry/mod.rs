@@ -174,6 +174,8 @@ pub struct Item {
     pub via: Option<LinkId>,
     /// When it came here, in milliseconds of the node's life.
     pub came: u64,
+    /// Whether it came beyond the share of whoever brought it.
+    pub surplus: bool,
 }
 
 /// What the bag holds.
@@ -188,10 +190,14 @@ pub struct Load {
 }
 
 impl Held {
-    /// The line that it stands in until it goes on.
-    fn line(&self) -> u64 {
-        let own = self.source.rank == Rank::Own;
-        lines::number(own, self.via)
+    /// Where it stands in line until it goes on.
+    fn place(&self) -> lines::Place {
+        let line = lines::number(self.source.rank == Rank::Own, self.via);
+        lines::Place { surplus: self.is_surplus(), line, order: latest_first(self.came) }
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.source.rank == Rank::Surplus
     }
 }
 
@@ -321,7 +327,7 @@ impl State {
         let held = Held {
             id: parcel.id,
             kind: parcel.kind,
-            source: source(origin),
+            source: source(origin, parcel.surplus),
             via: if let Origin::Link { link, .. } = origin { Some(link) } else { None },
             hops: parcel.hops,
             copies: u8::from(matches!(origin, Origin::Link { .. })),
@@ -414,7 +420,7 @@ impl State {
 
     /// A link is gone: what it brought joins the share of all departed links.
     pub fn link_down(&mut self, link: LinkId) {
-        for rank in [Rank::Contact, Rank::Other] {
+        for rank in [Rank::Contact, Rank::Other, Rank::Surplus] {
             let source = Source { rank, link: link.0 };
             for slot in self.shares.depart(source) {
                 if let Some(held) = self.slots[slot as usize].as_mut() {
@@ -468,6 +474,7 @@ impl State {
             to: self.addressees.get(&slot).copied(),
             via: held.via,
             came: held.came,
+            surplus: held.is_surplus(),
         })
     }
 
@@ -527,6 +534,7 @@ impl State {
             immutable,
             hops: held.hops,
             age_s,
+            surplus: held.is_surplus(),
             span: Duration::from_millis(held.span),
             tag: held.tag,
             commit: held.commit,
@@ -539,7 +547,11 @@ impl State {
     /// Where its body cannot be read.
     pub fn envelope(&self, now: Now, id: EnvelopeId, read: &dyn Read) -> Result<Option<Envelope>, ReadError> {
         let parcel = self.load(now, id, read)?;
-        Ok(parcel.and_then(|p| Envelope::from_parts(p.immutable, p.hops, p.age_s).ok()))
+        Ok(parcel.and_then(|p| {
+            let mut envelope = Envelope::from_parts(p.immutable, p.hops, p.age_s).ok()?;
+            envelope.surplus = p.surplus;
+            Some(envelope)
+        }))
     }
 
     /// Up to `most` sealed items of others with at most [`FEW_HOPS`] left, which a copy that came a shorter
@@ -619,7 +631,7 @@ impl State {
         }
         match held.kind {
             Kind::Sealed => {
-                self.lines.add(held.line(), held.came, slot);
+                self.lines.add(held.place(), slot);
                 self.by_tag.insert((prefix(&held.tag.0), slot));
                 self.by_commit.insert((prefix(&held.commit.0), slot));
             }
@@ -656,7 +668,7 @@ impl State {
         self.by_tag.remove(&(prefix(&held.tag.0), slot));
         self.by_commit.remove(&(prefix(&held.commit.0), slot));
         self.public_by_end.remove(&(held.ends, slot));
-        self.lines.remove(held.line(), held.came, slot);
+        self.lines.remove(held.place(), slot);
         self.addressees.remove(&slot);
         self.few_hops.remove(&slot);
         self.cache.remove(held.id);
@@ -755,11 +767,12 @@ fn held(id: EnvelopeId, record: &Record) -> Held {
     }
 }
 
-fn source(origin: Origin) -> Source {
+fn source(origin: Origin, surplus: bool) -> Source {
     match origin {
         Origin::Own { .. } => Source { rank: Rank::Own, link: DEPARTED },
         // All of it is one share.
         Origin::Air => Source { rank: Rank::Other, link: DEPARTED },
+        Origin::Link { link, .. } if surplus => Source { rank: Rank::Surplus, link: link.0 },
         Origin::Link { link, contact: true } => Source { rank: Rank::Contact, link: link.0 },
         Origin::Link { link, contact: false } => Source { rank: Rank::Other, link: link.0 },
     }

@@ -2,7 +2,7 @@
 
 use crate::id::{AckCommit, EnvelopeId, Tag};
 use crate::wire::Envelope;
-use crate::wire::envelope::{MAX_HOPS, MAX_LEN, MUTABLE_LEN, split_mutable, with_mutable};
+use crate::wire::envelope::{MAX_HOPS, MAX_LEN, MUTABLE_LEN, Mutable, split_mutable, with_mutable};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,6 +29,8 @@ pub struct Parcel {
     pub hops: u8,
     /// Accumulated age in seconds.
     pub age_s: u32,
+    /// Whether it came beyond the share of whoever brought it, here or before (PROTOCOL.md section 9.6).
+    pub surplus: bool,
     /// Its lifetime.
     pub span: Duration,
     /// Zero for public things.
@@ -44,6 +46,7 @@ impl From<&Envelope> for Parcel {
             kind: Kind::Sealed,
             hops: envelope.hops_left.min(MAX_HOPS),
             age_s: envelope.age_s,
+            surplus: envelope.surplus,
             span: envelope.lifetime().span(),
             tag: envelope.tag(),
             commit: envelope.ack_commit(),
@@ -57,7 +60,7 @@ impl Parcel {
     /// is too short or long to carry hops and age.
     #[must_use]
     pub fn public(bytes: &[u8], span: Duration) -> Option<Self> {
-        let (immutable, hops, age_s) = split_mutable(bytes)?;
+        let Mutable { immutable, hops, age_s, .. } = split_mutable(bytes)?;
         let fits = !immutable.is_empty() && bytes.len() <= MAX_LEN;
         fits.then(|| Self {
             id: EnvelopeId(*blake3::hash(immutable).as_bytes()),
@@ -65,6 +68,7 @@ impl Parcel {
             immutable: immutable.to_vec(),
             hops,
             age_s,
+            surplus: false,
             span,
             tag: Tag([0; 16]),
             commit: AckCommit([0; 16]),
@@ -74,13 +78,14 @@ impl Parcel {
     /// The bytes for a neighbour: one hop fewer; `None` where no hop is left.
     #[must_use]
     pub fn handed_on(&self) -> Option<Vec<u8>> {
-        self.hops.checked_sub(1).map(|hops| with_mutable(&self.immutable, hops, self.age_s))
+        let hops = self.hops.checked_sub(1)?;
+        Some(with_mutable(&self.immutable, hops, self.age_s, self.surplus))
     }
 
     /// The bytes as they lie on the air.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        with_mutable(&self.immutable, self.hops, self.age_s)
+        with_mutable(&self.immutable, self.hops, self.age_s, self.surplus)
     }
 
     /// Length on the air in bytes.

@@ -13,7 +13,7 @@ pub(super) struct Record {
     pub(super) version: u8,
     /// 0 sealed, 1 public.
     pub(super) kind: u8,
-    /// 0 own, 1 a contact's, 2 another's.
+    /// 0 own, 1 a contact's, 2 another's, 3 beyond the share of whoever brought it.
     pub(super) rank: u8,
     /// As it arrived.
     pub(super) hops: u8,

@@ -14,6 +14,8 @@ pub(super) enum Rank {
     Own = 0,
     Contact = 1,
     Other = 2,
+    /// Beyond the share of whoever brought it.
+    Surplus = 3,
 }
 
 impl Rank {
@@ -21,6 +23,7 @@ impl Rank {
         match byte {
             0 => Self::Own,
             1 => Self::Contact,
+            3 => Self::Surplus,
             _ => Self::Other,
         }
     }
@@ -62,7 +65,7 @@ pub(super) struct Shares {
     by_source: BTreeMap<Source, Share>,
     /// Sources by rank and size.
     by_size: BTreeSet<(Rank, u64, Source)>,
-    bytes: [u64; 3],
+    bytes: [u64; 4],
     count: usize,
 }
 
@@ -115,25 +118,25 @@ impl Shares {
     /// takes most, the item that is nearest to its end. `None` where the limits hold. Own mail is named
     /// only where own mail alone is over.
     pub(super) fn excess(&self, limits: Limits) -> Option<Slot> {
-        let [own, contacts, others] = self.bytes;
+        let [own, contacts, ..] = self.bytes;
         if own > limits.own {
             return self.worst(Rank::Own);
         }
         if own + contacts > limits.own_and_contacts {
             return self.worst(Rank::Contact);
         }
-        if own + contacts + others > limits.all {
-            return self.worst(Rank::Other);
+        if self.bytes() > limits.all {
+            return self.worst(Rank::Surplus).or_else(|| self.worst(Rank::Other));
         }
         if self.count <= limits.items {
             return None;
         }
-        self.worst(Rank::Other).or_else(|| self.worst(Rank::Contact)).or_else(|| self.worst(Rank::Own))
+        [Rank::Surplus, Rank::Other, Rank::Contact, Rank::Own].into_iter().find_map(|rank| self.worst(rank))
     }
 
     fn worst(&self, rank: Rank) -> Option<Slot> {
         let low = (rank, 0, Source { rank: Rank::Own, link: 0 });
-        let high = (rank, u64::MAX, Source { rank: Rank::Other, link: u64::MAX });
+        let high = (rank, u64::MAX, Source { rank: Rank::Surplus, link: u64::MAX });
         let (_, _, source) = self.by_size.range(low..=high).next_back()?;
         let ((_, slot), _) = self.by_source.get(source)?.items.first_key_value()?;
         Some(*slot)

@@ -113,6 +113,25 @@ fn what_had_to_go_is_passed_until_it_is_forgiven() {
 }
 
 #[test]
+fn what_is_beyond_a_share_goes_first_and_keeps_its_mark_over_a_restart() {
+    let (memory, mut out) = (Memory::default(), Outbox::default());
+    let mut bag = bag(small(100));
+    let surplus = |n| Parcel { surplus: true, ..parcel(n) };
+    (0..50).for_each(|n| _ = bag.keep(at(0), surplus(n), friend(1), &mut out));
+    (100..180).for_each(|n| _ = bag.keep(at(0), parcel(n), stranger(2), &mut out));
+    assert_eq!((holds(&bag, 0..50), holds(&bag, 100..180)), (20, 80), "whoever brought it");
+    store(&memory, &mut out);
+    let bag = State::restore(small(100), &memory).unwrap();
+    let marked = |numbers: core::ops::Range<u32>| {
+        numbers.filter(|n| bag.item(parcel(*n).id.short()).is_some_and(|item| item.surplus)).count()
+    };
+    assert_eq!((marked(0..50), marked(100..180)), (20, 0));
+    let held = (0..50).map(parcel).find(|parcel| bag.item(parcel.id.short()).is_some()).unwrap();
+    let loaded = bag.load(at(0), held.id, &memory).unwrap().unwrap();
+    assert_eq!(loaded.handed_on().unwrap().iter().rev().nth(4), Some(&(0x80 | 11)));
+}
+
+#[test]
 fn attack_47_junk_evicts_neither_own_nor_contacts_mail() {
     let mut bag = bag(small(100));
     (0..30).for_each(|n| assert!(keep(&mut bag, n, OWN).is_ok()));

@@ -5,10 +5,11 @@
 //! parents, this order never contradicts cause and effect. Receipts only ever raise a state.
 
 use super::fate::End;
-use crate::id::MessageId;
+use super::marks::{Mark, Marks, Shown};
+use crate::id::{AccountId, MessageId};
 use crate::time::Wall;
 use crate::view::Cursor;
-use crate::wire::message::{MAX_LAMPORT, MAX_PARENTS};
+use crate::wire::message::{Body, MAX_LAMPORT, MAX_PARENTS};
 use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,12 +36,17 @@ pub(super) struct Brief {
     pub(super) fate: Option<End>,
     /// What it names as its parents.
     pub(super) parents: Vec<[u8; 8]>,
+    /// Whether the person wants to see it no more.
+    pub(super) hidden: bool,
 }
 
 /// The events that two people exchanged.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     texts: BTreeMap<(u64, MessageId), Brief>,
+    /// What was said about texts, here or still to come.
+    marks: BTreeMap<MessageId, Marks>,
+    /// Every event: texts and marks.
     lamports: BTreeMap<MessageId, u64>,
     prefixes: BTreeSet<[u8; 8]>,
     /// Named as a parent by some text here.
@@ -59,17 +65,8 @@ const FIRST: (u64, MessageId) = (0, MessageId([0; 16]));
 impl Conversation {
     /// Adds a text; whether it was new.
     pub(super) fn insert(&mut self, id: MessageId, lamport: u64, brief: Brief) -> bool {
-        if self.lamports.contains_key(&id) {
+        if !self.join(id, lamport, &brief.parents) {
             return false;
-        }
-        self.observe(lamport);
-        self.lamports.insert(id, lamport);
-        self.prefixes.insert(prefix(id));
-        for parent in &brief.parents {
-            self.refer(*parent);
-        }
-        if !self.referred.contains(&prefix(id)) {
-            self.heads.insert((lamport, id));
         }
         if !brief.own && !brief.read {
             self.unread.insert(id);
@@ -77,6 +74,71 @@ impl Conversation {
         self.latest = self.latest.max(Some((brief.order, id)));
         self.texts.insert((lamport, id), brief);
         true
+    }
+
+    /// Adds what somebody said about `target`; whether it was new.
+    pub(super) fn mark(&mut self, target: MessageId, mark: Mark<'_>, parents: &[[u8; 8]]) -> bool {
+        let (lamport, id) = mark.stamp;
+        if !self.join(id, lamport, parents) {
+            return false;
+        }
+        if matches!(mark.body, Body::Delete { .. }) {
+            // What was taken back may never come: that is no gap.
+            self.prefixes.insert(prefix(target));
+        }
+        self.marks.entry(target).or_default().add(mark);
+        true
+    }
+
+    /// Notes an event among all others; whether it was new.
+    fn join(&mut self, id: MessageId, lamport: u64, parents: &[[u8; 8]]) -> bool {
+        if self.lamports.contains_key(&id) {
+            return false;
+        }
+        self.observe(lamport);
+        self.lamports.insert(id, lamport);
+        self.prefixes.insert(prefix(id));
+        for parent in parents {
+            self.refer(*parent);
+        }
+        if !self.referred.contains(&prefix(id)) {
+            self.heads.insert((lamport, id));
+        }
+        true
+    }
+
+    /// What was said about a text that is here, all in all.
+    pub(super) fn shown(&self, id: MessageId, author: AccountId) -> Shown {
+        let brief = self.lamports.get(&id).and_then(|lamport| self.texts.get(&(*lamport, id)));
+        let marks = brief.zip(self.marks.get(&id));
+        marks.map_or_else(Shown::default, |(brief, marks)| marks.shown(author, brief.when))
+    }
+
+    /// Whether a text of `author` was taken back, also where it has not come yet.
+    pub(super) fn is_deleted(&self, id: MessageId, author: AccountId) -> bool {
+        self.marks.get(&id).is_some_and(|marks| marks.is_deleted(author))
+    }
+
+    /// The events that hold other words of `author` for a text.
+    pub(super) fn other_words(&self, id: MessageId, author: AccountId) -> Vec<MessageId> {
+        self.marks.get(&id).map_or_else(Vec::new, |marks| marks.words(author))
+    }
+
+    /// The person wants to see a text no more.
+    pub(super) fn hide(&mut self, id: MessageId) {
+        let Some(lamport) = self.lamports.get(&id) else { return };
+        self.unread.remove(&id);
+        let Some(brief) = self.texts.get_mut(&(*lamport, id)) else { return };
+        brief.hidden = true;
+        if self.latest.is_some_and(|(_, latest)| latest == id) {
+            let shown = self.texts.iter().filter(|(_, brief)| !brief.hidden);
+            self.latest = shown.map(|((_, id), brief)| (brief.order, *id)).max();
+        }
+    }
+
+    /// Everything that is here: texts and marks.
+    pub(super) fn events(&self) -> impl Iterator<Item = MessageId> + '_ {
+        self.lamports.keys().copied()
     }
 
     /// Notes that a text names a parent, which therefore is no head.
@@ -92,14 +154,14 @@ impl Conversation {
         }
     }
 
-    /// Whether this text is here.
+    /// Whether this event is here.
     pub(super) fn contains(&self, id: MessageId) -> bool {
         self.lamports.contains_key(&id)
     }
 
-    /// How many texts there are.
+    /// How many events there are.
     pub(super) fn len(&self) -> usize {
-        self.texts.len()
+        self.lamports.len()
     }
 
     /// Raises the Lamport clock to what was seen.
@@ -130,7 +192,7 @@ impl Conversation {
             Cursor::After(id) => key(id).map_or(nothing, |key| (Bound::Excluded(key), Bound::Unbounded)),
             Cursor::Before(id) => key(id).map_or(nothing, |key| (Bound::Unbounded, Bound::Excluded(key))),
         };
-        self.texts.range(range).map(|((_, id), _)| *id)
+        self.texts.range(range).filter(|(_, brief)| !brief.hidden).map(|((_, id), _)| *id)
     }
 
     /// The text that came last, and when in the order of arrival here.
@@ -169,14 +231,14 @@ impl Conversation {
         own.map(|((_, id), _)| *id).collect()
     }
 
-    /// The texts of ours whose names begin with these hexadecimal digits.
+    /// The texts whose names begin with these hexadecimal digits.
     pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = MessageId> {
         let digits = beginning.to_lowercase();
         let first = MessageId::from_text(&format!("{digits:0<32.32}"));
         let from = first.map(|first| self.lamports.range(first..)).into_iter().flatten();
         from.map(|(id, _)| *id)
             .take_while(move |id| id.to_text().starts_with(&digits))
-            .filter(|id| self.is_own(*id))
+            .filter(|id| self.brief(*id).is_some())
     }
 
     /// Marks one text of theirs as seen.
@@ -208,7 +270,17 @@ mod tests {
 
     fn brief(parents: Vec<[u8; 8]>) -> Brief {
         let arrived = Wall(0);
-        Brief { own: false, when: 0, arrived, order: 0, read: false, hops_left: 9, fate: None, parents }
+        Brief {
+            own: false,
+            when: 0,
+            arrived,
+            order: 0,
+            read: false,
+            hops_left: 9,
+            fate: None,
+            parents,
+            hidden: false,
+        }
     }
 
     fn id(n: u8) -> MessageId {

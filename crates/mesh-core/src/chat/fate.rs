@@ -17,6 +17,13 @@ impl State {
     /// The names of texts of ours that begin with these hexadecimal digits, at most `most`.
     #[must_use]
     pub fn own_named(&self, beginning: &str, most: usize) -> Vec<MessageId> {
+        let own = self.conversations.values().flat_map(|c| c.named(beginning).filter(|id| c.is_own(*id)));
+        own.take(most).collect()
+    }
+
+    /// The names of texts of anybody that begin with these hexadecimal digits, at most `most`.
+    #[must_use]
+    pub fn named(&self, beginning: &str, most: usize) -> Vec<MessageId> {
         self.conversations.values().flat_map(|c| c.named(beginning)).take(most).collect()
     }
 
@@ -76,8 +83,11 @@ impl State {
         }
     }
 
-    /// Stores what is over beside its text.
+    /// Stores what is over beside its text; of marks nothing is kept.
     pub(super) fn end(&mut self, to: AccountId, id: MessageId, fate: Fate, out: &mut Outbox) {
+        if self.is_mark(to, id) {
+            return;
+        }
         out.put(Table::Event, event_key(FATE, to, id), codec::encode(&fate));
         self.conversations.entry(to).or_default().end(id, fate.end);
         self.fresh_fates.insert(id, fate);
@@ -94,10 +104,18 @@ impl State {
     /// Stores and tells what changed.
     pub(super) fn changed(&mut self, change: Option<Change>, out: &mut Outbox) {
         let Some(Change { message, to, state, carriers, fate }) = change else { return };
+        if self.is_mark(to, message) {
+            return;
+        }
         if let Some(fate) = fate {
             self.end(to, message, fate, out);
         }
         out.notify(Event::MessageState { message, to, state, carriers });
+    }
+
+    /// Whether an event is no text: it has no line of its own, and nobody is told where it is.
+    fn is_mark(&self, with: AccountId, id: MessageId) -> bool {
+        self.conversations.get(&with).is_some_and(|c| c.contains(id) && c.brief(id).is_none())
     }
 }
 

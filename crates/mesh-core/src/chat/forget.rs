@@ -4,7 +4,8 @@
 //! it out of every list; the records of the texts follow, slice by slice, and after a crash from where it was. A text
 //! that comes anew meanwhile has a later place in the order of arrival, and stays.
 
-use super::{FATE, READ_MARK, State, TEXT, event_key};
+use super::events::RECORDS;
+use super::{FATE, HIDDEN, READ_MARK, State, event_key};
 use crate::id::{AccountId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
@@ -12,8 +13,8 @@ use crate::time::Time;
 use crate::wire::codec;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Texts of which everything is deleted in one input, 3 records each.
-pub(super) const SLICE: usize = 1_000;
+/// Events of which everything is deleted in one input, 5 records each.
+pub(super) const SLICE: usize = 600;
 /// The beginning of a note's key in the table of counters; the account follows.
 const NOTE: &[u8] = b"forget";
 
@@ -61,6 +62,7 @@ impl Forgetting {
         if self.0.get_mut(&account).is_some_and(|dead| dead.texts.remove(&id)) {
             out.delete(Table::Event, event_key(FATE, account, id));
             out.delete(Table::Event, event_key(READ_MARK, account, id));
+            out.delete(Table::Event, event_key(HIDDEN, account, id));
         }
     }
 
@@ -77,7 +79,7 @@ impl Forgetting {
         while let Some(mut person) = self.0.first_entry() {
             let (account, dead) = (*person.key(), person.get_mut());
             while let Some(id) = dead.texts.pop_first() {
-                for kind in [TEXT, READ_MARK, FATE] {
+                for kind in RECORDS {
                     out.delete(Table::Event, event_key(kind, account, id));
                 }
                 room -= 1;
@@ -119,8 +121,7 @@ impl State {
         for (_, brief, _) in conversation.texts() {
             self.arrivals.remove(&brief.order);
         }
-        let texts = conversation.texts().map(|(id, ..)| id);
-        self.forgetting.add(account, self.next_order, texts);
+        self.forgetting.add(account, self.next_order, conversation.events());
         self.forgetting.advance(out);
     }
 

@@ -3,12 +3,12 @@
 //! Memory holds the order of the texts, storage the texts. So a page costs as many reads of storage as
 //! it has texts, however long the history is.
 
-use super::{PLAUSIBLE, State, stored_message};
+use super::{PLAUSIBLE, State};
 use crate::id::{AccountId, MessageId};
 use crate::store::{Read, ReadError};
 use crate::time::Wall;
-use crate::view::{ConversationView, Cursor, MAX_PAGE, MessageState, MessageView, Page};
-use crate::wire::message::{Body, Message};
+use crate::view::{ConversationView, Cursor, MAX_PAGE, MessageState, MessageView, Page, PollView};
+use crate::wire::message::{Body, Poll, Post};
 
 /// Texts by name, in the order in which they are read.
 type Names<'a> = Box<dyn DoubleEndedIterator<Item = (AccountId, MessageId)> + 'a>;
@@ -28,9 +28,7 @@ impl State {
         let recent = names.filter(|(account, id)| self.is_since(*account, *id, page.since));
         let mut views = Vec::new();
         for (account, id) in recent {
-            let Some(message) = stored_message(account, id, read)? else { continue };
-            let Message { body: Body::Text { text }, .. } = message else { continue };
-            views.extend(self.view(account, id, text));
+            views.extend(self.message(account, id, read)?);
             if views.len() >= page.limit.clamp(1, MAX_PAGE) {
                 break;
             }
@@ -53,10 +51,7 @@ impl State {
             .collect();
         latest.sort_by_key(|((order, _), ..)| core::cmp::Reverse(*order));
         let view = |((_, id), account, conversation): ((u64, MessageId), AccountId, &super::Conversation)| {
-            let last = match stored_message(account, id, read)? {
-                Some(Message { body: Body::Text { text }, .. }) => self.view(account, id, text),
-                _ => None,
-            };
+            let last = self.message(account, id, read)?;
             Ok(ConversationView { account, unread: conversation.unread().count(), last })
         };
         latest.into_iter().map(view).collect()
@@ -96,24 +91,90 @@ impl State {
         })
     }
 
-    /// A text as it is shown.
-    pub(super) fn view(&self, with: AccountId, id: MessageId, text: String) -> Option<MessageView> {
-        let (brief, gap) = self.conversations.get(&with)?.brief(id)?;
+    /// One message of one conversation as it is shown; `None` where it is not there.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn message(
+        &self,
+        with: AccountId,
+        id: MessageId,
+        read: &dyn Read,
+    ) -> Result<Option<MessageView>, ReadError> {
+        let Some(event) = self.event(with, id, read)? else { return Ok(None) };
+        self.view(with, id, &event.body, read)
+    }
+
+    /// The conversation that a text of anybody stands in.
+    #[must_use]
+    pub fn conversation_of(&self, id: MessageId) -> Option<AccountId> {
+        self.conversations.iter().find(|(_, c)| c.brief(id).is_some()).map(|(account, _)| *account)
+    }
+
+    /// A text as it is shown: with what was said about it.
+    pub(super) fn view(
+        &self,
+        with: AccountId,
+        id: MessageId,
+        body: &Body,
+        read: &dyn Read,
+    ) -> Result<Option<MessageView>, ReadError> {
+        let Some(conversation) = self.conversations.get(&with) else { return Ok(None) };
+        let Some((brief, gap)) = conversation.brief(id) else { return Ok(None) };
+        let author = if brief.own { self.own } else { with };
+        let shown = conversation.shown(id, author);
         let theirs = if brief.read { MessageState::Read } else { MessageState::Delivered };
         let ended = || brief.fate.map_or(MessageState::Waiting, MessageState::from);
         let state = if brief.own { self.outgoing.state(id).unwrap_or_else(ended) } else { theirs };
         let when = u64::from(brief.when);
         let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
-        let shown = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
-        Some(MessageView {
+        let plausible = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
+        let edited = match shown.edit.map(|edit| self.event(with, edit, read)).transpose()?.flatten() {
+            Some(event) => Some(event.body),
+            None => None,
+        };
+        let mut view = MessageView {
             id,
             conversation: with,
             from: (!brief.own).then_some(with),
-            text,
-            sent_at: Wall(if brief.own { when } else { shown }),
+            text: String::new(),
+            sent_at: Wall(if brief.own { when } else { plausible }),
             received_at: (!brief.own).then_some(brief.arrived),
             state,
             gap,
-        })
+            reply: None,
+            forwarded: 0,
+            silent: false,
+            mentions: Vec::new(),
+            edits: shown.edits,
+            deleted: shown.deleted,
+            pinned: shown.pinned,
+            reactions: shown.reactions.into_iter().map(|(by, emoji)| (self.other(by), emoji)).collect(),
+            poll: None,
+        };
+        if !view.deleted {
+            match (edited, body) {
+                (Some(Body::Edit { text, .. }), _) => view.text = text,
+                (_, Body::Text { text } | Body::Post(Post { text, .. })) => view.text = text.clone(),
+                (_, Body::Poll(Poll { question, .. })) => view.text = question.clone(),
+                _ => {}
+            }
+        }
+        if let Body::Post(post) = body {
+            view.reply = post.reply;
+            (view.forwarded, view.silent) = (post.forwarded, post.silent);
+            view.mentions = post.mentions.iter().map(|who| self.other(*who)).collect();
+        }
+        if let (Body::Poll(Poll { options, multiple, .. }), false) = (body, view.deleted) {
+            let votes = shown.votes.into_iter().map(|(by, choices)| (self.other(by), choices)).collect();
+            let (options, multiple) = (options.clone(), *multiple);
+            view.poll = Some(Box::new(PollView { options, multiple, votes, closed: shown.closed }));
+        }
+        Ok(Some(view))
+    }
+
+    /// `None` is this node's person.
+    fn other(&self, account: AccountId) -> Option<AccountId> {
+        (account != self.own).then_some(account)
     }
 }

@@ -6,13 +6,16 @@
 
 mod contacts;
 mod conversation;
+mod events;
 mod fate;
 mod forget;
 mod history;
+mod marks;
 mod outgoing;
 mod segments;
 
 pub use contacts::{MAX_CONTACTS, MAX_REQUESTS};
+pub use events::Draft;
 pub use outgoing::{CUSTODY, PartKey, Sealing};
 pub use segments::MAX_UNFINISHED;
 
@@ -24,13 +27,14 @@ use crate::id::{AccountId, Ack, AckCommit, EnvelopeId, LinkId, MessageId};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
-use crate::time::{Now, Time, Wall};
+use crate::time::{Now, Time};
 use crate::view::{ContactState, ContactView};
 use crate::wire::codec;
-use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, MAX_TEXT, Message, Seen};
+use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, Message, Seen};
 use contacts::{Contacts, Heard, MAX_HELD};
-use conversation::{Brief, Conversation};
+use conversation::Conversation;
 use core::time::Duration;
+use events::StoredEvent;
 use fate::Fate;
 use forget::Forgetting;
 use outgoing::{Kind, Outgoing};
@@ -49,6 +53,8 @@ const PLAUSIBLE: (u64, u64) = (14 * 86_400, 5 * 60);
 const TEXT: u8 = 1;
 const READ_MARK: u8 = 3;
 const FATE: u8 = 4;
+const EVENT: u8 = 5;
+const HIDDEN: u8 = 6;
 
 /// Who we say that we are.
 #[derive(Clone, Serialize, Deserialize)]
@@ -105,21 +111,9 @@ impl core::fmt::Debug for Incoming<'_> {
     }
 }
 
-/// A text as stored.
-#[derive(Serialize, Deserialize)]
-struct StoredText {
-    own: bool,
-    when: u32,
-    arrived: Wall,
-    order: u64,
-    lamport: u64,
-    hops_left: u8,
-    parents: Vec<[u8; 8]>,
-    text: String,
-}
-
 /// Everything that the person's conversations are.
 pub struct State {
+    own: AccountId,
     own_half: String,
     profile: Profile,
     contacts: Contacts,
@@ -131,8 +125,8 @@ pub struct State {
     notes: VecDeque<Job>,
     /// Envelopes of ours that their readers lack, within the input at work.
     lacked: Vec<EnvelopeId>,
-    /// Texts written within the input at work, which storage does not show yet.
-    fresh: BTreeMap<MessageId, Message>,
+    /// Events of the input at work, which storage does not show yet.
+    fresh: BTreeMap<MessageId, StoredEvent>,
     /// Texts that ended within the input at work.
     fresh_fates: BTreeMap<MessageId, Fate>,
     /// Every text in the order in which it came to be here.
@@ -153,6 +147,7 @@ impl State {
         let profile = Profile { name: clean_name(name), about: String::new(), profile_key: rng.bytes() };
         put_profile(&profile, out);
         Self {
+            own: own_key.id(),
             own_half: safety_half(own_key),
             profile,
             contacts: Contacts::default(),
@@ -183,9 +178,10 @@ impl State {
         state.outgoing = Outgoing::restore(read)?;
         state.forgetting = Forgetting::restore(read)?;
         state.next_order = state.forgetting.end();
-        let (mut seen, mut ended) = (Vec::new(), Vec::new());
+        let (mut seen, mut ended, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
         read.scan(Table::Event, &mut |key, value| match key.first() {
-            Some(&TEXT) => state.restore_text(key, value),
+            Some(&TEXT | &EVENT) => state.restore_event(key, value),
+            Some(&HIDDEN) => hidden.extend(parse_key(key)),
             Some(&segments::PREFIX) => state.unfinished.restored(key),
             Some(&READ_MARK) => seen.extend(parse_key(key)),
             Some(&FATE) => ended.extend(parse_key(key).zip(codec::decode::<Fate>(value).ok())),
@@ -196,6 +192,11 @@ impl State {
                 conversation.mark_read(id);
             }
         }
+        for (account, id) in hidden {
+            if let Some(conversation) = state.conversations.get_mut(&account) {
+                conversation.hide(id);
+            }
+        }
         for ((account, id), fate) in ended {
             if let Some(conversation) = state.conversations.get_mut(&account) {
                 conversation.end(id, fate.end);
@@ -203,21 +204,6 @@ impl State {
         }
         state.end_lost();
         Ok(state)
-    }
-
-    fn restore_text(&mut self, key: &[u8], value: &[u8]) {
-        let (Some((account, id)), Ok(stored)) = (parse_key(key), codec::decode::<StoredText>(value)) else {
-            return;
-        };
-        if self.forgetting.claims(account, id, stored.order) {
-            return;
-        }
-        self.next_order = self.next_order.max(stored.order + 1);
-        let StoredText { own, when, arrived, order, lamport, hops_left, parents, .. } = stored;
-        let brief = Brief { own, when, arrived, order, read: false, hops_left, fate: None, parents };
-        if self.conversations.entry(account).or_default().insert(id, lamport, brief) {
-            self.arrivals.insert(order, (account, id));
-        }
     }
 
     /// Sets the own profile and tells everybody who knows us.
@@ -244,92 +230,6 @@ impl State {
     pub fn submit_profile(&mut self, now: Now, to: AccountId, out: &mut Outbox) {
         let id = MessageId(self.rng.bytes());
         self.outgoing.add(now, id, to, Kind::Profile, (1, 0), out);
-    }
-
-    /// Takes a text into custody. `room` is what one envelope to this person takes. A known id is
-    /// answered again, nothing is sent twice.
-    ///
-    /// # Errors
-    /// Where the text's length, the person's state or a limit does not allow it.
-    pub fn submit_text(
-        &mut self,
-        now: Now,
-        to: AccountId,
-        text: &str,
-        id: Option<MessageId>,
-        room: usize,
-        out: &mut Outbox,
-    ) -> Result<MessageId, Refusal> {
-        if text.is_empty() || text.len() > MAX_TEXT {
-            return Err(Refusal::Length { what: "text", min: 1, max: MAX_TEXT, got: text.len() });
-        }
-        match self.contacts.state(to) {
-            None => return Err(Refusal::UnknownContact { account: to }),
-            Some(ContactState::Blocked) => return Err(Refusal::ContactState { state: "blocked" }),
-            Some(ContactState::Request) => {
-                return Err(Refusal::ContactState { state: "a request: accept it first" });
-            }
-            Some(_) => {}
-        }
-        let id = id.unwrap_or_else(|| MessageId(self.rng.bytes()));
-        if self.outgoing.contains(id) || self.conversations.get(&to).is_some_and(|c| c.is_own(id)) {
-            return Ok(id);
-        }
-        if self.outgoing.open() >= MAX_OPEN {
-            return Err(Refusal::Full { what: "unsent messages", limit: MAX_OPEN });
-        }
-        let message = self.compose(now, to, id, text);
-        let len = message.to_bytes().len();
-        let too_long = Refusal::Length { what: "text", min: 1, max: MAX_TEXT, got: text.len() };
-        let cut = segments::cut(len, room).ok_or(too_long)?;
-        self.record(now, to, &message, text, None, out);
-        self.outgoing.add(now, id, to, Kind::Text, cut, out);
-        self.fresh.insert(id, message);
-        Ok(id)
-    }
-
-    fn compose(&mut self, now: Now, to: AccountId, id: MessageId, text: &str) -> Message {
-        let (lamport, parents) = self.conversations.entry(to).or_default().next();
-        let when = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
-        Message { id, when, lamport, parents, body: Body::Text { text: text.to_owned() } }
-    }
-
-    /// Stores and folds a text; whether it was new. `hops_left` is `None` for our own.
-    fn record(
-        &mut self,
-        now: Now,
-        with: AccountId,
-        message: &Message,
-        text: &str,
-        hops_left: Option<u8>,
-        out: &mut Outbox,
-    ) -> bool {
-        let brief = Brief {
-            own: hops_left.is_none(),
-            when: message.when,
-            arrived: now.wall,
-            order: self.next_order,
-            read: false,
-            hops_left: hops_left.unwrap_or(0),
-            fate: None,
-            parents: message.parents.clone(),
-        };
-        let conversation = self.conversations.entry(with).or_default();
-        if !conversation.insert(message.id, message.lamport, brief.clone()) {
-            return false;
-        }
-        self.forgetting.revive(with, message.id, out);
-        self.arrivals.insert(self.next_order, (with, message.id));
-        self.next_order += 1;
-        let Brief { own, when, arrived, order, hops_left, parents, .. } = brief;
-        let text = text.to_owned();
-        let stored =
-            StoredText { own, when, arrived, order, lamport: message.lamport, hops_left, parents, text };
-        out.put(Table::Event, event_key(TEXT, with, message.id), codec::encode(&stored));
-        if let Some(view) = self.view(with, message.id, stored.text) {
-            out.notify(Event::Message(view));
-        }
-        true
     }
 
     /// The next bytes to seal, until `None`.
@@ -363,16 +263,17 @@ impl State {
 
     fn job(&self, now: Now, key: PartKey, read: &dyn Read) -> Result<Option<Job>, ReadError> {
         let Some(pending) = self.outgoing.pending(key.message) else { return Ok(None) };
-        let message = match (pending.kind, self.fresh.get(&key.message)) {
-            (Kind::Profile, _) => Some(self.profile_message(now, key.message)),
-            (Kind::Text, Some(message)) => Some(message.clone()),
-            (Kind::Text, None) => stored_message(pending.to, key.message, read)?,
+        let message = match pending.kind {
+            Kind::Profile => Some(self.profile_message(now, key.message)),
+            Kind::Text | Kind::Mark => {
+                self.event(pending.to, key.message, read)?.map(|e| e.message(key.message))
+            }
         };
         let Some(message) = message else { return Ok(None) };
         let whole = message.to_bytes();
         let bytes = match pending.kind {
             Kind::Profile => Some(whole),
-            Kind::Text => segments::part(&message, &whole, key.index, pending.part_len),
+            Kind::Text | Kind::Mark => segments::part(&message, &whole, key.index, pending.part_len),
         };
         Ok(bytes.map(|bytes| Job { part: Some(key), to: pending.to, bytes }))
     }
@@ -508,13 +409,6 @@ impl State {
                 self.contacts.profile(account, name, about, *profile_key, out);
                 out.notify(Event::Contact { account });
             }
-            Body::Text { text } => {
-                self.record(now, account, &message, text, Some(incoming.hops_left), out);
-                if incoming.ack.is_none() && self.contacts.may_learn(account) {
-                    let seen = vec![Seen { id: message.id, hops_left: incoming.hops_left }];
-                    self.note(now, account, Body::Delivered { seen });
-                }
-            }
             Body::Delivered { seen } => {
                 for seen in seen {
                     self.receipted(now, account, *seen, false, read, out)?;
@@ -537,11 +431,11 @@ impl State {
                 let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
                 let Some(bytes) = self.unfinished.arrived(account, part, read, out)? else { return Ok(()) };
                 let assembled = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole);
-                if let Some(Message { body: Body::Text { text }, .. }) = &assembled {
-                    let assembled = assembled.as_ref().unwrap_or(&message);
-                    self.record(now, account, assembled, text, Some(incoming.hops_left), out);
+                if let Some(whole) = assembled.filter(|whole| events::is_event(&whole.body)) {
+                    self.record(now, account, whole, Some(incoming.hops_left), read, out)?;
                 }
             }
+            _ => self.take_in(now, incoming, message, read, out)?,
         }
         Ok(())
     }
@@ -727,19 +621,6 @@ impl State {
     pub fn open(&self) -> usize {
         self.outgoing.open()
     }
-}
-
-/// A text from storage; `None` where it is gone or damaged.
-fn stored_message(with: AccountId, id: MessageId, read: &dyn Read) -> Result<Option<Message>, ReadError> {
-    let bytes = read.load(Table::Event, &event_key(TEXT, with, id))?;
-    let stored = bytes.and_then(|bytes| codec::decode(&bytes).ok());
-    Ok(stored.map(|StoredText { when, lamport, parents, text, .. }| Message {
-        id,
-        when,
-        lamport,
-        parents,
-        body: Body::Text { text },
-    }))
 }
 
 fn checked_name(what: &'static str, text: &str) -> Result<String, Refusal> {

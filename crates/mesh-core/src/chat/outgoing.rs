@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Profile,
     /// A text of the conversation.
     Text,
+    /// What is said about a text: no line of its own, so nobody is told where it is.
+    Mark,
 }
 
 /// Names one part of one message.
@@ -111,7 +113,7 @@ impl Pending {
 
     /// Whether a person would call it a message that is on its way.
     fn counts(&self) -> bool {
-        self.is_open() && matches!(self.kind, Kind::Text)
+        self.is_open() && self.kind == Kind::Text
     }
 
     /// When it has no business here any more, in a final state.
@@ -403,7 +405,7 @@ impl Outgoing {
         if late || (!revived && state <= pending.state) {
             return None;
         }
-        let (was_open, is_text) = (pending.is_open(), matches!(pending.kind, Kind::Text));
+        let (was_open, is_text) = (pending.is_open(), pending.kind == Kind::Text);
         pending.state = state;
         pending.at = Some(now.wall);
         let (to, carriers, is_open) = (pending.to, pending.carriers(), pending.is_open());
@@ -422,6 +424,11 @@ impl Outgoing {
             change.fate = self.remove(id, out);
         }
         Some(change)
+    }
+
+    /// Gives a message up that its author took back: it is not sealed again. What is kept of it.
+    pub(super) fn withdraw(&mut self, id: MessageId, out: &mut Outbox) -> Option<Fate> {
+        self.remove(id, out)
     }
 
     /// Takes a message out; what is kept of a text.

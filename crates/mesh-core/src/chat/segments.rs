@@ -4,15 +4,17 @@ use crate::crypto::kdf16;
 use crate::id::{AccountId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
-use crate::wire::message::{Body, MAX_PARENTS, MAX_PARTS, MAX_TEXT, Message};
+use crate::wire::message::{Body, MAX_MENTIONS, MAX_PARENTS, MAX_PARTS, MAX_TEXT, Message};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Unfinished long messages per person; a new one beyond it ends the oldest.
 pub const MAX_UNFINISHED: usize = 32;
 /// Bytes of a message around a part's own.
 pub(super) const PART_OVERHEAD: usize = 64;
-/// Bytes of a message around its text: id, times, parents and lengths in their longest forms.
-const MESSAGE_OVERHEAD: usize = 16 + 5 + 9 + 1 + 8 * MAX_PARENTS + 1 + 5;
+/// Bytes of a message around its text: id, times, parents and lengths in their longest forms, then what it answers
+/// and whom it names.
+const MESSAGE_OVERHEAD: usize =
+    16 + 5 + 9 + 1 + 8 * MAX_PARENTS + 1 + 5 + 17 + 1 + 1 + AccountId::LEN * MAX_MENTIONS + 1;
 
 /// How a message of `len` bytes is cut where one envelope takes `room`: the number of parts, and
 /// their length.

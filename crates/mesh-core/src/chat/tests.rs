@@ -1,8 +1,9 @@
 use super::contacts::MAX_HELD;
 use super::*;
 use crate::store::Memory;
+use crate::time::Wall;
 use crate::view::{Cursor, MAX_PAGE, MessageState, Page};
-use crate::wire::message::{Gap, Place};
+use crate::wire::message::{Gap, MAX_TEXT, Place};
 use crate::{Output, StoreOp};
 
 const ROOM: usize = 1_000;
@@ -11,12 +12,16 @@ const ROOM: usize = 1_000;
 pub(super) struct Rig {
     pub(super) memory: Memory,
     pub(super) state: State,
-    events: Vec<Event>,
-    now: Now,
+    pub(super) events: Vec<Event>,
+    pub(super) now: Now,
 }
 
 pub(super) fn account(n: u8) -> AccountId {
     AccountId([n; 20])
+}
+
+fn text_to(to: u8, text: &str, id: Option<MessageId>) -> Draft {
+    Draft { to: account(to), body: Body::Text { text: text.into() }, id }
 }
 
 impl Rig {
@@ -42,14 +47,14 @@ impl Rig {
         self.state.settle();
     }
 
-    fn step<T>(&mut self, action: impl FnOnce(&mut State, Now, &Memory, &mut Outbox) -> T) -> T {
+    pub(super) fn step<T>(&mut self, action: impl FnOnce(&mut State, Now, &Memory, &mut Outbox) -> T) -> T {
         let mut out = Outbox::default();
         let result = action(&mut self.state, self.now, &self.memory.clone(), &mut out);
         self.drain(out);
         result
     }
 
-    fn befriend(&mut self, n: u8) {
+    pub(super) fn befriend(&mut self, n: u8) {
         self.step(|s, now, _, out| s.add(now, account(n), AccountKey([n; 32]), None, out)).unwrap();
         self.jobs();
     }
@@ -63,11 +68,11 @@ impl Rig {
     }
 
     fn send(&mut self, to: u8, text: &str) -> MessageId {
-        self.step(|s, now, _, out| s.submit_text(now, account(to), text, None, ROOM, out)).unwrap()
+        self.step(|s, now, m, out| s.submit(now, text_to(to, text, None), ROOM, m, out)).unwrap()
     }
 
     /// Takes every due job and pretends to seal it.
-    fn jobs(&mut self) -> Vec<Job> {
+    pub(super) fn jobs(&mut self) -> Vec<Job> {
         let mut jobs = vec![];
         self.step(|s, now, memory, out| {
             while let Some(job) = s.next_job(now, memory, out).unwrap() {
@@ -80,7 +85,7 @@ impl Rig {
         jobs
     }
 
-    fn receive(&mut self, from: u8, contents: &[Vec<u8>], ack: Option<Ack>) -> Option<Ack> {
+    pub(super) fn receive(&mut self, from: u8, contents: &[Vec<u8>], ack: Option<Ack>) -> Option<Ack> {
         let envelope = EnvelopeId([9; 32]);
         let incoming = Incoming { account: account(from), envelope, contents, ack, hops_left: 9 };
         self.step(|s, now, memory, out| s.receive(now, incoming, memory, out)).unwrap()
@@ -262,7 +267,7 @@ fn the_same_command_twice_sends_once() {
     asha.befriend(2);
     let id = Some(MessageId([8; 16]));
     for _ in 0..2 {
-        let sent = asha.step(|s, now, _, out| s.submit_text(now, account(2), "hi", id, ROOM, out));
+        let sent = asha.step(|s, now, m, out| s.submit(now, text_to(2, "hi", id), ROOM, m, out));
         assert_eq!(sent.ok(), id);
     }
     assert_eq!(asha.jobs().len(), 1);
@@ -275,7 +280,7 @@ fn a_text_beyond_the_most_in_custody_is_refused() {
     for _ in 0..MAX_OPEN {
         asha.send(2, "still on its way");
     }
-    let one_more = asha.step(|s, now, _, out| s.submit_text(now, account(2), "no", None, ROOM, out));
+    let one_more = asha.step(|s, now, m, out| s.submit(now, text_to(2, "no", None), ROOM, m, out));
     assert_eq!(one_more, Err(Refusal::Full { what: "unsent messages", limit: MAX_OPEN }));
 }
 
@@ -307,7 +312,7 @@ fn texts_of_bad_length_or_to_strangers_are_refused() {
     let mut asha = Rig::new(1);
     asha.befriend(2);
     let mut submit =
-        |to, text: &str| asha.step(|s, now, _, out| s.submit_text(now, account(to), text, None, ROOM, out));
+        |to, text: &str| asha.step(|s, now, m, out| s.submit(now, text_to(to, text, None), ROOM, m, out));
     assert!(matches!(submit(2, ""), Err(Refusal::Length { got: 0, .. })));
     assert!(matches!(submit(2, &"x".repeat(MAX_TEXT + 1)), Err(Refusal::Length { .. })));
     assert!(matches!(submit(3, "hi"), Err(Refusal::UnknownContact { .. })));
@@ -415,7 +420,7 @@ fn three_sealed(asha: &mut Rig) -> Vec<(u32, EnvelopeId)> {
     let mut sealed = Vec::new();
     for n in [10, 11, 40] {
         let id = MessageId([n; 16]);
-        asha.step(|s, now, _, out| s.submit_text(now, account(2), "hi", Some(id), ROOM, out)).unwrap();
+        asha.step(|s, now, m, out| s.submit(now, text_to(2, "hi", Some(id)), ROOM, m, out)).unwrap();
         let part = PartKey { message: id, index: 0 };
         sealed.push((u32::from(n), sealing(asha.now, part).envelope));
     }
@@ -600,7 +605,7 @@ fn what_is_over_stands_with_the_history_and_nothing_of_it_where_messages_wait() 
     assert_eq!(shown(&asha, ids[7]), MessageState::Read, "states never fall");
     let beginning = ids[8].to_text();
     assert_eq!(asha.state.own_named(&beginning[..12], 2), [ids[8]]);
-    let again = asha.step(|s, now, _, out| s.submit_text(now, account(2), "x", Some(ids[9]), ROOM, out));
+    let again = asha.step(|s, now, m, out| s.submit(now, text_to(2, "x", Some(ids[9])), ROOM, m, out));
     assert_eq!((again, asha.jobs().len()), (Ok(ids[9]), 0), "nothing is sent twice");
     asha.step(|s, _, _, out| s.forget(account(2), out));
     assert_eq!(asha.memory.count(Table::Event), 0);

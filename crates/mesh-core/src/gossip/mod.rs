@@ -65,6 +65,13 @@ pub struct Config {
     pub fast_intake: Rate,
     /// The same on a slow or metered link. Default 64 KiB at once, 16 KiB per second.
     pub slow_intake: Rate,
+    /// Bytes of what a stranger's fast link brings that go on before all that is beyond such shares. Default 64 KiB at
+    /// once, 4 KiB per second.
+    pub fast_share: Rate,
+    /// The same of a slow or metered link. Default 4 KiB at once, 256 B per second.
+    pub slow_share: Rate,
+    /// What new links may bring at once of their shares, all together. Default 64 KiB at once, 256 B per second.
+    pub new_shares: Rate,
     /// Receipts that a stranger is listened to. Default 8,192 at once, 256 per second.
     pub receipts: Rate,
     /// Public things that a neighbour may push unasked. Default 64 at once, 4 per second.
@@ -86,6 +93,9 @@ impl Default for Config {
             sketch_work: Rate { burst: 1024 * kib, per_second: 128 * kib },
             fast_intake: Rate { burst: 4096 * kib, per_second: 1024 * kib },
             slow_intake: Rate { burst: 64 * kib, per_second: 16 * kib },
+            fast_share: Rate { burst: 64 * kib, per_second: 4 * kib },
+            slow_share: Rate { burst: 4 * kib, per_second: 256 },
+            new_shares: Rate { burst: 64 * kib, per_second: 256 },
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
             fast_window: 256,
@@ -119,6 +129,8 @@ pub enum Standing {
         few_hops: bool,
         /// For whom, of what was written here for one account.
         to: Option<AccountId>,
+        /// Whether it came beyond the share of whoever brought it.
+        surplus: bool,
     },
 }
 
@@ -191,6 +203,8 @@ pub struct State {
     snapshots: Snapshots,
     /// Names that may go into sketches made on demand.
     work: Bucket,
+    /// What new links may bring at once.
+    new_shares: Bucket,
     receipts: Receipts,
     turns: Turns,
     air: Air,
@@ -203,6 +217,7 @@ impl State {
     pub fn new(config: Config, rng: Rng) -> Self {
         Self {
             work: Bucket::new(config.sketch_work, Time(0)),
+            new_shares: Bucket::new(config.new_shares, Time(0)),
             config,
             rng,
             links: BTreeMap::new(),
@@ -225,7 +240,9 @@ impl State {
         profile: Profile,
         bag: &dyn Bag,
     ) {
-        self.links.insert(link, Link::new(&self.config, now.mono, role, contact, profile));
+        let mut live = Link::new(&self.config, now.mono, role, contact, profile);
+        live.begin_share(&mut self.new_shares, now.mono);
+        self.links.insert(link, live);
         self.turns.up(link, now.mono, contact.is_some());
         if role == Role::Dialer {
             self.send_digest(link, bag);
@@ -263,6 +280,13 @@ impl State {
         self.turns.of(via, own, now.mono)
     }
 
+    /// Whether so many bytes of a new envelope are within the share of the link that brought it: they go on before all
+    /// that is not. Contacts share as they like.
+    pub fn in_share(&mut self, now: Now, link: LinkId, len: u32) -> bool {
+        let share = self.links.get_mut(&link).and_then(|live| live.share.as_mut());
+        share.is_none_or(|share| share.take(len.into(), now.mono))
+    }
+
     /// Takes in a frame of a ready link. Envelopes and public things go through [`State::arrived`].
     pub fn frame(&mut self, now: Now, link: LinkId, frame: Frame, bag: &dyn Bag) {
         let Some(live) = self.links.get_mut(&link) else { return };
@@ -283,7 +307,12 @@ impl State {
                 self.offer(now, link, bag);
             }
             Frame::Receipts(acks) => self.on_receipts(now, link, acks),
-            Frame::Hello(_) | Frame::Tokens(_) | Frame::Envelope(_) | Frame::Public(_) | Frame::Agreed => {}
+            Frame::Hello(_)
+            | Frame::Tokens(_)
+            | Frame::Envelope(_)
+            | Frame::Public(_)
+            | Frame::Agreed
+            | Frame::Moved { .. } => {}
         }
     }
 
@@ -318,7 +347,7 @@ impl State {
             bringer.kept.push(id);
             bringer.sync.progress = true;
         }
-        if let Standing::Held { hops: 1.., to, .. } = bag.standing(id) {
+        if let Standing::Held { hops: 1.., to, surplus, .. } = bag.standing(id) {
             for (link, live) in &mut self.links {
                 // Who was asked for it too need not send it any more.
                 let asked = live.wants.cancel(id, now.mono);
@@ -328,6 +357,8 @@ impl State {
                 if live.may_push(to) {
                     live.push(id, now.mono);
                     self.actions.push_back(Action::Serve(*link, id));
+                } else if surplus && live.slow {
+                    live.offers.later(id, now.mono);
                 } else {
                     live.have.push(id);
                 }

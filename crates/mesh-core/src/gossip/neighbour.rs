@@ -58,6 +58,8 @@ pub(super) struct Link {
     /// What was sent unasked, since when, until the neighbour keeps it.
     pub(super) pushed: Option<(ShortId, Time)>,
     pub(super) intake: Option<Bucket>,
+    /// What a stranger brings within it goes on first.
+    pub(super) share: Option<Bucket>,
     pub(super) receipts_in: Option<Bucket>,
     pub(super) public_in: Bucket,
     /// What a stranger is asked for of public things.
@@ -103,6 +105,7 @@ impl Link {
             raises: BTreeMap::new(),
             pushed: None,
             intake: None,
+            share: None,
             receipts_in: None,
             public_in: Bucket::new(config.public, now),
             call_asks: None,
@@ -123,10 +126,21 @@ impl Link {
     pub(super) fn recognised(&mut self, config: &Config, now: Time, contact: Option<AccountId>) {
         let intake = if self.slow { config.slow_intake } else { config.fast_intake };
         self.contact = contact;
+        let share = if self.slow { config.slow_share } else { config.fast_share };
+        self.share = contact.is_none().then(|| Bucket::new(share, now));
         self.intake = contact.is_none().then(|| Bucket::new(intake, now));
         let calls = Rate { burst: intake.burst / PUBLIC_COST, per_second: intake.per_second / PUBLIC_COST };
         self.call_asks = contact.is_none().then(|| Bucket::new(calls, now));
         self.receipts_in = contact.is_none().then(|| Bucket::new(config.receipts, now));
+    }
+
+    /// A new link begins with half of what `pool` has left for new ones, so that there is something for the next, and
+    /// whoever comes back under ever new names has no more than the pool.
+    pub(super) fn begin_share(&mut self, pool: &mut Bucket, now: Time) {
+        let Some(share) = &mut self.share else { return };
+        let (full, left) = (share.level(now), pool.level(now) / 2);
+        share.charge(full.saturating_sub(left), now);
+        pool.charge(full.min(left), now);
     }
 
     /// Whether one more call may be asked for.
@@ -216,5 +230,47 @@ impl Link {
             Some(flushed) if waiting < FULL_BATCH && !at_rest => Some(flushed + batch),
             _ => Some(Time(0)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::border::Medium;
+
+    fn link(contact: Option<AccountId>, now: Time) -> Link {
+        let profile = Profile { medium: Medium::Ble, mtu: 244, metered: false, typical_rate: 20_000 };
+        Link::new(&Config::default(), now, Role::Dialer, contact, profile)
+    }
+
+    fn taken(link: &mut Link, now: Time) -> usize {
+        let share = link.share.as_mut().unwrap();
+        core::iter::from_fn(|| share.take(300, now).then_some(())).count()
+    }
+
+    #[test]
+    fn attack_45_a_stranger_s_share_is_bounded_and_comes_back_slowly() {
+        let mut stranger = link(None, Time(0));
+        assert_eq!(taken(&mut stranger, Time(0)), 4 * 1024 / 300);
+        assert!(taken(&mut stranger, Time(10_000)) <= 9);
+        assert!(link(Some(AccountId([1; 20])), Time(0)).share.is_none(), "contacts share as they like");
+    }
+
+    #[test]
+    fn attack_46_new_names_have_no_more_than_the_pool_and_leave_something_for_the_next() {
+        let config = Config::default();
+        let mut pool = Bucket::new(config.new_shares, Time(0));
+        let mut all = 0;
+        for n in 0..1_000 {
+            let mut stranger = link(None, Time(n));
+            stranger.begin_share(&mut pool, Time(n));
+            all += taken(&mut stranger, Time(n)) * 300;
+        }
+        assert!(all as u64 <= config.new_shares.burst + config.new_shares.per_second, "{all}");
+        let mut first = Bucket::new(config.new_shares, Time(0));
+        link(None, Time(0)).begin_share(&mut first, Time(0));
+        let mut second = link(None, Time(0));
+        second.begin_share(&mut first, Time(0));
+        assert!(taken(&mut second, Time(0)) > 3);
     }
 }

@@ -30,6 +30,10 @@ const MAX_IDLE: u8 = 4;
 const MAX_NAMED: usize = 4_096;
 /// Names that the neighbour is known to lack and that wait to be named; the next comparison finds the rest.
 const MAX_LACKED: usize = 4_096;
+/// Names that wait until the neighbour has time for them; the next comparison finds what is beyond.
+const MAX_LATER: usize = 4_096;
+/// So many cells that are asked for at once mean a large difference, of some thousand names: fewer are soon told.
+const MANY_CELLS: usize = 1_536;
 /// Names that the neighbour wants and did not confirm.
 const MAX_WAITING: usize = 4_096;
 /// After so long without a word about any of them they are waited for no more: they fell out of a queue, or were refused.
@@ -45,6 +49,8 @@ pub(super) struct Offers {
     known: bool,
     lacked: BTreeSet<ShortId>,
     named: BTreeSet<ShortId>,
+    /// New here, and beyond the share of whoever brought it.
+    later: BTreeSet<ShortId>,
     last: Option<Time>,
     /// What the neighbour wants and did not confirm.
     waiting: BTreeSet<ShortId>,
@@ -59,6 +65,21 @@ impl Offers {
     /// A long message of a comparison came.
     fn came_long(&mut self) {
         self.long = self.long.saturating_add(1);
+    }
+
+    /// So many cells are asked for.
+    pub(super) fn asked_for(&mut self, cells: usize) {
+        if cells >= MANY_CELLS {
+            self.long = self.long.max(MANY_LONG);
+        }
+    }
+
+    /// This is named when the neighbour has time for it.
+    pub(super) fn later(&mut self, id: ShortId, now: Time) {
+        if self.later.len() < MAX_LATER {
+            self.later.insert(id);
+        }
+        self.last.get_or_insert(now);
     }
 
     /// The neighbour lacks these, and where `all` nothing else.
@@ -77,6 +98,7 @@ impl Offers {
     /// The neighbour has it, from here or from elsewhere.
     pub(super) fn has(&mut self, id: ShortId, now: Time) {
         self.lacked.remove(&id);
+        self.later.remove(&id);
         if self.waiting.remove(&id) {
             self.heard = now;
         }
@@ -100,7 +122,13 @@ impl Offers {
         let answered = self.useful || !self.guesses();
         let paced = self.last.map_or(Time(0), |last| last + if answered { EVERY } else { UNANSWERED });
         let busy = self.waiting.len() > LOW;
-        self.has_more().then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced })
+        let found = self.has_more().then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced });
+        [found, self.later_at()].into_iter().flatten().min()
+    }
+
+    /// When what waits in `later` is named.
+    fn later_at(&self) -> Option<Time> {
+        (!self.later.is_empty()).then(|| self.last.map_or(Time(0), |last| last + EVERY))
     }
 
     fn has_more(&self) -> bool {
@@ -109,6 +137,23 @@ impl Offers {
 
     /// What is to be named now.
     fn take(&mut self, now: Time, bag: &dyn Bag) -> Vec<ShortId> {
+        let mut names = Vec::new();
+        while names.len() < AT_A_TIME
+            && let Some(id) = self.later.pop_first()
+        {
+            names.push(id);
+        }
+        if names.is_empty() {
+            names = self.found(bag);
+        }
+        self.last = Some(now);
+        // Which of them came first tells who wrote them.
+        names.sort_unstable();
+        names
+    }
+
+    /// Of what the neighbour lacks, or may lack, the foremost.
+    fn found(&mut self, bag: &dyn Bag) -> Vec<ShortId> {
         if self.waiting.len() > LOW {
             self.waiting.clear();
         }
@@ -130,9 +175,7 @@ impl Offers {
         if names.is_empty() {
             self.idle = MAX_IDLE;
         }
-        (self.last, self.useful) = (Some(now), false);
-        // Which of them came first tells who wrote them.
-        names.sort_unstable();
+        self.useful = false;
         names
     }
 
@@ -258,6 +301,29 @@ mod tests {
         left.sort_unstable();
         assert_eq!(named, left);
         assert_eq!(offers.next(), None);
+    }
+
+    #[test]
+    fn a_question_for_very_many_cells_tells_of_a_large_difference_at_once() {
+        let mut offers = Offers::default();
+        offers.asked_for(MANY_CELLS - 1);
+        assert!(!offers.guesses());
+        offers.asked_for(MANY_CELLS);
+        assert!(offers.guesses());
+    }
+
+    #[test]
+    fn what_is_beyond_a_share_is_named_some_at_a_time_and_up_to_the_most() {
+        let (bag, mut offers) = (Names::of(0..0), Offers::default());
+        for n in 0..2 * MAX_LATER as u64 {
+            offers.later(ShortId(n.to_le_bytes()), Time(0));
+        }
+        assert_eq!(offers.later.len(), MAX_LATER);
+        offers.has(ShortId(1_u64.to_le_bytes()), Time(0));
+        assert_eq!(offers.later.len(), MAX_LATER - 1, "the neighbour has it from elsewhere");
+        assert_eq!(offers.next(), Some(Time(250)));
+        assert_eq!(offers.take(Time(250), &bag).len(), AT_A_TIME);
+        assert_eq!(offers.next(), Some(Time(500)));
     }
 
     #[test]

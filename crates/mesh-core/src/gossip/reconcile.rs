@@ -91,6 +91,9 @@ impl State {
     ) {
         let (first, end) = (usize::from(cells.0), usize::from(cells.1));
         let Some(live) = self.links.get_mut(&link) else { return };
+        if set == Set::Sealed && live.slow {
+            live.offers.asked_for(end);
+        }
         let offer = live.sync.offers[set as usize].as_mut().filter(|offer| offer.number == run);
         let Some(offer) = offer else { return };
         offer.more += 1;
@@ -257,6 +260,9 @@ impl State {
     fn ask_more(&mut self, link: LinkId, part: &Part, first: usize, end: usize) {
         let cell = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
         let (set, run) = (part.set, part.run);
+        if let Some(live) = self.links.get_mut(&link).filter(|live| set == Set::Sealed && live.slow) {
+            live.offers.asked_for(end);
+        }
         self.send(link, Frame::More { set, run, first: cell(first), end: cell(end) });
     }
 

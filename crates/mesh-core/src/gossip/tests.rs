@@ -66,7 +66,13 @@ impl Bag for Names {
         match self.held.range(low..).next() {
             Some(name) if name[..8] == id.0 => {
                 let hops = if self.no_hops { 0 } else { 9 };
-                Standing::Held { hops, own: self.to.is_some(), few_hops: self.few_hops, to: self.to }
+                Standing::Held {
+                    hops,
+                    own: self.to.is_some(),
+                    few_hops: self.few_hops,
+                    to: self.to,
+                    surplus: false,
+                }
             }
             _ => Standing::Unknown,
         }

@@ -4,6 +4,7 @@
 //! in a bounded queue of names per link until the pipe grants credit, so that an urgent frame never stands
 //! behind more than the pipe holds. What a neighbour does wrong lowers its score, and never more than that.
 
+mod handover;
 mod paced;
 mod places;
 mod queue;
@@ -15,7 +16,7 @@ pub use crate::wire::frame::MAX_FRAME;
 pub use queue::{Place, Priority};
 pub use recognition::Secret;
 
-use crate::border::{CloseReason, Lane, Profile, Role};
+use crate::border::{CloseReason, Lane, Medium, Profile, Role};
 use crate::id::{AccountId, LinkId, ShortId};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
@@ -24,6 +25,7 @@ use crate::view::PeerView;
 use crate::wire::frame::{Frame, FrameError, Hello, Root, Token};
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use handover::Leaving;
 use paced::Paced;
 use queue::Queue;
 use std::collections::{BTreeMap, VecDeque};
@@ -140,6 +142,8 @@ struct Link {
     faults_since: Time,
     /// A younger link that shows the same instance: it goes once this one answers.
     rival: Option<LinkId>,
+    /// It ends, since a faster link to the same neighbour stands.
+    leaving: Option<Leaving>,
 }
 
 #[derive(Debug)]
@@ -202,6 +206,7 @@ impl State {
 
     /// The pipe is gone. `false` where it was not known.
     pub fn down(&mut self, link: LinkId) -> bool {
+        self.forget_faster(link);
         self.links.remove(&link).is_some()
     }
 
@@ -404,6 +409,12 @@ impl State {
         self.links.values().filter(|live| live.their.is_some()).count()
     }
 
+    /// How many links there are over a medium, ready or not.
+    #[must_use]
+    pub fn count_over(&self, medium: Medium) -> usize {
+        self.links.values().filter(|live| live.profile.medium == medium).count()
+    }
+
     /// The ready links as they are shown.
     #[must_use]
     pub fn peers(&self, now: Now) -> Vec<PeerView> {
@@ -461,6 +472,7 @@ impl State {
             live.their = Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
             live.recognise(secrets);
         }
+        let root = root();
         if let Some(loser) = self.twin(link).and_then(|twin| self.loser(now, link, twin, root, out)) {
             self.close(loser, CloseReason::Duplicate, out);
             if loser == link {
@@ -473,6 +485,7 @@ impl State {
                 return Received::Nothing;
             }
         }
+        self.ask_faster(now, link, root, out);
         Received::Ready
     }
 
@@ -502,6 +515,11 @@ impl State {
                 if let Some(rival) = live.rival.take().filter(|rival| self.links.contains_key(rival)) {
                     self.close(rival, CloseReason::Duplicate, out);
                 }
+                self.hand_over(now, link, out);
+            }
+            Frame::Moved { proof, step } => {
+                self.on_moved(now, link, proof, step, out);
+                return Received::Nothing;
             }
             _ => {}
         }
@@ -522,14 +540,7 @@ impl State {
     /// Which of two links that show one instance goes. An instance is no proof, as it is told to every neighbour: a
     /// link that proved to be a contact's yields to no other, and one that stands already only where it does not
     /// answer any more, which is asked here. Of two that began together that one goes on which both ends agree.
-    fn loser(
-        &mut self,
-        now: Now,
-        new: LinkId,
-        old: LinkId,
-        root: impl FnOnce() -> Root,
-        out: &mut Outbox,
-    ) -> Option<LinkId> {
+    fn loser(&mut self, now: Now, new: LinkId, old: LinkId, root: Root, out: &mut Outbox) -> Option<LinkId> {
         let new_link = self.links.get(&new)?;
         let (contact, nonces) = (new_link.contact, new_link.nonces());
         let old_link = self.links.get_mut(&old)?;
@@ -548,11 +559,12 @@ impl State {
         }
         old_link.rival = Some(new);
         old_link.asked = Some(now.mono);
-        old_link.transmit(now.mono, old, &Frame::Beat { ask: true, root: root() }, out);
+        old_link.transmit(now.mono, old, &Frame::Beat { ask: true, root }, out);
         None
     }
 
     fn tick_link(&mut self, now: Now, link: LinkId, root: &impl Fn() -> Root, out: &mut Outbox) {
+        self.tick_leaving(now, link, out);
         let Some(live) = self.links.get_mut(&link) else { return };
         let waited = live.owed.map(|owed| now.mono.since(owed));
         if waited.is_some_and(|waited| waited >= self.config.silent_after * live.patience()) {
@@ -564,12 +576,6 @@ impl State {
             live.next_beat = live.beat_after(now.mono, &self.config);
             live.transmit(now.mono, link, &Frame::Beat { ask: true, root: root() }, out);
         }
-    }
-
-    fn close(&mut self, link: LinkId, why: CloseReason, out: &mut Outbox) {
-        self.links.remove(&link);
-        self.events.push_back(Event::Closed(link));
-        out.close(link, why);
     }
 }
 
@@ -597,6 +603,7 @@ impl Link {
             faults: 0,
             faults_since: now,
             rival: None,
+            leaving: None,
         }
     }
 
@@ -607,6 +614,9 @@ impl Link {
 
     /// `sharing` is how many slow links there are: each fills its part of what its pipe takes.
     fn next_due(&mut self, link: LinkId, sharing: i64, out: &mut Outbox) -> Option<ShortId> {
+        if self.is_leaving() {
+            return None;
+        }
         let reserve =
             if self.is_slow() { self.window - (self.window / sharing).max(1).min(self.window) } else { 0 };
         loop {
@@ -669,6 +679,7 @@ impl Link {
         if self.their.is_none() {
             return silent;
         }
-        silent.min(self.next_beat).min(self.ask_at(config).unwrap_or(Time::MAX))
+        let asks = self.ask_at(config).into_iter().chain(self.leaving_wakeup());
+        asks.fold(silent.min(self.next_beat), Time::min)
     }
 }

@@ -9,10 +9,11 @@ const MAX_WAITING: usize = 64 * 1024;
 /// Names in a frame that others of its kind join while it waits: more would not be taken for new.
 const MAX_JOINED: usize = 64;
 
-/// Frames that wait for credit on one link, in order.
+/// Frames that wait for credit on one link, in order: names and receipts before comparisons of sets, which are long.
 #[derive(Debug, Default)]
 pub(super) struct Paced {
     frames: VecDeque<Frame>,
+    comparisons: VecDeque<Frame>,
     bytes: usize,
     /// The last thing that had credit was a frame from here.
     had_turn: bool,
@@ -36,7 +37,8 @@ impl Paced {
             | Frame::Calls { .. }
             | Frame::Envelope(_)
             | Frame::Public(_)
-            | Frame::Tokens(_) => false,
+            | Frame::Tokens(_)
+            | Frame::Moved { .. } => false,
         }
     }
 
@@ -49,7 +51,7 @@ impl Paced {
         match self.join(frame) {
             Some(frame) => {
                 self.bytes += len;
-                self.frames.push_back(frame);
+                if compares(&frame) { &mut self.comparisons } else { &mut self.frames }.push_back(frame);
             }
             // Names alone: their frame stands there.
             None => self.bytes += len - 1,
@@ -59,19 +61,18 @@ impl Paced {
 
     /// The next frame, unless envelopes wait and it is their turn.
     pub(super) fn pop(&mut self, envelopes_wait: bool) -> Option<Frame> {
-        if self.frames.is_empty() || (self.had_turn && envelopes_wait) {
+        if self.is_empty() || (self.had_turn && envelopes_wait) {
             self.had_turn = false;
             return None;
         }
-        let frame = self.frames.pop_front()?;
+        let frame = self.frames.pop_front().or_else(|| self.comparisons.pop_front())?;
         self.had_turn = true;
-        self.bytes =
-            if self.frames.is_empty() { 0 } else { self.bytes.saturating_sub(frame.to_bytes().len()) };
+        self.bytes = if self.is_empty() { 0 } else { self.bytes.saturating_sub(frame.to_bytes().len()) };
         Some(frame)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.frames.is_empty() && self.comparisons.is_empty()
     }
 
     /// Adds the names to the last frame where that is of the same kind and has room for them; else gives it back.
@@ -91,6 +92,11 @@ impl Paced {
         }
         None
     }
+}
+
+/// Whether a frame is part of a comparison of sets.
+fn compares(frame: &Frame) -> bool {
+    matches!(frame, Frame::Sketch(_) | Frame::More { .. } | Frame::Reconcile { .. })
 }
 
 #[cfg(test)]
@@ -126,6 +132,15 @@ mod tests {
         assert_eq!(paced.pop(false), Some(have(0..64)));
         assert_eq!(paced.pop(false), Some(have(64..70)));
         assert_eq!(paced.bytes, 0);
+    }
+
+    #[test]
+    fn names_go_before_comparisons() {
+        let mut paced = Paced::default();
+        let more = Frame::More { set: crate::wire::frame::Set::Sealed, run: 1, first: 0, end: 1 };
+        paced.push(more.clone());
+        paced.push(have(0..3));
+        assert_eq!([paced.pop(false), paced.pop(false)], [Some(have(0..3)), Some(more)]);
     }
 
     #[test]

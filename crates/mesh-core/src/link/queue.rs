@@ -12,6 +12,8 @@ pub enum Priority {
     Neighbour,
     /// Everything else that is carried.
     Carried,
+    /// ... and came beyond the share of whoever brought it.
+    Surplus,
 }
 
 /// Where a thing stands in line.
@@ -43,13 +45,9 @@ struct Turns {
     order: BTreeSet<(u64, ShortId)>,
 }
 
-/// Names in the order in which they are served, bounded. Public things and mail for the neighbour go by their
-/// rank. What is carried goes by turns between the sources that it came from, in bytes, so that nobody gets more
-/// of a link by bringing more. What is too much is dropped from the end of the longest line; the next
-/// reconciliation repairs that.
+/// What goes by turns between the sources that it came from.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    first: BTreeSet<(Priority, u64, ShortId)>,
+struct Lane {
     turns: BTreeMap<u64, Turns>,
     /// The sources with something in line, by their next turn.
     next: BTreeSet<(u64, u64)>,
@@ -57,6 +55,17 @@ pub(super) struct Queue {
     lengths: BTreeSet<(usize, u64)>,
     /// The virtual time of the turn at work.
     now: u64,
+}
+
+/// Names in the order in which they are served, bounded. Public things and mail for the neighbour go by their
+/// rank. What is carried goes by turns between the sources that it came from, in bytes, so that nobody gets more
+/// of a link by bringing more; what came beyond shares goes in the same way when nothing else waits. What is too much is
+/// dropped from the end of the longest line; the next reconciliation repairs that.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    first: BTreeSet<(Priority, u64, ShortId)>,
+    carried: Lane,
+    surplus: Lane,
     places: BTreeMap<ShortId, Place>,
 }
 
@@ -67,10 +76,9 @@ impl Queue {
             return true;
         }
         self.places.insert(id, place);
-        if place.priority == Priority::Carried {
-            self.line_up(place, id);
-        } else {
-            self.first.insert((place.priority, place.order, id));
+        match self.lane(place.priority) {
+            Some(lane) => lane.line_up(place, id),
+            None => _ = self.first.insert((place.priority, place.order, id)),
         }
         if self.places.len() <= limit {
             return true;
@@ -84,7 +92,9 @@ impl Queue {
     /// The next in line.
     pub(super) fn pop(&mut self) -> Option<ShortId> {
         let front = self.first.first().map(|(_, _, id)| *id);
-        let id = front.or_else(|| self.pick())?;
+        let places = &self.places;
+        let carried = || self.carried.pick(places).or_else(|| self.surplus.pick(places));
+        let id = front.or_else(carried)?;
         self.remove(id);
         Some(id)
     }
@@ -98,17 +108,9 @@ impl Queue {
     /// Takes a name out of line.
     pub(super) fn remove(&mut self, id: ShortId) {
         let Some(place) = self.places.remove(&id) else { return };
-        if place.priority != Priority::Carried {
-            self.first.remove(&(place.priority, place.order, id));
-            return;
-        }
-        let Some(turns) = self.turns.get_mut(&place.source) else { return };
-        self.lengths.remove(&(turns.order.len(), place.source));
-        turns.order.remove(&(place.order, id));
-        if turns.order.is_empty() {
-            self.next.remove(&(turns.due, place.source));
-        } else {
-            self.lengths.insert((turns.order.len(), place.source));
+        match self.lane(place.priority) {
+            Some(lane) => lane.remove(place, id),
+            None => _ = self.first.remove(&(place.priority, place.order, id)),
         }
     }
 
@@ -116,6 +118,23 @@ impl Queue {
         self.places.len()
     }
 
+    /// Where things of a priority go by turns.
+    fn lane(&mut self, priority: Priority) -> Option<&mut Lane> {
+        match priority {
+            Priority::Public | Priority::Neighbour => None,
+            Priority::Carried => Some(&mut self.carried),
+            Priority::Surplus => Some(&mut self.surplus),
+        }
+    }
+
+    /// What goes where there are too many: the last of the longest line.
+    fn last(&self) -> Option<ShortId> {
+        let carried = self.surplus.last().or_else(|| self.carried.last());
+        carried.or_else(|| self.first.last().map(|(_, _, id)| *id))
+    }
+}
+
+impl Lane {
     fn line_up(&mut self, place: Place, id: ShortId) {
         if self.next.is_empty() {
             // Nobody waits, so nobody's earlier turns matter; and virtual time would stand still.
@@ -136,23 +155,33 @@ impl Queue {
         self.lengths.insert((turns.order.len(), place.source));
     }
 
+    fn remove(&mut self, place: Place, id: ShortId) {
+        let Some(turns) = self.turns.get_mut(&place.source) else { return };
+        self.lengths.remove(&(turns.order.len(), place.source));
+        turns.order.remove(&(place.order, id));
+        if turns.order.is_empty() {
+            self.next.remove(&(turns.due, place.source));
+        } else {
+            self.lengths.insert((turns.order.len(), place.source));
+        }
+    }
+
     /// Whose turn it is, and with what; the turn is used up.
-    fn pick(&mut self) -> Option<ShortId> {
+    fn pick(&mut self, places: &BTreeMap<ShortId, Place>) -> Option<ShortId> {
         let (due, source) = self.next.pop_first()?;
         self.now = due;
         let turns = self.turns.get_mut(&source)?;
         let (_, id) = *turns.order.first()?;
-        let len = self.places.get(&id).map_or(1, |place| place.len);
+        let len = places.get(&id).map_or(1, |place| place.len);
         turns.due = due + u64::from(len.max(1)) * UNIT / u64::from(turns.weight);
         self.next.insert((turns.due, source));
         Some(id)
     }
 
-    /// What goes where there are too many: the last of the longest line.
+    /// The last of the longest line.
     fn last(&self) -> Option<ShortId> {
         let longest = self.lengths.last().and_then(|(_, source)| self.turns.get(source));
-        let carried = longest.and_then(|turns| turns.order.last()).map(|(_, id)| *id);
-        carried.or_else(|| self.first.last().map(|(_, _, id)| *id))
+        longest.and_then(|turns| turns.order.last()).map(|(_, id)| *id)
     }
 }
 
@@ -225,6 +254,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_beyond_a_share_goes_when_nothing_else_waits_and_is_dropped_first() {
+        let mut queue = Queue::default();
+        let surplus = |source| Place { priority: Priority::Surplus, ..carried(source, 0, 1) };
+        assert!(queue.push(surplus(7), id(1), 3) && queue.push(surplus(8), id(2), 3));
+        assert!(queue.push(carried(9, 0, 1), id(3), 3));
+        assert!(!queue.push(carried(9, 1, 1), id(4), 3));
+        let served = drain(&mut queue);
+        assert_eq!((served.len(), served[0], served[1]), (3, id(3), id(4)));
+    }
+
+    #[test]
     fn a_full_queue_drops_the_last_of_the_longest_line() {
         let mut queue = Queue::default();
         assert!(queue.push(carried(7, 1, 1), id(1), 3));
@@ -251,6 +291,6 @@ mod tests {
             queue.push(carried(source, 0, 1), id((source % 200) as u8), 999);
             queue.pop();
         }
-        assert!(queue.turns.len() <= MAX_RESTING + 2, "{}", queue.turns.len());
+        assert!(queue.carried.turns.len() <= MAX_RESTING + 2, "{}", queue.carried.turns.len());
     }
 }

@@ -297,6 +297,25 @@ fn a_stranger_that_shows_a_contacts_instance_closes_no_link_and_keeps_none_away(
 }
 
 #[test]
+fn a_stranger_that_shows_a_neighbours_instance_over_a_faster_medium_closes_no_link() {
+    let (mut state, mut out) = ready_over(Config::default(), Profile::BLE);
+    state.up(at(0), LinkId(2), Role::Listener, [66; 32], Profile::LAN, &mut out);
+    state.receive(at(0), LinkId(2), &hello(1, 1, 9), || ROOT, &mut out);
+    let answer = Frame::Beat { ask: false, root: ROOT }.to_bytes();
+    state.receive(at(10), LinkId(2), &answer, || ROOT, &mut out);
+    assert!(frames(&mut out).iter().any(|frame| matches!(frame, Frame::Moved { step: 0, .. })));
+    // It cannot prove what it does not know, on neither link.
+    for (link, step) in [(LINK, 0), (LINK, 1), (LINK, 2), (LinkId(2), 1), (LinkId(2), 2)] {
+        let moved = Frame::Moved { proof: [1; 16], step }.to_bytes();
+        state.receive(at(20), link, &moved, || ROOT, &mut out);
+    }
+    assert!(closes(&mut out).is_empty());
+    state.credit(LINK, 1_000);
+    state.queue(at(30), LINK, place(Priority::Carried, 0), ShortId([1; 8]));
+    assert_eq!(state.next_due(&mut out), Some((LINK, ShortId([1; 8]))), "and envelopes go on");
+}
+
+#[test]
 fn a_link_to_oneself_is_closed() {
     let (mut state, mut out) = (state(Config::default()), Outbox::default());
     state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);

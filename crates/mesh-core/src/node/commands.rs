@@ -1,13 +1,15 @@
 //! Commands of front ends: each is carried out or refused whole, and answered.
 
 use super::Node;
-use crate::border::{Command, Event, Refusal, Reply};
+use crate::border::{Command, Event, Post, Refusal, Remark, Reply};
+use crate::chat::Draft;
 use crate::crypto::ContactLink;
 use crate::crypto::IntroError;
 use crate::crypto::invite::MAX_INVITES;
 use crate::crypto::session::{LearnError, PER_CONTENT};
 use crate::id::{AccountId, Ack, CommandId, EnvelopeId, MessageId};
 use crate::time::Now;
+use crate::wire::message::{self, Body};
 use core::time::Duration;
 
 impl Node {
@@ -40,7 +42,10 @@ impl Node {
                 Ok(Reply::Contact(account))
             }
             Command::Verify { account } => self.chat.verify(account, out).map(|()| Reply::Contact(account)),
-            Command::Send { to, text, message } => self.send(now, to, &text, message),
+            Command::Send { to, text, message } => self.submit(now, to, Body::Text { text }, message),
+            Command::Post { to, post, message } => self.post(now, to, post, message),
+            Command::Remark { message, remark } => self.remark(now, message, remark),
+            Command::Hide { message } => self.chat.hide(message, &*self.read, out).map(|()| Reply::Done),
             Command::MarkRead { from, messages } => {
                 self.chat.mark_read(now, from, messages.as_deref(), out);
                 Ok(Reply::Done)
@@ -86,9 +91,51 @@ impl Node {
         Ok(())
     }
 
-    fn send(&mut self, now: Now, to: AccountId, text: &str, id: Option<MessageId>) -> Result<Reply, Refusal> {
-        let room = self.sessions.room(to).saturating_sub(PER_CONTENT);
-        self.chat.submit_text(now, to, text, id, room, &mut self.outbox).map(Reply::Sent)
+    fn submit(
+        &mut self,
+        now: Now,
+        to: AccountId,
+        body: Body,
+        id: Option<MessageId>,
+    ) -> Result<Reply, Refusal> {
+        let room = self.room(to);
+        let draft = Draft { to, body, id };
+        self.chat.submit(now, draft, room, &*self.read, &mut self.outbox).map(Reply::Sent)
+    }
+
+    fn post(&mut self, now: Now, to: AccountId, post: Post, id: Option<MessageId>) -> Result<Reply, Refusal> {
+        let body = match post {
+            Post::Text { text, reply, mentions, silent } => {
+                Body::Post(message::Post { text, reply, forwarded: 0, mentions, silent })
+            }
+            Post::Forward { of } => Body::Post(self.forwarded(of)?),
+            Post::Poll { question, options, multiple } => {
+                Body::Poll(message::Poll { question, options, multiple })
+            }
+        };
+        self.submit(now, to, body, id)
+    }
+
+    /// The words of a message as they are shown now, passed on once more.
+    fn forwarded(&self, of: MessageId) -> Result<message::Post, Refusal> {
+        let gone = || Refusal::Unknown { what: "message", name: of.to_text() };
+        let with = self.chat.conversation_of(of).ok_or_else(gone)?;
+        let view = self.chat.message(with, of, &*self.read)?.ok_or_else(gone)?;
+        if view.deleted {
+            return Err(Refusal::Message { message: of, why: "it was taken back" });
+        }
+        let forwarded = view.forwarded.saturating_add(1);
+        Ok(message::Post { text: view.text, forwarded, ..message::Post::default() })
+    }
+
+    fn remark(&mut self, now: Now, message: MessageId, remark: Remark) -> Result<Reply, Refusal> {
+        let room = self.chat.conversation_of(message).map_or(0, |with| self.room(with));
+        self.chat.remark(now, message, remark, room, &*self.read, &mut self.outbox).map(Reply::Sent)
+    }
+
+    /// What one envelope to this person takes.
+    fn room(&self, to: AccountId) -> usize {
+        self.sessions.room(to).saturating_sub(PER_CONTENT)
     }
 
     fn invite_new(

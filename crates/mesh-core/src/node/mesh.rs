@@ -4,6 +4,7 @@
 //! not yet kept. The node opens it or not and hands it back with [`Mesh::keep`],
 //! [`Mesh::delivered`] or [`Mesh::discard`]; that is the one `ingest` of the node.
 
+mod air;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use crate::gossip::{self, Action, Bag, Standing};
 use crate::id::{AccountId, Ack, EnvelopeId, LinkId, ShortId, Tag};
 use crate::link::{self, Place, Priority, Received, Secret};
 use crate::outbox::Outbox;
+use crate::radio;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError};
 use crate::time::{Now, Time};
@@ -20,6 +22,7 @@ use crate::view::PeerView;
 use crate::wire::frame::{Root, Set};
 use crate::wire::sketch::Sketch;
 use crate::wire::{Envelope, Frame, Lifetime};
+use air::Air;
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -37,6 +40,18 @@ pub struct MeshConfig {
     pub carry: carry::Config,
     /// Of the exchange.
     pub gossip: gossip::Config,
+    /// Of what radios advertise.
+    pub radio: radio::Config,
+}
+
+impl MeshConfig {
+    /// With the pace of `battery`: how often radios say something new, and idle links beat.
+    #[must_use]
+    pub fn with_battery(mut self, battery: radio::Battery) -> Self {
+        self.radio = battery.into();
+        self.link.beat_every = battery.pace().beat_every;
+        self
+    }
 }
 
 /// What came from a neighbour and waits for the node's decision, within the same `handle`.
@@ -141,7 +156,13 @@ impl Bag for View<'_> {
         match self.carry.item(id) {
             Some(item) => {
                 let few_hops = item.hops <= carry::FEW_HOPS && item.kind == Kind::Sealed;
-                Standing::Held { hops: item.hops, own: item.own, few_hops, to: item.to }
+                Standing::Held {
+                    hops: item.hops,
+                    own: item.own,
+                    few_hops,
+                    to: item.to,
+                    surplus: item.surplus,
+                }
             }
             None if self.carry.is_ended(self.now, id) => Standing::Ended,
             None if self.carry.is_passed(id) => Standing::Passed,
@@ -167,6 +188,7 @@ pub struct Mesh {
     events: VecDeque<MeshEvent>,
     /// What is to be said to everybody in reach.
     broadcasts: Vec<ShortId>,
+    air: Air,
 }
 
 impl Mesh {
@@ -182,6 +204,7 @@ impl Mesh {
             gossip: gossip::State::new(config.gossip, rng.fork()),
             events: VecDeque::new(),
             broadcasts: Vec::new(),
+            air: Air::new(config.radio, rng.fork()),
         })
     }
 
@@ -221,8 +244,8 @@ impl Mesh {
         let view = View { carry: &self.carry, now };
         match received {
             Received::Nothing => {}
-            Received::Ready => self.on_ready(now, link),
-            Received::Recognised(contact) => self.on_recognised(now, link, contact),
+            Received::Ready => self.on_ready(now, link, out),
+            Received::Recognised(contact) => self.on_recognised(now, link, contact, out),
             Received::Frame(Frame::Envelope(bytes)) => self.on_envelope(now, link, &bytes, out),
             Received::Frame(Frame::Public(bytes)) => self.on_public(now, link, bytes, out),
             Received::Frame(frame) => self.gossip.frame(now, link, frame, &view),
@@ -269,6 +292,7 @@ impl Mesh {
         let view = View { carry: &self.carry, now };
         self.link.tick(now, || gossip::root(&view), out);
         self.gossip.tick(now, &view);
+        self.advertise(now, out);
         self.settle(now, out);
     }
 
@@ -292,6 +316,7 @@ impl Mesh {
                 Kind::Public => self.link.send(now, link, &Frame::Public(bytes), out),
             }
         }
+        self.show(now);
     }
 
     /// Says what is small enough to everybody in reach.
@@ -321,6 +346,7 @@ impl Mesh {
             (self.link.next_wakeup(), "link"),
             (self.gossip.next_wakeup(), "gossip"),
             (self.carry.next_wakeup(), "carry"),
+            (self.air.next_wakeup(), "radio"),
         ];
         due.into_iter().filter_map(|(at, who)| Some((at?, who))).min()
     }
@@ -340,7 +366,7 @@ impl Mesh {
     /// are looked at anew.
     pub fn set_secrets(&mut self, now: Now, secrets: Vec<(AccountId, Secret)>, out: &mut Outbox) {
         for (link, contact) in self.link.set_secrets(now, secrets, out) {
-            self.on_recognised(now, link, contact);
+            self.on_recognised(now, link, contact, out);
         }
     }
 
@@ -520,17 +546,21 @@ impl Mesh {
         self.link.counters()
     }
 
-    fn on_ready(&mut self, now: Now, link: LinkId) {
+    fn on_ready(&mut self, now: Now, link: LinkId, out: &mut Outbox) {
         let (Some(role), Some(profile)) = (self.link.role(link), self.link.profile(link)) else { return };
         let contact = self.link.contact(link);
         let view = View { carry: &self.carry, now };
         self.gossip.link_up(now, link, role, contact, profile, &view);
         self.events.push_back(MeshEvent::Up { link, contact });
+        if contact.is_some() {
+            self.keep_place(link, true, out);
+        }
     }
 
-    fn on_recognised(&mut self, now: Now, link: LinkId, contact: Option<AccountId>) {
+    fn on_recognised(&mut self, now: Now, link: LinkId, contact: Option<AccountId>, out: &mut Outbox) {
         self.gossip.recognised(now, link, contact);
         self.events.push_back(MeshEvent::Recognised { link, contact });
+        self.keep_place(link, contact.is_some(), out);
     }
 
     fn on_envelope(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Outbox) {
@@ -601,7 +631,7 @@ impl Mesh {
     fn keep_parcel(
         &mut self,
         now: Now,
-        parcel: Parcel,
+        mut parcel: Parcel,
         origin: Origin,
         out: &mut Outbox,
     ) -> Result<EnvelopeId, Refused> {
@@ -610,6 +640,11 @@ impl Mesh {
             Origin::Own { .. } | Origin::Air => None,
             Origin::Link { link, .. } => Some(link),
         };
+        if let Some(link) = from.filter(|_| kind == Kind::Sealed && !parcel.surplus)
+            && self.carry.check(now, &parcel) == Ok(Kept::New)
+        {
+            parcel.surplus = !self.gossip.in_share(now, link, parcel.wire_len());
+        }
         let kept = self.carry.keep(now, parcel, origin, out);
         let view = View { carry: &self.carry, now };
         match (kept, from) {
@@ -673,7 +708,8 @@ impl Mesh {
             Kind::Sealed if for_neighbour => (Priority::Neighbour, item.came),
             Kind::Sealed => {
                 let copies = u64::from(item.copies / COPIES_A_STEP);
-                (Priority::Carried, copies << 56 | carry::latest_first(item.came))
+                let priority = if item.surplus { Priority::Surplus } else { Priority::Carried };
+                (priority, copies << 56 | carry::latest_first(item.came))
             }
         };
         let gossip::Turn { source, weight } = self.gossip.turn(now, item.via, item.own);
@@ -694,6 +730,7 @@ impl Mesh {
         }
         self.link.unqueue(link, id);
         if item.own {
+            let link = self.link.neighbour(link);
             self.events.push_back(MeshEvent::Carried { link, id: item.id });
         }
     }

@@ -275,7 +275,8 @@ impl Node {
         let out = &mut self.outbox;
         match input {
             Input::Tick => self.tick(now),
-            Input::Heard { .. } => {}
+            Input::Radio { medium, up } => self.mesh.radio(now, medium, up, out),
+            Input::Heard { medium, advert, .. } => self.mesh.heard(now, medium, advert),
             Input::Around { nodes, .. } => self.mesh.around(nodes),
             Input::Overheard { bytes, .. } => self.on_overheard(now, bytes),
             Input::LinkUp { link, role, binding, profile } => {
@@ -526,6 +527,21 @@ impl Node {
     /// Where storage fails.
     pub fn conversations(&self) -> Result<Vec<ConversationView>, ReadError> {
         self.chat.conversations(&*self.read)
+    }
+
+    /// The names of messages of anybody that begin with these hexadecimal digits, at most two.
+    #[must_use]
+    pub fn messages_named(&self, beginning: &str) -> Vec<MessageId> {
+        self.chat.named(beginning, 2)
+    }
+
+    /// One message as it is shown; `None` where it is not here.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn message(&self, id: MessageId) -> Result<Option<MessageView>, ReadError> {
+        let Some(with) = self.chat.conversation_of(id) else { return Ok(None) };
+        self.chat.message(with, id, &*self.read)
     }
 
     /// The names of own texts that begin with these hexadecimal digits, at most two: one is an answer, two

@@ -57,7 +57,7 @@ impl Village {
                 }
                 Output::Notify(_, event) => self.nodes[at].2.push(event),
                 Output::Close { link, .. } => self.links.retain(|(l, ..)| *l != link),
-                Output::Advertise { .. } | Output::Broadcast { .. } => {}
+                Output::Advertise { .. } | Output::Broadcast { .. } | Output::Keep { .. } => {}
             }
         }
         self.nodes[at].1.apply(ops);

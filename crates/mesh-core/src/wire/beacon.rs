@@ -9,7 +9,9 @@
 //! covers all before it. At most 200 bytes. Verification is `crypto::beacon`'s: a [`RawBeacon`] has the
 //! layout of a beacon and proves nothing.
 
-use super::envelope::{Lifetime, MAX_PUBLIC_HOPS, MUTABLE_LEN, PUBLIC_BIT, split_mutable, with_mutable};
+use super::envelope::{
+    Lifetime, MAX_PUBLIC_HOPS, MUTABLE_LEN, Mutable, PUBLIC_BIT, split_mutable, with_mutable,
+};
 use crate::border::BeaconKind;
 use crate::id::EnvelopeId;
 
@@ -130,7 +132,7 @@ impl RawBeacon {
         if bytes.len() > MAX_BEACON {
             return Err(length);
         }
-        let (immutable, hops, age_s) = split_mutable(bytes).ok_or(length)?;
+        let Mutable { immutable, hops, age_s, .. } = split_mutable(bytes).ok_or(length)?;
         Self::from_parts(immutable.to_vec(), hops, age_s)
     }
 
@@ -146,7 +148,7 @@ impl RawBeacon {
     /// The bytes for the air.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        with_mutable(&self.immutable, self.hops_left, self.age_s)
+        with_mutable(&self.immutable, self.hops_left, self.age_s, false)
     }
 
     /// The name under which it is carried, as of an envelope.

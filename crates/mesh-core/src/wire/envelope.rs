@@ -23,6 +23,8 @@ pub const HEADER_LEN: usize = 34;
 pub const MUTABLE_LEN: usize = 5;
 /// The largest envelope on the air, of any version, in bytes.
 pub const MAX_LEN: usize = HEADER_LEN + 16_384 + MUTABLE_LEN;
+/// Set in the byte of hops of an envelope that its bringer has beyond the share of whoever brought it there.
+const SURPLUS_BIT: u8 = 0x80;
 /// The largest hop count that a relay keeps; higher ones are lowered to it.
 pub const MAX_HOPS: u8 = 16;
 /// The same of public things: a call for help crosses a crowd of thousands, which is some forty hops wide.
@@ -145,6 +147,8 @@ pub struct Envelope {
     pub hops_left: u8,
     /// Accumulated time in bags and on the way, in seconds.
     pub age_s: u32,
+    /// Whether somebody on its way brought it beyond their share (PROTOCOL.md section 9.6).
+    pub surplus: bool,
 }
 
 impl core::fmt::Debug for Envelope {
@@ -183,7 +187,7 @@ impl Envelope {
     pub fn from_parts(immutable: Vec<u8>, hops_left: u8, age_s: u32) -> Result<Self, EnvelopeError> {
         check(&immutable)?;
         let id = EnvelopeId(*blake3::hash(&immutable).as_bytes());
-        Ok(Self { immutable, id, hops_left, age_s })
+        Ok(Self { immutable, id, hops_left, age_s, surplus: false })
     }
 
     /// Reads an envelope of any version from the air. Hops above [`MAX_HOPS`] are lowered to it.
@@ -196,14 +200,14 @@ impl Envelope {
         if bytes.len() > MAX_LEN {
             return Err(length);
         }
-        let (immutable, hops, age_s) = split_mutable(bytes).ok_or(length)?;
-        Self::from_parts(immutable.to_vec(), hops, age_s)
+        let Mutable { immutable, hops, age_s, surplus } = split_mutable(bytes).ok_or(length)?;
+        Ok(Self { surplus, ..Self::from_parts(immutable.to_vec(), hops, age_s)? })
     }
 
     /// The bytes for the air.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        with_mutable(&self.immutable, self.hops_left, self.age_s)
+        with_mutable(&self.immutable, self.hops_left, self.age_s, self.surplus)
     }
 
     /// Length on the air in bytes.
@@ -278,20 +282,33 @@ impl Envelope {
     }
 }
 
-/// What came from the air, taken apart: immutable bytes, hops lowered to [`MAX_HOPS`] or [`MAX_PUBLIC_HOPS`], age in
-/// seconds.
-pub(crate) fn split_mutable(bytes: &[u8]) -> Option<(&[u8], u8, u32)> {
+/// What came from the air, taken apart.
+pub(crate) struct Mutable<'a> {
+    /// What stands before the bytes that change on the way.
+    pub(crate) immutable: &'a [u8],
+    /// Lowered to [`MAX_HOPS`] or [`MAX_PUBLIC_HOPS`].
+    pub(crate) hops: u8,
+    /// In seconds.
+    pub(crate) age_s: u32,
+    /// Of envelopes only.
+    pub(crate) surplus: bool,
+}
+
+/// Takes apart what came from the air; `None` where it is too short.
+pub(crate) fn split_mutable(bytes: &[u8]) -> Option<Mutable<'_>> {
     let (immutable, &[hops, age @ ..]) = bytes.split_last_chunk::<MUTABLE_LEN>()?;
     let is_public = immutable.first().is_some_and(|version| version & PUBLIC_BIT != 0);
     let most = if is_public { MAX_PUBLIC_HOPS } else { MAX_HOPS };
-    Some((immutable, hops.min(most), u32::from_le_bytes(age)))
+    let surplus = !is_public && hops & SURPLUS_BIT != 0;
+    let hops = if surplus { hops & !SURPLUS_BIT } else { hops };
+    Some(Mutable { immutable, hops: hops.min(most), age_s: u32::from_le_bytes(age), surplus })
 }
 
 /// The bytes for the air.
-pub(crate) fn with_mutable(immutable: &[u8], hops: u8, age_s: u32) -> Vec<u8> {
+pub(crate) fn with_mutable(immutable: &[u8], hops: u8, age_s: u32, surplus: bool) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(immutable.len() + MUTABLE_LEN);
     bytes.extend_from_slice(immutable);
-    bytes.push(hops);
+    bytes.push(if surplus { hops | SURPLUS_BIT } else { hops });
     bytes.extend_from_slice(&age_s.to_le_bytes());
     bytes
 }
@@ -346,6 +363,20 @@ mod tests {
         assert_eq!(bytes[18..34], [9; 16]);
         assert_eq!(bytes[34..290], [5; 256]);
         assert_eq!(bytes[290..], [12, 4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn the_mark_of_what_is_beyond_a_share_stands_in_the_byte_of_hops_and_of_envelopes_only() {
+        let header = Envelope::header(SizeClass::B256, Lifetime::Hour, Tag([1; 16]), AckCommit([2; 16]));
+        let mut envelope = Envelope::new(header, &[3; 256], 12).unwrap();
+        let plain = envelope.to_bytes();
+        envelope.surplus = true;
+        let marked = envelope.to_bytes();
+        assert_eq!((plain[290], marked[290]), (12, 0x8c));
+        let read = Envelope::from_bytes(&marked).unwrap();
+        assert_eq!((read.hops_left, read.surplus, read.id()), (12, true, envelope.id()));
+        let public = with_mutable(&[PUBLIC_BIT | 1; 100], 0xff, 0, false);
+        assert!(split_mutable(&public).is_some_and(|read| read.hops == MAX_PUBLIC_HOPS && !read.surplus));
     }
 
     #[test]

@@ -140,6 +140,13 @@ pub enum Frame {
     Public(Vec<u8>),
     /// New recognition tokens of a link that stands, sorted.
     Tokens(Vec<Token>),
+    /// The sender is also at the other end of another link, which is faster: this one ends (PROTOCOL.md section 4.9).
+    Moved {
+        /// That link, told by what only its two ends know.
+        proof: [u8; 16],
+        /// How far the sender is; more than 2 is read as 2.
+        step: u8,
+    },
 }
 
 /// Why bytes are no frame.
@@ -183,6 +190,7 @@ mod kind {
     pub(super) const SKETCH: u8 = 13;
     pub(super) const MORE: u8 = 14;
     pub(super) const CALLS: u8 = 15;
+    pub(super) const MOVED: u8 = 16;
 }
 
 impl Frame {
@@ -209,6 +217,7 @@ impl Frame {
             Self::Receipts(acks) => join_names(kind::RECEIPTS, &[], acks.iter().map(|ack| &ack.0[..])),
             Self::Public(bytes) => join(kind::PUBLIC, &[bytes]),
             Self::Tokens(tokens) => join(kind::TOKENS, &[tokens.as_flattened()]),
+            Self::Moved { proof, step } => join(kind::MOVED, &[&[*step], proof]),
         }
     }
 
@@ -240,6 +249,7 @@ impl Frame {
             kind::RECEIPTS => names(rest).map(|acks| Self::Receipts(acks.into_iter().map(Ack).collect())),
             kind::PUBLIC => Some(Self::Public(rest.to_vec())),
             kind::TOKENS => read_tokens(rest).map(Self::Tokens),
+            kind::MOVED => read_moved(rest),
             got => return Err(FrameError::Unknown { got }),
         };
         frame.ok_or(FrameError::Malformed { kind, got: bytes.len() })
@@ -278,6 +288,11 @@ fn read_beat(rest: &[u8]) -> Option<Frame> {
     let (&[ask], rest) = rest.split_first_chunk()?;
     let root = *rest.first_chunk()?;
     Some(Frame::Beat { ask: ask & 1 == 1, root })
+}
+
+fn read_moved(rest: &[u8]) -> Option<Frame> {
+    let (&[step], rest) = rest.split_first_chunk()?;
+    Some(Frame::Moved { proof: *rest.first_chunk()?, step: step.min(2) })
 }
 
 fn read_digest(rest: &[u8]) -> Option<Frame> {
@@ -372,6 +387,7 @@ mod tests {
             Frame::Sketch(Sketch::of(7, 2, [Ack([9; 16]).into()]).part(Set::Receipts, 6, false, 0..1)),
             Frame::More { set: Set::Sealed, run: 6, first: 26, end: 0x0102 },
             Frame::Calls { hops: 62, ids: vec![ShortId([6; 8])] },
+            Frame::Moved { proof: [7; 16], step: 2 },
         ]
     }
 
@@ -396,6 +412,7 @@ mod tests {
         assert_eq!(bytes[13].len(), Part::len(Set::Receipts, 1));
         assert_eq!(bytes[14], [14, 2, 6, 26, 0, 2, 1]);
         assert_eq!(bytes[15], [[15, 62].as_slice(), &[6; 8]].concat());
+        assert_eq!(bytes[16], [[16, 2].as_slice(), &[7; 16]].concat());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a seal holds: one event of a conversation (PROTOCOL.md section 7).
 
 use super::codec::{self, DecodeError};
-use crate::id::MessageId;
+use crate::id::{AccountId, MessageId};
 use serde::{Deserialize, Serialize};
 
 /// The longest text that a person may send, in bytes of UTF-8.
@@ -19,6 +19,14 @@ pub const MAX_SEEN: usize = 64;
 pub const MAX_GAPS: usize = 128;
 /// The most parts of a segmented message.
 pub const MAX_PARTS: u16 = 64;
+/// The longest reaction, in bytes of UTF-8: the longest emoji sequences of Unicode 17 have 35.
+pub const MAX_EMOJI: usize = 40;
+/// The most people whom one text names.
+pub const MAX_MENTIONS: usize = 32;
+/// The most options of a poll; at least two.
+pub const MAX_OPTIONS: usize = 12;
+/// The longest option or question of a poll, in bytes of UTF-8.
+pub const MAX_OPTION: usize = 256;
 /// The largest Lamport time that is accepted; far beyond any honest conversation, and far from overflow.
 pub const MAX_LAMPORT: u64 = 1 << 56;
 
@@ -116,6 +124,96 @@ pub enum Body {
         /// 1 to [`MAX_GAPS`].
         gaps: Vec<Gap>,
     },
+    /// A text that answers another one, was passed on, or names people.
+    Post(Post),
+    /// A question with options to choose from.
+    Poll(Poll),
+    /// Another text for a text of the same author.
+    Edit {
+        /// Which.
+        of: MessageId,
+        /// As long as a text.
+        text: String,
+    },
+    /// The author takes a message back, for everybody.
+    Delete {
+        /// Which.
+        of: MessageId,
+    },
+    /// What the author feels about a message.
+    React {
+        /// Which.
+        to: MessageId,
+        /// At most [`MAX_EMOJI`] bytes; empty takes it back.
+        emoji: String,
+    },
+    /// A message is held up for everybody to see first, or not any more.
+    Pin {
+        /// Which.
+        of: MessageId,
+        /// Whether it is.
+        pinned: bool,
+    },
+    /// What the author chose.
+    Vote {
+        /// Of which poll.
+        poll: MessageId,
+        /// Bit n stands for option n; none takes the vote back.
+        choices: u16,
+    },
+    /// The author of a poll ends it.
+    Close {
+        /// Which.
+        poll: MessageId,
+    },
+}
+
+/// A text with more about it than its words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Post {
+    /// 1 B to [`MAX_TEXT`].
+    pub text: String,
+    /// What it answers.
+    pub reply: Option<MessageId>,
+    /// How often it was passed on before it came here: 0 is written by its author. 255 is 255 or more.
+    pub forwarded: u8,
+    /// Whom it names, at most [`MAX_MENTIONS`].
+    pub mentions: Vec<AccountId>,
+    /// Whether it shall make no sound.
+    pub silent: bool,
+}
+
+/// A question with options to choose from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poll {
+    /// 1 B to [`MAX_OPTION`].
+    pub question: String,
+    /// 2 to [`MAX_OPTIONS`], each 1 B to [`MAX_OPTION`].
+    pub options: Vec<String>,
+    /// Whether several may be chosen.
+    pub multiple: bool,
+}
+
+impl Poll {
+    fn is_within_limits(&self) -> bool {
+        let fits = |text: &String| (1..=MAX_OPTION).contains(&text.len());
+        fits(&self.question)
+            && (2..=MAX_OPTIONS).contains(&self.options.len())
+            && self.options.iter().all(fits)
+    }
+}
+
+impl Body {
+    /// What this is said about; `None` for what stands for itself.
+    #[must_use]
+    pub const fn target(&self) -> Option<MessageId> {
+        match self {
+            Self::Edit { of, .. } | Self::Delete { of } | Self::Pin { of, .. } => Some(*of),
+            Self::React { to, .. } => Some(*to),
+            Self::Vote { poll, .. } | Self::Close { poll } => Some(*poll),
+            _ => None,
+        }
+    }
 }
 
 impl core::fmt::Debug for Body {
@@ -128,6 +226,14 @@ impl core::fmt::Debug for Body {
             Self::Read { .. } => "Read",
             Self::Segment { .. } => "Segment",
             Self::Missing { .. } => "Missing",
+            Self::Post(_) => "Post",
+            Self::Poll(_) => "Poll",
+            Self::Edit { .. } => "Edit",
+            Self::Delete { .. } => "Delete",
+            Self::React { .. } => "React",
+            Self::Pin { .. } => "Pin",
+            Self::Vote { .. } => "Vote",
+            Self::Close { .. } => "Close",
         })
     }
 }
@@ -154,7 +260,12 @@ impl Message {
     fn is_within_limits(&self) -> bool {
         let body = match &self.body {
             Body::Profile { name, about, .. } => name.len() <= MAX_NAME && about.len() <= MAX_ABOUT,
-            Body::Text { text } => !text.is_empty() && text.len() <= MAX_TEXT,
+            Body::Text { text } | Body::Edit { text, .. } => is_text(text),
+            Body::Post(post) => is_text(&post.text) && post.mentions.len() <= MAX_MENTIONS,
+            Body::Poll(poll) => poll.is_within_limits(),
+            Body::React { emoji, .. } => emoji.len() <= MAX_EMOJI,
+            Body::Vote { choices, .. } => *choices < 1 << MAX_OPTIONS,
+            Body::Delete { .. } | Body::Pin { .. } | Body::Close { .. } => true,
             Body::Delivered { seen } | Body::Read { seen } => seen.len() <= MAX_SEEN,
             Body::Segment { index, count, .. } => (2..=MAX_PARTS).contains(count) && index < count,
             Body::Missing { gaps, .. } => {
@@ -168,6 +279,10 @@ impl Message {
         };
         body && self.parents.len() <= MAX_PARENTS && self.lamport <= MAX_LAMPORT
     }
+}
+
+fn is_text(text: &str) -> bool {
+    (1..=MAX_TEXT).contains(&text.len())
 }
 
 #[cfg(test)]
@@ -212,6 +327,74 @@ mod tests {
         let body = Body::Missing { session: [7; 8], gaps: vec![Gap { first: 300, count: 2 }] };
         let encoded = data_encoding::HEXLOWER.encode(&codec::encode(&body));
         assert_eq!(encoded, format!("05{}01fb2c0102", "07".repeat(8)));
+    }
+
+    #[test]
+    fn golden_post_and_poll() {
+        let (id, who) = (MessageId([1; 16]), AccountId([2; 20]));
+        let post =
+            Post { text: "hi".into(), reply: Some(id), forwarded: 3, mentions: vec![who], silent: true };
+        let poll = Poll { question: "q".into(), options: vec!["a".into(), "b".into()], multiple: true };
+        let encoded = [Body::Post(post), Body::Poll(poll)]
+            .map(|body| data_encoding::HEXLOWER.encode(&codec::encode(&body)));
+        assert_eq!(encoded[0], format!("0602686901{}0301{}01", "01".repeat(16), "02".repeat(20)));
+        assert_eq!(encoded[1], "07017102016101620 1".replace(' ', ""));
+    }
+
+    #[test]
+    fn golden_marks() {
+        let of = MessageId([1; 16]);
+        let marks = [
+            Body::Edit { of, text: "x".into() },
+            Body::Delete { of },
+            Body::React { to: of, emoji: "!".into() },
+            Body::Pin { of, pinned: true },
+            Body::Vote { poll: of, choices: 5 },
+            Body::Close { poll: of },
+        ];
+        let ones = "01".repeat(16);
+        let expected = ["08ID0178", "09ID", "0aID0121", "0bID01", "0cID05", "0dID"];
+        for (mark, expected) in marks.iter().zip(expected) {
+            let encoded = data_encoding::HEXLOWER.encode(&codec::encode(mark));
+            assert_eq!(encoded, expected.replace("ID", &ones));
+            assert_eq!(mark.target(), Some(of));
+        }
+    }
+
+    #[test]
+    fn marks_and_polls_beyond_their_limits_are_refused() {
+        let with = |body| Message { body, ..text("x") };
+        let of = MessageId([1; 16]);
+        let react = |len: usize| Body::React { to: of, emoji: "e".repeat(len) };
+        let vote = |choices| Body::Vote { poll: of, choices };
+        let post = |count| {
+            Body::Post(Post {
+                text: "x".into(),
+                mentions: vec![AccountId([2; 20]); count],
+                ..Post::default()
+            })
+        };
+        let poll = |options: usize, len: usize| {
+            Body::Poll(Poll {
+                question: "q".into(),
+                options: vec!["o".repeat(len); options],
+                multiple: false,
+            })
+        };
+        for (fits, exceeds) in [
+            (react(MAX_EMOJI), react(MAX_EMOJI + 1)),
+            (vote(0x0fff), vote(0x1000)),
+            (post(MAX_MENTIONS), post(MAX_MENTIONS + 1)),
+            (poll(2, 1), poll(1, 1)),
+            (poll(MAX_OPTIONS, MAX_OPTION), poll(MAX_OPTIONS + 1, 1)),
+            (poll(2, 1), poll(2, 0)),
+            (poll(2, 1), poll(2, MAX_OPTION + 1)),
+            (Body::Edit { of, text: "x".into() }, Body::Edit { of, text: String::new() }),
+            (post(0), Body::Post(Post::default())),
+        ] {
+            assert!(Message::from_bytes(&with(fits).to_bytes()).is_ok());
+            assert!(Message::from_bytes(&with(exceeds).to_bytes()).is_err());
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use replay::trace_run;
 
 use crate::attack::Notebook;
 use crate::invariants::Checks;
-use crate::scenario::{ProtocolName, Scenario, ScenarioError};
+use crate::scenario::{ProtocolName, Scenario, ScenarioError, Threshold};
 use crate::{Creation, Delivery, Outcome, Recording, Seal, Violation};
 use calibration::Forecasts;
 use carriers::Carriers;
@@ -187,7 +187,9 @@ pub fn run(
     outcome.losses = replay::losses(&stage, &deliveries);
     outcome.notes = notes(&stage, &deliveries, &notebook);
     outcome.notes.extend(stage.carried_notes(&planned.oracle, planned.crossing(0)));
-    outcome.missed = scenario.expect.iter().filter_map(|asked| asked.missed(&outcome)).collect();
+    let hop_s = |class: &str| hop_s(&scenario, &planned, class);
+    let missed = |asked: &Threshold| asked.missed(&outcome, &deliveries, &hop_s);
+    outcome.missed = scenario.expect.iter().filter_map(missed).collect();
     let (end_s, asked) = (planned.end as f64 / 1000.0, stage.forecasts.count());
     let within_s = scenario.deliver_within.map_or(f64::MAX, |within| within.ms as f64 / 1000.0);
     let judged = stage.forecasts.judge(&deliveries, end_s, within_s);
@@ -222,6 +224,9 @@ fn stage_of<'a>(
     let config = |node: u32| {
         let mut config = Config::default();
         config.mesh.carry.quota = quota;
+        if let Some(battery) = scenario.radio.battery {
+            config.mesh = config.mesh.with_battery(battery);
+        }
         if node < newer {
             let versions = config.mesh.link.versions;
             config.mesh.link.versions = *versions.start()..=versions.end() + 1;
@@ -246,6 +251,13 @@ fn stage_of<'a>(
     let (unwritten, nodes, forecasts) = (BTreeSet::new(), scenario.nodes, Forecasts::default());
     let stage = Stage { world, written, film, shown, batteries, carriers, forecasts, end, unwritten, nodes };
     Ok((stage, checks))
+}
+
+/// How many seconds a hop takes a message of a class, of the workload that takes longest.
+fn hop_s(scenario: &Scenario, planned: &Planned, class: &str) -> f64 {
+    let of_class = planned.written.iter().filter(|one| scenario.workload[one.workload].class == class);
+    let longest = of_class.map(|one| planned.crossing(one.draft.bytes).millis()).max();
+    longest.unwrap_or_default() as f64 / 1_000.0
 }
 
 fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<Delivery> {

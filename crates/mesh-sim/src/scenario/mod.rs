@@ -44,7 +44,7 @@ mod threshold;
 
 pub use builtin::{BUILT_IN, built_in, built_in_file};
 pub use parts::{Attack, AttackKind, Battery, Ci, Faults, ProtocolName, RadioKind, RadioSpec};
-pub use threshold::{Compare, Figure, Threshold};
+pub use threshold::{Compare, Figure, Part, Threshold};
 
 use crate::units::{Bytes, within};
 use crate::{Movement, Seal, Span, Workload};

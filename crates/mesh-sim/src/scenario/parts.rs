@@ -2,8 +2,9 @@
 
 use super::threshold::Threshold;
 use crate::units::{Rate, Share, maybe_positive, maybe_within, positive, within};
-use crate::{Movement, Radio, Span};
+use crate::{Choosing, Movement, Radio, Span};
 use core::time::Duration;
+use mesh_core::radio::Battery as BatteryProfile;
 use serde::Deserialize;
 
 /// Who is simulated.
@@ -55,6 +56,13 @@ pub struct RadioSpec {
     /// Links that a node holds at a time: 1 to 64.
     #[serde(default, deserialize_with = "maybe_within::<_, 1, 64>")]
     pub links: Option<u32>,
+    /// Whether the nodes choose their links themselves, by their adverts, or wait in line for them. Default in line.
+    #[serde(default)]
+    pub overlay: OverlayName,
+    /// The battery profile of everybody: how often they advertise and scan, and how many links they hold. Without it
+    /// the numbers of the kind.
+    #[serde(default)]
+    pub battery: Option<BatteryProfile>,
     /// Whether advertisements carry public things to everybody in reach. Default no.
     #[serde(default)]
     pub broadcasts: bool,
@@ -74,6 +82,12 @@ impl RadioSpec {
             RadioKind::Stick => Radio::stick(),
             RadioKind::Ideal => Radio::ideal(hop_delay, None, 0),
         };
+        if self.overlay == OverlayName::Policy {
+            radio.choosing = Choosing::Overlay(self.battery.unwrap_or_default());
+        }
+        if let Some(battery) = self.battery {
+            radio = radio.paced(battery);
+        }
         radio.broadcasts = self.broadcasts;
         radio.range_m = self.range_m.unwrap_or(radio.range_m);
         radio.goodput = self.goodput.map_or(radio.goodput, |rate| rate.0);
@@ -84,6 +98,17 @@ impl RadioSpec {
         }
         radio
     }
+}
+
+/// Who decides which neighbours are linked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverlayName {
+    /// Whoever waits in line.
+    #[default]
+    Line,
+    /// The nodes, as the product does.
+    Policy,
 }
 
 /// Kinds of radio.

@@ -39,6 +39,10 @@ pub(crate) enum Happening {
     Connected(Pair),
     /// An old link gives its place to who waits at this node.
     Rotate { journey: usize, node: u32 },
+    /// The scanner of a station listens.
+    Scan { journey: usize, node: usize },
+    /// A station may have something to do about its links.
+    Advise { journey: usize, node: usize },
     /// A battery may be empty.
     Battery(usize),
     /// Something that a plan of faults holds.

@@ -155,6 +155,9 @@ impl World {
         let (uj, limited) = (on_air * radio.power.byte_uj, radio.goodput > 0);
         self.counters.bytes_on_air += on_air as u64;
         self.counters.airtime_us += busy_us;
+        if payload {
+            self.flowed(journey, a, b);
+        }
         if uj > 0.0 {
             self.draw(a, uj);
             self.draw(b, uj);
@@ -340,7 +343,7 @@ impl World {
     }
 
     /// The links of `a` that lead to `b`.
-    fn between(&self, a: usize, b: usize) -> Vec<LinkId> {
+    pub(super) fn between(&self, a: usize, b: usize) -> Vec<LinkId> {
         let to_b = |link: &&LinkId| self.lines.get(link).is_some_and(|line| line.far == End::Node(b));
         self.nodes[a].links.iter().filter(to_b).copied().collect()
     }
@@ -375,9 +378,10 @@ impl World {
                 self.input(index, Input::LinkDown { link });
             }
         }
-        if let (Via::Radio { journey, .. }, Some(a), Some(b)) = (line.via, line.near.node(), line.far.node())
-        {
-            self.unlinked(journey, a, b);
+        match (line.via, line.near.node(), line.far.node()) {
+            (Via::Radio { journey, .. }, Some(a), Some(b)) => self.unlinked(journey, a, b),
+            (Via::Pipe(_), Some(a), Some(b)) => self.lonely(a, b),
+            _ => {}
         }
     }
 

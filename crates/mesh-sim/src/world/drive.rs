@@ -99,7 +99,11 @@ impl World {
             }
             Act::Core(Output::Notify(_, event)) => self.tell(index, event),
             Act::Core(Output::Broadcast { bytes }) => self.broadcast(index, &bytes),
-            Act::Core(Output::Store(_) | Output::Advertise { .. }) => {}
+            Act::Core(Output::Advertise { medium, payload, root }) => {
+                self.advertise(index, medium, &payload, root);
+            }
+            Act::Core(Output::Keep { link, keep }) => self.keep(link, keep),
+            Act::Core(Output::Store(_)) => {}
             Act::Shown { number } => self.show(index, number),
         }
     }

@@ -1,11 +1,13 @@
 //! Movement: who comes within reach, when they hear of each other, connect, and wait for a place.
 
 use super::agenda::{Happening, Pair};
+use super::overlay::Chooser;
 use super::slot::NodeIx;
 use super::{World, number_of};
 use crate::contact::{Meeting, Mobility};
-use crate::radio::Radio;
+use crate::radio::{Choosing, Radio};
 use mesh_core::LinkId;
+use mesh_core::radio::ADVERT_LEN;
 use mesh_core::rng::Rng;
 use std::collections::{HashMap, VecDeque};
 
@@ -21,7 +23,7 @@ pub(super) struct Journey {
     next: Option<Meeting>,
     /// When it began, in milliseconds of the world: the movement counts from there.
     start: u64,
-    rng: Rng,
+    pub(super) rng: Rng,
     pub(super) stations: Vec<Station>,
     /// Never walked through: its order is chance.
     near: HashMap<(u32, u32), Nearby>,
@@ -32,7 +34,7 @@ pub(super) struct Journey {
 }
 
 /// One node's radio.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Station {
     /// When it has nothing to do any more, in microseconds.
     pub(super) free_us: u64,
@@ -46,6 +48,8 @@ pub(super) struct Station {
     near: Vec<u32>,
     /// A link gives its place away at this time.
     rotates: bool,
+    /// Who chooses its links, where the nodes do.
+    pub(super) chooser: Option<Box<Chooser>>,
 }
 
 /// Two nodes within reach of one another.
@@ -58,10 +62,14 @@ struct Nearby {
     /// Whether a connection failed.
     failed: bool,
     wait: u64,
+    /// Who dials, where the nodes choose.
+    dialer: Option<u32>,
+    /// What each was last told of the other's advert, and when; the smaller number first.
+    told: [Option<([u8; ADVERT_LEN], u64)>; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Neither heard the other.
     Seeking,
     /// Bodies are in the way.
@@ -93,7 +101,7 @@ impl World {
             next,
             start: self.now,
             rng: self.rng.fork(),
-            stations: vec![Station::default(); count],
+            stations: (0..count).map(|_| Station::default()).collect(),
             near: HashMap::new(),
             running,
             running_since: self.now,
@@ -106,6 +114,9 @@ impl World {
         let n = self.journeys.len() - 1;
         if self.journeys[n].radio.broadcasts {
             self.plan(self.now, Happening::Around(n));
+        }
+        for index in 0..count {
+            self.begin_choosing(n, index);
         }
     }
 
@@ -144,7 +155,15 @@ impl World {
 
     fn come(&mut self, journey: usize, a: u32, b: u32) {
         self.counters.meetings += 1;
-        let fresh = Nearby { ticket: 0, stage: Stage::Seeking, linked: false, failed: false, wait: RETRY };
+        let fresh = Nearby {
+            ticket: 0,
+            stage: Stage::Seeking,
+            linked: false,
+            failed: false,
+            wait: RETRY,
+            dialer: None,
+            told: [None; 2],
+        };
         let travels = &mut self.journeys[journey];
         if travels.near.insert((a, b), fresh).is_some() {
             return;
@@ -173,11 +192,15 @@ impl World {
             Stage::Linked(link) => {
                 self.release(n, a, b);
                 self.hang_up(link);
+                self.parted_by_radio(n, a as usize, b as usize);
                 self.fill(n, a);
                 self.fill(n, b);
             }
             Stage::Dialing => {
                 self.release(n, a, b);
+                if let Some(dialer) = gone.dialer {
+                    self.dial_failed(n, dialer as usize, if dialer == a { b as usize } else { a as usize });
+                }
                 self.fill(n, a);
                 self.fill(n, b);
             }
@@ -189,6 +212,10 @@ impl World {
     fn seek(&mut self, n: usize, a: u32, b: u32) {
         let crowd = self.crowd(n, a, b);
         let journey = &mut self.journeys[n];
+        if journey.is_chosen() {
+            journey.enter(n, a, b, Stage::Seeking);
+            return;
+        }
         let delay = journey.discovery_ms(crowd);
         let pair = journey.enter(n, a, b, Stage::Seeking);
         match delay {
@@ -223,9 +250,15 @@ impl World {
         self.plan(self.now + wait, Happening::Found(pair));
     }
 
-    fn start_connecting(&mut self, n: usize, a: u32, b: u32) {
+    /// `a` dials.
+    pub(super) fn start_connecting(&mut self, n: usize, a: u32, b: u32) {
         let journey = &mut self.journeys[n];
-        let pair = journey.enter(n, a, b, Stage::Dialing);
+        let pair = journey.enter(n, a.min(b), a.max(b), Stage::Dialing);
+        if journey.is_chosen()
+            && let Some(nearby) = journey.near.get_mut(&(pair.a, pair.b))
+        {
+            nearby.dialer = Some(a);
+        }
         journey.stations[a as usize].links += 1;
         journey.stations[b as usize].links += 1;
         let (least, most) = journey.radio.connect_ms;
@@ -253,12 +286,21 @@ impl World {
             if let Some(nearby) = self.journeys[n].near.get_mut(&(a, b)) {
                 nearby.failed = true;
             }
+            if let Some(dialer) = self.journeys[n].dialer(a, b) {
+                self.journeys[n].enter(n, a, b, Stage::Seeking);
+                let (dialer, other) = (dialer as usize, if dialer == a { b as usize } else { a as usize });
+                self.dial_failed(n, dialer, other);
+                return self.advise(n, dialer);
+            }
             self.seek_again(n, a, b);
             self.fill(n, a);
             return self.fill(n, b);
         }
-        // Chance decides who dials: on the air it is the lower advertisement.
-        let turned = self.journeys[n].rng.below(2) == 1;
+        // Where nobody chooses, chance decides who dials: on the air it is the lower advertisement.
+        let turned = match self.journeys[n].dialer(a, b) {
+            Some(dialer) => dialer == b,
+            None => self.journeys[n].rng.below(2) == 1,
+        };
         let (dialer, listener) = if turned { (b, a) } else { (a, b) };
         let link = self.join_by_radio(n, dialer as usize, listener as usize);
         let link = if turned { self.lines.get(&link).map_or(link, |line| line.back) } else { link };
@@ -266,6 +308,7 @@ impl World {
         if let Some(nearby) = self.journeys[n].near.get_mut(&(a, b)) {
             (nearby.linked, nearby.wait) = (true, RETRY);
         }
+        self.joined_by_radio(n, dialer as usize, listener as usize);
     }
 
     /// A link ended while both are still within reach: they look for each other again.
@@ -276,6 +319,10 @@ impl World {
             return;
         }
         self.release(n, a, b);
+        if self.journeys[n].is_chosen() {
+            self.journeys[n].enter(n, a, b, Stage::Seeking);
+            return self.parted_by_radio(n, a as usize, b as usize);
+        }
         self.seek_again(n, a, b);
         self.fill(n, a);
         self.fill(n, b);
@@ -298,7 +345,7 @@ impl World {
 
     /// Gives free places to those who wait, first come first.
     fn fill(&mut self, n: usize, node: u32) {
-        if self.nodes[node as usize].body.is_none() {
+        if self.nodes[node as usize].body.is_none() || self.journeys[n].is_chosen() {
             return;
         }
         for other in self.journeys[n].stations[node as usize].near.clone() {
@@ -384,6 +431,9 @@ impl World {
             for (a, b) in self.journeys[n].pairs_of(ix) {
                 self.seek(n, a, b);
             }
+            if ix.0 < self.journeys[n].stations.len() {
+                self.begin_choosing(n, ix.0);
+            }
         }
     }
 
@@ -410,7 +460,7 @@ impl World {
     }
 
     /// Whether the bodies in between are too many for the distance.
-    fn is_hidden(&self, n: usize, a: u32, b: u32) -> bool {
+    pub(super) fn is_hidden(&self, n: usize, a: u32, b: u32) -> bool {
         let journey = &self.journeys[n];
         let radio = &journey.radio;
         if radio.body_loss_db <= 0.0 {
@@ -497,9 +547,7 @@ impl Journey {
         if self.radio.advert_every_ms == 0 {
             return 0;
         }
-        let adverts = f64::from(self.radio.scan_ms) / f64::from(self.radio.advert_every_ms);
-        let missed = (1.0 - self.radio.heard(crowd)).max(0.0).powf(adverts.max(1.0));
-        let found = (1.0 - missed) * adverts.min(1.0);
+        let found = self.finds(crowd);
         let every = u64::from(self.radio.scan_every_ms.max(self.radio.scan_ms).max(1));
         let mut delay = 1 + self.rng.below(every);
         // After an hour of windows that brought nothing the two may as well have met by luck.
@@ -507,6 +555,60 @@ impl Journey {
             delay += every;
         }
         delay
+    }
+
+    /// The share of windows of the scanner in which somebody is heard among so many who advertise.
+    pub(super) fn finds(&self, crowd: usize) -> f64 {
+        if self.radio.advert_every_ms == 0 {
+            return 1.0;
+        }
+        let adverts = f64::from(self.radio.scan_ms) / f64::from(self.radio.advert_every_ms);
+        let missed = (1.0 - self.radio.heard(crowd)).max(0.0).powf(adverts.max(1.0));
+        (1.0 - missed) * adverts.min(1.0)
+    }
+
+    /// Whether the nodes choose their links themselves.
+    fn is_chosen(&self) -> bool {
+        self.radio.choosing != Choosing::Line
+    }
+
+    /// Who dials or dialled, where the nodes choose.
+    fn dialer(&self, a: u32, b: u32) -> Option<u32> {
+        self.near.get(&(a, b))?.dialer
+    }
+
+    /// Where two nodes within reach are with one another.
+    pub(super) fn stage(&self, a: u32, b: u32) -> Option<Stage> {
+        self.near.get(&(a, b)).map(|nearby| nearby.stage)
+    }
+
+    /// Whether two nodes are within reach, not linked and not about to be.
+    pub(super) fn is_apart(&self, a: u32, b: u32) -> bool {
+        self.stage(a, b).is_some_and(|stage| !matches!(stage, Stage::Dialing | Stage::Linked(_)))
+    }
+
+    /// Whether a node takes one more link, with so many beyond its places.
+    pub(super) fn has_room(&self, node: u32, spare: u32) -> bool {
+        self.radio.max_links == 0 || self.stations[node as usize].links < self.radio.max_links + spare
+    }
+
+    /// Whether the radio of `node` tells its node of this advert of `other`: where it is new, and now and then.
+    pub(super) fn tells(
+        &mut self,
+        node: usize,
+        other: usize,
+        said: [u8; ADVERT_LEN],
+        now: u64,
+        every: u64,
+    ) -> bool {
+        let key = (number_of(node.min(other)), number_of(node.max(other)));
+        let Some(nearby) = self.near.get_mut(&key) else { return false };
+        let told = &mut nearby.told[usize::from(node > other)];
+        let tells = told.is_none_or(|(before, at)| before != said || now >= at + every);
+        if tells {
+            *told = Some((said, now));
+        }
+        tells
     }
 
     fn has_place(&self, node: u32) -> bool {

@@ -6,6 +6,7 @@ mod broadcast;
 mod drive;
 mod faults;
 mod journey;
+mod overlay;
 mod people;
 mod slot;
 #[cfg(test)]
@@ -363,6 +364,8 @@ impl World {
             Happening::Found(pair) => self.on_found(pair),
             Happening::Connected(pair) => self.on_connected(pair),
             Happening::Rotate { journey, node } => self.on_rotate(journey, node),
+            Happening::Scan { journey, node } => self.on_scan(journey, node),
+            Happening::Advise { journey, node } => self.on_advise(journey, node),
             Happening::Battery(index) => self.on_battery(index),
             Happening::Change(change) => self.change(&change),
         }

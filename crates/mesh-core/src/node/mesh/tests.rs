@@ -1,9 +1,10 @@
 //! Several neighbourhoods joined by lossy pipes in virtual time.
 
 mod contact;
+mod radio;
 
 use super::*;
-use crate::border::{CloseReason, Lane, Output};
+use crate::border::{CloseReason, Lane, Medium, Output};
 use crate::id::AckCommit;
 use crate::rng::Rng;
 use crate::store::{Memory, Table};
@@ -29,6 +30,9 @@ struct Peer {
     faults: Vec<&'static str>,
     lost: Vec<EnvelopeId>,
     closed: Vec<CloseReason>,
+    /// What its radio says, and the root that it was told beside.
+    adverts: Vec<(Vec<u8>, [u8; 8])>,
+    keeps: Vec<(LinkId, bool)>,
 }
 
 /// Frames on their way: when, a running number, to whom, over which link, in which lane.
@@ -48,6 +52,10 @@ struct Net {
     by_type: [usize; 16],
     envelopes: usize,
     publics: usize,
+    /// Envelopes that arrived.
+    arrived: usize,
+    /// Bytes per millisecond of links that are not quick, and when what they carry is over.
+    rates: BTreeMap<(usize, LinkId), (u64, u64)>,
 }
 
 fn at(now: u64) -> Now {
@@ -89,6 +97,8 @@ impl Net {
             by_type: [0; 16],
             envelopes: 0,
             publics: 0,
+            arrived: 0,
+            rates: BTreeMap::new(),
         };
         for _ in 0..count {
             let store = Memory::default();
@@ -99,15 +109,23 @@ impl Net {
     }
 
     fn connect(&mut self, a: usize, b: usize) -> (LinkId, LinkId) {
+        self.connect_over(a, b, Profile::LAN)
+    }
+
+    fn connect_over(&mut self, a: usize, b: usize, profile: Profile) -> (LinkId, LinkId) {
         self.serial += 2;
         let (of_a, of_b) = (LinkId(self.serial), LinkId(self.serial + 1));
         self.pipes.insert((a, of_a), (b, of_b));
         self.pipes.insert((b, of_b), (a, of_a));
-        let binding = self.rng.bytes();
+        let (binding, is_slow) = (self.rng.bytes(), profile.medium == Medium::Ble);
+        let pipe = if is_slow { 1_000 } else { PIPE };
         for (peer, link, role) in [(a, of_a, Role::Dialer), (b, of_b, Role::Listener)] {
+            if is_slow {
+                self.rates.insert((peer, link), (u64::from(profile.typical_rate) / 1_000, 0));
+            }
             self.act(peer, |peer, now| {
-                peer.mesh.link_up(now, link, role, binding, Profile::LAN, &mut peer.out);
-                peer.mesh.link_ready(link, PIPE);
+                peer.mesh.link_up(now, link, role, binding, profile, &mut peer.out);
+                peer.mesh.link_ready(link, pipe);
             });
         }
         (of_a, of_b)
@@ -138,7 +156,9 @@ impl Net {
                     self.peers[index].closed.push(why);
                     self.disconnect(index, link);
                 }
-                Output::Notify(..) | Output::Advertise { .. } | Output::Broadcast { .. } => {}
+                Output::Advertise { payload, root, .. } => self.peers[index].adverts.push((payload, root)),
+                Output::Keep { link, keep } => self.peers[index].keeps.push((link, keep)),
+                Output::Notify(..) | Output::Broadcast { .. } => {}
             }
         }
     }
@@ -153,7 +173,12 @@ impl Net {
         let lost = !hello && self.rng.below(100) < self.loss_percent;
         self.serial += 1;
         let frame = if lost { Vec::new() } else { frame };
-        self.way.insert((self.now + 5, self.serial), (to, far, lane, frame));
+        let mut left = self.now;
+        if let Some((rate, free)) = self.rates.get_mut(&(from, link)) {
+            *free = (*free).max(self.now) + (frame.len() as u64).div_ceil(*rate);
+            left = *free;
+        }
+        self.way.insert((left + 5, self.serial), (to, far, lane, frame));
     }
 
     /// Frames and ticks in their order, for `millis`.
@@ -180,10 +205,12 @@ impl Net {
         let Some((_, (to, link, lane, frame))) = self.way.pop_first() else { return };
         let Some((from, far)) = self.pipes.get(&(to, link)).copied() else { return };
         if lane == Lane::Bulk {
-            let credit = 300.max(frame.len() as u32);
+            let least = if self.rates.contains_key(&(from, far)) { 0 } else { 300 };
+            let credit = least.max(frame.len() as u32);
             self.act(from, |peer, _| peer.mesh.link_ready(far, credit));
         }
         if !frame.is_empty() {
+            self.arrived += usize::from(frame[0] == 7);
             self.act(to, |peer, now| peer.mesh.frame(now, link, &frame, &mut peer.out));
         }
     }
@@ -228,6 +255,8 @@ impl Peer {
             faults: Vec::new(),
             lost: Vec::new(),
             closed: Vec::new(),
+            adverts: Vec::new(),
+            keeps: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod equal;
 mod faults;
+mod overlay;
 mod people;
 mod radio;
 mod rig;

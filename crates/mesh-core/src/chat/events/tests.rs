@@ -1,0 +1,324 @@
+use super::super::PartKey;
+use super::super::tests::{Rig, account};
+use super::*;
+use crate::view::{MessageView, Page};
+use crate::wire::message::{Poll, Post};
+use core::time::Duration;
+use proptest::prelude::*;
+
+const ROOM: usize = 1_000;
+const THEM: u8 = 2;
+
+fn id(n: u8) -> MessageId {
+    MessageId([n; 16])
+}
+
+fn friends() -> Rig {
+    let mut asha = Rig::new(1);
+    asha.befriend_well(THEM);
+    asha
+}
+
+impl Rig {
+    fn submit(&mut self, body: Body) -> MessageId {
+        let draft = Draft { to: account(THEM), body, id: None };
+        self.step(|s, now, m, out| s.submit(now, draft, ROOM, m, out)).unwrap()
+    }
+
+    fn remark(&mut self, message: MessageId, remark: Remark) -> Result<MessageId, Refusal> {
+        self.step(|s, now, m, out| s.remark(now, message, remark, ROOM, m, out))
+    }
+
+    /// Events of the other person, in one envelope.
+    fn hear(&mut self, events: &[(u8, u64, Body)]) {
+        let when = u32::try_from(self.now.wall.0).unwrap();
+        let message = |(n, lamport, body): &(u8, u64, Body)| {
+            Message { id: id(*n), when, lamport: *lamport, parents: vec![], body: body.clone() }.to_bytes()
+        };
+        self.receive(THEM, &events.iter().map(message).collect::<Vec<_>>(), None);
+    }
+
+    fn shown(&self, id: MessageId) -> MessageView {
+        self.state.message(account(THEM), id, &self.memory).unwrap().unwrap()
+    }
+
+    fn page(&self) -> Vec<MessageView> {
+        self.state.page(Some(account(THEM)), &Page::default(), &self.memory).unwrap()
+    }
+
+    /// Whether these words stand anywhere in storage.
+    fn stores(&self, words: &str) -> bool {
+        let mut found = false;
+        self.memory
+            .scan(Table::Event, &mut |_, value| {
+                found |= value.windows(words.len()).any(|window| window == words.as_bytes());
+            })
+            .unwrap();
+        found
+    }
+}
+
+fn text(text: &str) -> Body {
+    Body::Text { text: text.into() }
+}
+
+fn edit(of: u8, text: &str) -> Body {
+    Body::Edit { of: id(of), text: text.into() }
+}
+
+#[test]
+fn other_words_stand_for_the_first_ones_and_are_no_text_of_their_own() {
+    let mut asha = friends();
+    let mine = asha.submit(text("see you at 5"));
+    asha.remark(mine, Remark::Edit("see you at 6".into())).unwrap();
+    let view = asha.shown(mine);
+    assert_eq!((view.text.as_str(), view.edits, asha.page().len()), ("see you at 6", 1, 1));
+    assert!(asha.events.contains(&Event::MessageChanged { conversation: account(THEM), message: mine }));
+    asha.restart();
+    assert_eq!(asha.shown(mine).text, "see you at 6");
+}
+
+#[test]
+fn an_edit_that_comes_before_its_text_is_shown_with_it() {
+    let mut asha = friends();
+    asha.hear(&[(8, 2, edit(7, "new"))]);
+    assert!(asha.page().is_empty());
+    asha.hear(&[(7, 1, text("old"))]);
+    assert_eq!(asha.shown(id(7)).text, "new");
+}
+
+#[test]
+fn a_message_and_what_is_said_about_it_may_come_in_one_envelope() {
+    let mut asha = friends();
+    let react = Body::React { to: id(7), emoji: "👍".into() };
+    asha.hear(&[(7, 1, text("old")), (8, 2, edit(7, "new")), (9, 3, react)]);
+    let view = asha.shown(id(7));
+    assert_eq!(view.text, "new");
+    assert_eq!(view.reactions, [(Some(account(THEM)), "👍".to_owned())]);
+}
+
+#[test]
+fn what_was_taken_back_leaves_no_words_in_storage_whatever_came_first() {
+    let events = [(7, 1, text("secret")), (8, 2, edit(7, "secret too")), (9, 3, Body::Delete { of: id(7) })];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut asha = friends();
+        for at in order {
+            asha.hear(&events[at..=at]);
+        }
+        let view = asha.shown(id(7));
+        assert_eq!((view.deleted, view.text.as_str()), (true, ""), "{order:?}");
+        assert!(!asha.stores("secret"), "{order:?}");
+        asha.restart();
+        assert!(asha.shown(id(7)).deleted);
+    }
+    let mut asha = friends();
+    asha.hear(&events);
+    assert!(asha.shown(id(7)).deleted && !asha.stores("secret"), "in one envelope");
+}
+
+#[test]
+fn what_was_taken_back_before_it_came_is_no_gap() {
+    let mut asha = friends();
+    asha.hear(&[(9, 3, Body::Delete { of: id(7) })]);
+    let parents = vec![[7; 8]];
+    let next = Message { id: id(8), when: 0, lamport: 4, parents, body: text("next") };
+    asha.receive(THEM, &[next.to_bytes()], None);
+    assert!(!asha.shown(id(8)).gap);
+}
+
+#[test]
+fn an_own_message_that_was_taken_back_is_not_sealed_again() {
+    let mut asha = friends();
+    let mine = asha.submit(text("secret"));
+    asha.remark(mine, Remark::Delete).unwrap();
+    let sealed: Vec<_> = asha.jobs().into_iter().filter_map(|job| job.part).collect();
+    assert!(!sealed.contains(&PartKey { message: mine, index: 0 }));
+    assert_eq!(sealed.len(), 1, "what takes it back goes out");
+    assert!(!asha.stores("secret") && asha.shown(mine).deleted);
+}
+
+#[test]
+fn nobody_changes_or_takes_back_the_message_of_another() {
+    let mut asha = friends();
+    let mine = asha.submit(text("mine"));
+    let when = u32::try_from(asha.now.wall.0).unwrap();
+    for (n, body) in [(8, Body::Edit { of: mine, text: "theirs".into() }), (9, Body::Delete { of: mine })] {
+        let message = Message { id: id(n), when, lamport: 9, parents: vec![], body };
+        asha.receive(THEM, &[message.to_bytes()], None);
+    }
+    assert_eq!((asha.shown(mine).text.as_str(), asha.shown(mine).deleted), ("mine", false));
+    asha.hear(&[(7, 1, text("theirs"))]);
+    for remark in [Remark::Edit("mine".into()), Remark::Delete] {
+        assert!(matches!(asha.remark(id(7), remark), Err(Refusal::Message { .. })));
+    }
+}
+
+#[test]
+fn words_stand_after_a_quarter_of_an_hour() {
+    let mut asha = friends();
+    let mine = asha.submit(text("mine"));
+    asha.now.wall.0 += 15 * 60;
+    asha.remark(mine, Remark::Edit("changed".into())).unwrap();
+    asha.now.wall.0 += 1;
+    assert!(matches!(asha.remark(mine, Remark::Edit("late".into())), Err(Refusal::Message { .. })));
+    assert!(asha.remark(mine, Remark::Delete).is_ok(), "taking back has no end");
+    assert!(asha.remark(mine, Remark::React("x".into())).is_err(), "nothing is said about what is gone");
+}
+
+#[test]
+fn a_reaction_is_taken_back_by_an_empty_one_and_long_ones_are_refused() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("good news"))]);
+    asha.remark(id(7), Remark::React("🎉".into())).unwrap();
+    assert_eq!(asha.shown(id(7)).reactions, [(None, "🎉".to_owned())]);
+    asha.remark(id(7), Remark::React(String::new())).unwrap();
+    assert!(asha.shown(id(7)).reactions.is_empty());
+    assert!(matches!(asha.remark(id(7), Remark::React("e".repeat(41))), Err(Refusal::Length { .. })));
+    assert!(matches!(asha.remark(id(70), Remark::Pin(true)), Err(Refusal::Unknown { .. })));
+}
+
+#[test]
+fn a_poll_counts_the_last_vote_of_each_until_its_author_closes_it() {
+    let mut asha = friends();
+    let options = vec!["tea".into(), "coffee".into()];
+    let poll = asha.submit(Body::Poll(Poll { question: "what?".into(), options, multiple: false }));
+    asha.remark(poll, Remark::Vote(1)).unwrap();
+    asha.hear(&[(7, 5, Body::Vote { poll, choices: 2 })]);
+    assert!(asha.remark(poll, Remark::Vote(3)).is_err(), "one choice");
+    assert!(asha.remark(poll, Remark::Vote(4)).is_err(), "no such option");
+    asha.remark(poll, Remark::Vote(2)).unwrap();
+    asha.remark(poll, Remark::Close).unwrap();
+    assert!(asha.remark(poll, Remark::Vote(1)).is_err(), "closed");
+    let view = asha.shown(poll);
+    let counted = view.poll.unwrap();
+    assert_eq!((view.text.as_str(), counted.closed), ("what?", true));
+    assert_eq!(counted.votes.len(), 2);
+    assert!(counted.votes.iter().all(|(_, choices)| *choices == 2));
+}
+
+#[test]
+fn a_post_says_what_it_answers_and_whom_it_names() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("who comes?"))]);
+    let me = crate::crypto::AccountKey([1; 32]).id();
+    let post =
+        Post { text: "I do".into(), reply: Some(id(7)), mentions: vec![me], silent: true, forwarded: 2 };
+    let mine = asha.submit(Body::Post(post));
+    asha.restart();
+    let view = asha.shown(mine);
+    assert_eq!((view.reply, view.forwarded, view.silent), (Some(id(7)), 2, true));
+    assert_eq!((view.text.as_str(), view.mentions), ("I do", vec![None]));
+}
+
+#[test]
+fn what_a_person_takes_away_here_is_gone_here_alone() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("old")), (8, 2, text("private"))]);
+    asha.jobs();
+    asha.step(|s, _, m, out| s.hide(id(8), m, out)).unwrap();
+    assert!(asha.jobs().is_empty(), "nobody is told");
+    assert!(!asha.stores("private"));
+    for _ in 0..2 {
+        assert_eq!(asha.texts(THEM), ["old"]);
+        let last = asha.state.conversations(&asha.memory).unwrap().remove(0);
+        assert_eq!((last.last.unwrap().id, last.unread), (id(7), 1));
+        asha.hear(&[(8, 2, text("private"))]);
+        asha.restart();
+    }
+    assert!(!asha.stores("private"), "it does not come back");
+}
+
+#[test]
+fn a_mark_is_in_custody_like_a_text_and_has_no_state_to_show() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("hi"))]);
+    let mark = asha.remark(id(7), Remark::React("x".into())).unwrap();
+    assert_eq!(asha.state.open(), 0, "no message is on its way");
+    asha.events.clear();
+    let part = PartKey { message: mark, index: 0 };
+    assert!(asha.jobs().iter().any(|job| job.part == Some(part)));
+    asha.restart();
+    asha.now.mono = asha.now.mono + Duration::from_secs(61);
+    asha.receive(THEM, &[delivered(mark)], None);
+    assert!(!asha.events.iter().any(|event| matches!(event, Event::MessageState { .. })));
+    asha.restart();
+    asha.now.mono = asha.now.mono + Duration::from_secs(61);
+    assert!(asha.jobs().is_empty(), "it arrived");
+}
+
+fn delivered(id: MessageId) -> Vec<u8> {
+    let body = Body::Delivered { seen: vec![Seen { id, hops_left: 9 }] };
+    Message { id: MessageId([99; 16]), when: 0, lamport: 0, parents: vec![], body }.to_bytes()
+}
+
+#[test]
+fn a_long_edit_comes_in_parts() {
+    let mut asha = friends();
+    let mine = asha.submit(text("short"));
+    asha.remark(mine, Remark::Edit("x".repeat(50_000))).unwrap();
+    let mut ben = Rig::new(2);
+    ben.befriend_well(1);
+    let jobs = asha.jobs();
+    assert!(jobs.len() > 2);
+    for job in jobs {
+        let envelope = crate::id::EnvelopeId([9; 32]);
+        let contents = &[job.bytes][..];
+        let incoming = Incoming { account: account(1), envelope, contents, ack: None, hops_left: 9 };
+        ben.step(|s, now, m, out| s.receive(now, incoming, m, out)).unwrap();
+    }
+    let view = ben.state.message(account(1), mine, &ben.memory).unwrap().unwrap();
+    assert_eq!(view.text.len(), 50_000);
+}
+
+#[test]
+fn a_forgotten_person_leaves_no_record_of_any_kind() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("one")), (8, 2, edit(7, "two")), (9, 3, text("three"))]);
+    asha.step(|s, _, m, out| s.hide(id(9), m, out)).unwrap();
+    asha.remark(id(7), Remark::React("x".into())).unwrap();
+    asha.step(|s, _, _, out| s.forget(account(THEM), out));
+    let mut left = 0;
+    asha.memory.scan(Table::Event, &mut |_, _| left += 1).unwrap();
+    assert_eq!(left, 0);
+}
+
+fn bodies() -> impl Strategy<Value = Body> {
+    let of = (0_u8..4).prop_map(id);
+    prop_oneof![
+        3 => "[a-z]{1,9}".prop_map(|words| text(&words)),
+        1 => (of.clone(), "[a-z]{1,9}").prop_map(|(of, text)| Body::Edit { of, text }),
+        1 => of.clone().prop_map(|of| Body::Delete { of }),
+        1 => (of.clone(), "[ab]{0,1}").prop_map(|(to, emoji)| Body::React { to, emoji }),
+        1 => (of, any::<bool>()).prop_map(|(of, pinned)| Body::Pin { of, pinned }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Law: the same events in any order, in envelopes of any size, across restarts, give the same conversation.
+    #[test]
+    fn any_order_of_arrival_and_any_restart_gives_the_same_conversation(
+        bodies in proptest::collection::vec((bodies(), 1_u64..9), 1..12),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 0..16),
+        restart in any::<prop::sample::Index>(),
+    ) {
+        let event = |at: usize| (u8::try_from(at).unwrap(), bodies[at].1, bodies[at].0.clone());
+        let all: Vec<_> = (0..bodies.len()).map(event).collect();
+        let mut straight = friends();
+        straight.hear(&all);
+        let mut shuffled = friends();
+        let mut sequence: Vec<usize> = order.iter().map(|index| index.index(all.len())).collect();
+        sequence.extend((0..all.len()).rev());
+        let restart = restart.index(sequence.len());
+        for (step, at) in sequence.into_iter().enumerate() {
+            shuffled.hear(&all[at..=at]);
+            if step == restart {
+                shuffled.restart();
+            }
+        }
+        prop_assert_eq!(straight.page(), shuffled.page());
+        shuffled.restart();
+        prop_assert_eq!(straight.page(), shuffled.page());
+    }
+}

@@ -159,6 +159,14 @@ fn make_durable(node: &mut Node, store: &Store) -> Result<(), CommitError> {
 /// # Errors
 /// [`HomeError`].
 pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
+    open_with(data, secret, Config::default())
+}
+
+/// The same with other limits than the usual ones.
+///
+/// # Errors
+/// [`HomeError`].
+pub fn open_with(data: &DataDir, secret: &Secret, config: Config) -> Result<Opened, HomeError> {
     let mut passphrase = passphrase(secret);
     let mut opened = Store::open(data.path(), &passphrase);
     if let (Err(OpenError::NeedsPassphrase), Some(ask)) = (&opened, &secret.ask)
@@ -172,7 +180,6 @@ pub fn open(data: &DataDir, secret: &Secret) -> Result<Opened, HomeError> {
     if report.unprotected && secret.given.is_some() {
         tracing::warn!("{}", t!("passphrase-unused", path = data.path().display().to_string()));
     }
-    let config = Config::default();
     let mut restored = Node::restore(config.clone(), seed(data)?, Clock.now(), store.reader());
     if matches!(restored, Err(StartError::Read(_))) {
         // What could not be read is looked through, and put aside where it is damaged, by opening once more.

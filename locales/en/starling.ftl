@@ -249,6 +249,7 @@ run-message = A message came. Read it with: starling messages
 run-beacon = { $kind } nearby: { $text }
 run-mismatch = Somebody presented the keys of { $account } wrongly; nothing from them was accepted.
 quarantined = Damaged records were found and put aside in { $path }; the mesh brings back what it can.
+battery-unknown = the profiles are full, balanced and saver
 rotation-short = at least 1s
 
 ## Doctor

@@ -2,6 +2,7 @@
 
 use super::{App, Failure, holder};
 use anyhow::Context as _;
+use mesh_core::Config;
 use serde_json::json;
 use starling::api::Server;
 use starling::client::Client;
@@ -11,7 +12,7 @@ use starling::daemon::Switch;
 use starling::home::{self, HomeError, Opened, Turn};
 use starling::strings::{clean, clean_line};
 use starling::t;
-use starling::transport::ble::{self, Ble, BleConfig, BleHandle};
+use starling::transport::ble::{self, Battery, Ble, BleConfig, BleHandle};
 use starling::transport::lan::{BEACON_PORT, Lan, LanConfig, LanHandle, PeerAddress};
 use starling::transport::{LinkIds, Nowhere, Transport, TransportEvent, Transports};
 use std::net::SocketAddr;
@@ -50,6 +51,9 @@ pub(super) struct Args {
     /// Open no links over Bluetooth.
     #[arg(long, conflicts_with = "ble_adapter")]
     no_ble: bool,
+    /// What radios may cost: full (on a charger), balanced or saver (as long as the battery lasts) [default: full].
+    #[arg(long, value_name = "PROFILE", default_value = "full", hide_default_value = true, value_parser = battery)]
+    battery: Battery,
     /// Change what neighbours can recognise this device by after this long, up to double [default: 12h].
     #[arg(long, value_name = "DURATION", value_parser = rotation)]
     rotate_every: Option<Duration>,
@@ -74,6 +78,7 @@ impl Default for Args {
             no_lan: false,
             ble_adapter: Vec::new(),
             no_ble: false,
+            battery: Battery::Full,
             rotate_every: None,
             contact_log: None,
             contact_log_key: None,
@@ -83,7 +88,7 @@ impl Default for Args {
 }
 
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
-    let (opened, turn) = open(app).await?;
+    let (opened, turn) = open(app, args.battery).await?;
     if let Some(path) = &opened.quarantined {
         app.out.note(&t!("quarantined", path = path.display().to_string()));
     }
@@ -141,15 +146,17 @@ async fn write_contacts(
 
 /// Opens the home; waits for a command that uses it, but not for another running node. Commands wait while the
 /// turn lives.
-async fn open(app: &App) -> anyhow::Result<(Opened, Option<Turn>)> {
+async fn open(app: &App, battery: Battery) -> anyhow::Result<(Opened, Option<Turn>)> {
     let client = app.client();
+    let usual = Config::default();
+    let config = Config { mesh: usual.mesh.clone().with_battery(battery), ..usual };
     let mut turn = None;
     let (deadline, patient, mut told) =
         (Instant::now() + RUN_PATIENCE, Instant::now() + LOCK_PATIENCE, false);
     loop {
         turn = turn.or_else(|| Turn::take(&app.data));
-        let (data, secret) = (app.data.clone(), app.secret.clone());
-        match tokio::task::spawn_blocking(move || home::open(&data, &secret)).await? {
+        let (data, secret, config) = (app.data.clone(), app.secret.clone(), config.clone());
+        match tokio::task::spawn_blocking(move || home::open_with(&data, &secret, config)).await? {
             Err(HomeError::Locked { path, holder }) => {
                 if client.running().await.is_some() {
                     anyhow::bail!(t!("run-already", path = path.display().to_string()));
@@ -231,7 +238,7 @@ fn start_lan(args: &Args, ids: LinkIds, events: mpsc::Sender<TransportEvent>) ->
 fn start_ble(args: &Args, ids: LinkIds, events: mpsc::Sender<TransportEvent>) -> anyhow::Result<BleHandle> {
     let usual = BleConfig::default();
     let rotate_every = args.rotate_every.unwrap_or(usual.rotate_every);
-    let config = BleConfig { rotate_every, ..usual };
+    let config = BleConfig { rotate_every, battery: args.battery, ..usual };
     Ble::start(config, ble::radios(&args.ble_adapter), ids, events)
         .map_err(|e| anyhow::anyhow!(t!("run-no-ble", reason = e.to_string())))
 }
@@ -337,6 +344,10 @@ impl Stop {
             std::future::pending().await
         }
     }
+}
+
+fn battery(text: &str) -> Result<Battery, String> {
+    text.parse().map_err(|_| t!("battery-unknown"))
 }
 
 fn rotation(text: &str) -> Result<Duration, String> {

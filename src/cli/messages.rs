@@ -195,7 +195,8 @@ fn before(message: &Message) -> String {
 fn after(message: &Message) -> Vec<String> {
     let mut lines = Vec::new();
     for (number, option) in (1..).zip(message.poll.iter().flat_map(|poll| &poll.options)) {
-        lines.push(format!("{number}. {}: {} {}", option.text, option.votes.len(), option.votes.join(", ")));
+        let votes = format!("{} {}", option.votes.len(), option.votes.join(", "));
+        lines.push(format!("{number}. {}: {}", option.text, votes.trim_end()));
     }
     if message.poll.as_ref().is_some_and(|poll| poll.closed) {
         lines.push(t!("poll-closed"));

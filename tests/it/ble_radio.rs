@@ -247,7 +247,7 @@ struct Burst {
     took: Duration,
 }
 
-/// Values that a pipe has in flight at most (PROTOCOL.md section 14): of more the bus loses some.
+/// Values that a pipe has in flight at most (PROTOCOL.md section 14).
 const WINDOW: usize = 64;
 
 /// Sends `count` values of the greatest length as fast as the radio takes them and a window allows.

@@ -91,8 +91,8 @@ impl Peripheral {
 
 /// Takes values by callback: of the two ways only it names the writer where BlueZ is older than 5.69.
 ///
-/// The bus lets BlueZ wait for 128 answers of this program at a time, and what is beyond is lost without a word: more
-/// than a pipe has in flight, so that it happens only where several neighbours write and this node stands still.
+/// Of four hundred written without waiting some were lost on the way, presumably where BlueZ waits for more answers of
+/// this program than the bus allows; a pipe has 64 in flight and repeats what is lost.
 fn rx(tell: mpsc::Sender<Told>) -> Characteristic {
     let written = move |value: Vec<u8>, request: CharacteristicWriteRequest| {
         std::future::ready(on_written(&tell, value, &request)).boxed()

@@ -135,7 +135,7 @@ impl Node {
 
     /// What one envelope to this person takes.
     fn room(&self, to: AccountId) -> usize {
-        self.sessions.room(to).saturating_sub(PER_CONTENT)
+        self.sessions.room(to.into()).saturating_sub(PER_CONTENT)
     }
 
     fn invite_new(

@@ -24,7 +24,7 @@ use crate::crypto::ratchet::{Ratchet, RatchetError, Vodozemac};
 use crate::crypto::seal::{Noise, Sealer};
 use crate::crypto::session::{SealError, SealedEnvelope, Sessions, commitment};
 use crate::crypto::{OwnIdentity, RestoreError, safety};
-use crate::id::{AccountId, EnvelopeId, MessageId, Seq};
+use crate::id::{AccountId, ConversationId, EnvelopeId, MessageId, Seq};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
@@ -368,7 +368,7 @@ impl Node {
         let contents = [job.bytes];
         let sealed = match self.envelope_for(now, job.to, &contents) {
             // The keys go ahead in an envelope of their own where both do not fit.
-            Err(SealError::TooLong { .. }) if self.sessions.is_first_contact(job.to) => {
+            Err(SealError::TooLong { .. }) if self.sessions.is_first_contact(job.to.into()) => {
                 self.seal_keys(now, job.to);
                 self.envelope_for(now, job.to, &contents)
             }
@@ -411,7 +411,7 @@ impl Node {
         contents: &[Vec<u8>],
     ) -> Result<SealedEnvelope, SealError> {
         let (read, out) = (&*self.read, &mut self.outbox);
-        let sealed = self.sessions.seal(now, &self.identity, read, to, self.lifetime, contents, out);
+        let sealed = self.sessions.seal(now, &self.identity, read, to.into(), self.lifetime, contents, out);
         sealed.map(|mut sealed| {
             sealed.envelope.hops_left = first_hops(&mut self.rng);
             sealed
@@ -423,7 +423,7 @@ impl Node {
         if !std::mem::take(&mut self.keys_may_be_due) {
             return;
         }
-        for account in self.sessions.owes() {
+        for account in self.sessions.owes().iter().filter_map(ConversationId::person) {
             if self.chat.may_learn(account) {
                 self.seal_keys(now, account);
             }

@@ -59,7 +59,8 @@ impl State {
             return Ok(());
         };
         let mut fate = self.fate(to, id, read)?;
-        if !fate.receipted(now, from, hops_left, is_read) {
+        let is_unreceipted = to.group().is_some() && fate.recipients.is_empty();
+        if is_unreceipted || !fate.receipted(now, from, hops_left, is_read) {
             return Ok(());
         }
         if fate.end != end {
@@ -177,15 +178,13 @@ impl Fate {
     pub(super) fn receipted(&mut self, now: Now, from: AccountId, hops_left: u8, is_read: bool) -> bool {
         let hops = self.start.and_then(|start| start.checked_sub(hops_left)).or(self.hops);
         let mut is_news = core::mem::replace(&mut self.hops, hops) != hops;
-        let recipient = self.recipients.iter_mut().find(|recipient| recipient.view().account == from);
-        let end = match recipient {
-            Some(recipient) => {
-                is_news |= recipient.receipted(now, is_read);
-                least_end(&self.recipients)
-            }
-            None if self.recipients.is_empty() => Some(if is_read { End::Read } else { End::Delivered }),
-            None => None,
-        };
+        let mut end = Some(if is_read { End::Read } else { End::Delivered });
+        if !self.recipients.is_empty() {
+            let mut recipients = self.recipients.iter_mut();
+            let recipient = recipients.find(|recipient| recipient.view().account == from);
+            is_news |= recipient.is_some_and(|recipient| recipient.receipted(now, is_read));
+            end = least_end(&self.recipients);
+        }
         if end > Some(self.end) {
             (self.end, self.at) = (end.unwrap_or(self.end), Some(now.wall));
             is_news = true;

@@ -47,7 +47,9 @@ impl Forgetting {
 
     /// Whether a stored text is one of the dead; then it is remembered as such.
     pub(super) fn claims(&mut self, with: ConversationId, id: MessageId, order: u64) -> bool {
-        let Some(dead) = self.0.get_mut(&with.bytes()).filter(|dead| order < dead.below) else { return false };
+        let Some(dead) = self.0.get_mut(&with.bytes()).filter(|dead| order < dead.below) else {
+            return false;
+        };
         dead.texts.insert(id);
         true
     }

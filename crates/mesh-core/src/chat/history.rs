@@ -50,10 +50,11 @@ impl State {
             .filter_map(|(with, conversation)| Some((conversation.latest()?, *with, conversation)))
             .collect();
         latest.sort_by_key(|((order, _), ..)| core::cmp::Reverse(*order));
-        let view = |((_, id), with, conversation): ((u64, MessageId), ConversationId, &super::Conversation)| {
-            let last = self.message(with, id, read)?;
-            Ok(ConversationView { conversation: with, unread: conversation.unread().count(), last })
-        };
+        let view =
+            |((_, id), with, conversation): ((u64, MessageId), ConversationId, &super::Conversation)| {
+                let last = self.message(with, id, read)?;
+                Ok(ConversationView { conversation: with, unread: conversation.unread().count(), last })
+            };
         latest.into_iter().map(view).collect()
     }
 

@@ -261,7 +261,11 @@ impl State {
             Kind::Profile => Some(message),
             Kind::Text | Kind::Mark => segments::part(message, key.index, pending.part_len),
         };
-        Ok(part.map(|message| Job { part: Some(key), to: pending.to, bytes: self.enclosed(pending.to, message) }))
+        Ok(part.map(|message| Job {
+            part: Some(key),
+            to: pending.to,
+            bytes: self.enclosed(pending.to, message),
+        }))
     }
 
     /// A message as it is sealed for a conversation.

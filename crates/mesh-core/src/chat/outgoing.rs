@@ -180,7 +180,7 @@ impl Pending {
 }
 
 /// A change of state that front ends are told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) message: MessageId,
     pub(super) to: ConversationId,
@@ -320,7 +320,12 @@ impl Outgoing {
     }
 
     /// Lets go of a message in a final state that no receipt can change any more; what is kept of a text.
-    pub(super) fn rest(&mut self, now: Now, id: MessageId, out: &mut Outbox) -> Option<(ConversationId, Fate)> {
+    pub(super) fn rest(
+        &mut self,
+        now: Now,
+        id: MessageId,
+        out: &mut Outbox,
+    ) -> Option<(ConversationId, Fate)> {
         let pending = self.messages.get(&id).filter(|p| !p.is_open() && p.rests_at() <= now.mono)?;
         let to = pending.to;
         self.remove(id, out).map(|fate| (to, fate))
@@ -445,24 +450,26 @@ impl Outgoing {
     ) -> Option<Change> {
         let (id, hops_left) = seen;
         let pending = self.messages.get_mut(&id)?;
-        let recipient = pending.recipients.iter_mut().find(|recipient| recipient.account == from);
-        let state = match recipient {
-            Some(recipient) if recipient.receipted(now, read) => match least_end(&pending.recipients) {
-                Some(End::Read) => StoredState::Read,
-                Some(_) => StoredState::Delivered,
-                None => {
-                    put(id, pending, out);
-                    return None;
-                }
-            },
-            None if pending.to == from.into() => {
-                if read { StoredState::Read } else { StoredState::Delivered }
+        let mut end = Some(if read { End::Read } else { End::Delivered });
+        if pending.to.group().is_some() {
+            let recipient = pending.recipients.iter_mut().find(|recipient| recipient.account == from);
+            if !recipient?.receipted(now, read) {
+                return None;
             }
-            _ => return None,
-        };
+            end = least_end(&pending.recipients);
+        } else if pending.to != from.into() {
+            return None;
+        }
         let start = pending.parts.last().and_then(|p| p.sealed).map(|s| s.hops);
         pending.hops = start.and_then(|s| s.checked_sub(hops_left)).or(pending.hops);
-        self.raise(now, id, state, out)
+        match end {
+            Some(End::Read) => self.raise(now, id, StoredState::Read, out),
+            Some(_) => self.raise(now, id, StoredState::Delivered, out),
+            None => {
+                put(id, pending, out);
+                None
+            }
+        }
     }
 
     /// Raises a state; the change where it rose. What is delivered cannot expire.

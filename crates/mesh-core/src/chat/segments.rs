@@ -210,12 +210,10 @@ mod tests {
         indexes.sort_by_key(|i| order(*i));
         let mut out = Outbox::default();
         for (n, index) in indexes.into_iter().enumerate() {
-            let sealed = part(message, &encoded, index, len).unwrap();
+            let part = part(message.clone(), index, len).unwrap();
+            let sealed = part.to_bytes();
             assert!(sealed.len() <= room);
-            let Body::Segment { whole: id, index, count, bytes } = Message::from_bytes(&sealed).unwrap().body
-            else {
-                return vec![sealed];
-            };
+            let Body::Segment { whole: id, index, count, bytes } = part.body else { return vec![sealed] };
             let arrived = Arrived { whole: id, index, count, bytes: &bytes };
             whole.extend(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out).unwrap());
             if (n + 1) % at_once == 0 || n + 1 == usize::from(count) {

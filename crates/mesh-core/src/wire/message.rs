@@ -295,6 +295,9 @@ impl Message {
 }
 
 impl GroupMessage {
+    /// The most bytes around the message itself.
+    pub const OVERHEAD: usize = 1 + 8 * MAX_HEADS;
+
     /// Encodes the message for sealing.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! The only way to a running node: commands and reads in, events out.
 
 use crate::config::{MAX_EVENT_LAG, MAX_PAST_EVENTS};
-use mesh_core::{AccountId, Command, CommandId, ConversationId, Event, Node, Now, Refusal, Reply, Seq};
+use mesh_core::{AccountId, Command, CommandId, ConversationId, Event, GroupId, Node, Now, Refusal, Reply, Seq};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -168,7 +168,29 @@ impl Handle {
     /// # Errors
     /// As [`Handle::resolve`].
     pub async fn conversation(&self, who: &str) -> Result<Result<ConversationId, WhoError>, Stopped> {
-        Ok(self.resolve(who).await?.map(ConversationId::from))
+        let (contacts, groups) = self.read(|node, _| (node.contacts(), node.groups())).await?;
+        Ok(who::conversation(&contacts, &groups, who))
+    }
+
+    /// The group that `which` names: by its name, else its id, else the beginning of one of these that no other group
+    /// shares.
+    ///
+    /// # Errors
+    /// [`Stopped`]; inside, [`WhoError`] where it names none or several.
+    pub async fn group(&self, which: &str) -> Result<Result<GroupId, WhoError>, Stopped> {
+        let groups = self.read(|node, _| node.groups()).await?;
+        Ok(who::group(&groups, which))
+    }
+
+    /// The member of a group that `who` names: as a contact, or as shown among the members.
+    ///
+    /// # Errors
+    /// [`Stopped`]; inside, [`WhoError`] where it names nobody in the group, or several.
+    pub async fn member(&self, group: GroupId, who: &str) -> Result<Result<AccountId, WhoError>, Stopped> {
+        let (contacts, own, view) =
+            self.read(move |node, _| (node.contacts(), node.identity().account, node.group(group))).await?;
+        let members = view.map_or_else(Vec::new, |view| view.members);
+        Ok(who::member(&contacts, &members, own, who))
     }
 
     /// Returns when the node has ended, in whichever way.
@@ -225,11 +247,11 @@ impl Answers {
     }
 }
 
-pub use who::{Candidate, WhoError, resolve};
+pub use who::{Candidate, WhoError, conversation, group, member, resolve};
 
 mod who {
-    use mesh_core::AccountId;
-    use mesh_core::view::ContactView;
+    use mesh_core::view::{ContactView, GroupView, MemberView};
+    use mesh_core::{AccountId, ConversationId, GroupId};
 
     /// The most candidates that an error lists.
     const MAX_CANDIDATES: usize = 10;
@@ -295,6 +317,112 @@ mod who {
             [one] => Ok(one.account),
             _ => Err(ambiguous(who, &found)),
         }
+    }
+
+    /// The one group that `which` names: by its name, else its id, else by the beginning of one of these that no other
+    /// group shares. Case does not count.
+    ///
+    /// # Errors
+    /// [`WhoError`] with those that could have been meant.
+    pub fn group(groups: &[GroupView], which: &str) -> Result<GroupId, WhoError> {
+        let wanted = which.trim().to_lowercase();
+        let fits: [fn(&GroupView, &str) -> bool; 3] = [
+            |g, w| g.name.to_lowercase() == w,
+            |g, w| g.id.to_text() == w,
+            |g, w| g.name.to_lowercase().starts_with(w) || g.id.to_text().starts_with(w),
+        ];
+        for fits in fits.into_iter().filter(|_| !wanted.is_empty()) {
+            let found: Vec<_> = groups.iter().filter(|group| fits(group, &wanted)).collect();
+            match found[..] {
+                [] => {}
+                [one] => return Ok(one.id),
+                _ => {
+                    let candidates = found.into_iter().take(MAX_CANDIDATES).map(group_candidate).collect();
+                    return Err(WhoError::Ambiguous { who: which.to_owned(), candidates });
+                }
+            }
+        }
+        let candidates = groups.iter().take(MAX_CANDIDATES).map(group_candidate).collect();
+        Err(WhoError::NotFound { who: which.to_owned(), candidates })
+    }
+
+    /// The person or the group that `who` names. What is called exactly so goes before what only begins so.
+    ///
+    /// # Errors
+    /// [`WhoError`]: also where a person and a group are called alike.
+    pub fn conversation(
+        contacts: &[ContactView],
+        groups: &[GroupView],
+        who: &str,
+    ) -> Result<ConversationId, WhoError> {
+        let wanted = who.trim().to_lowercase();
+        let is_group = |group: &&GroupView| {
+            group.name.to_lowercase() == wanted || group.id.to_text() == wanted
+        };
+        let is_person = |contact: &&ContactView| {
+            let names = [Some(&contact.name), contact.petname.as_ref()];
+            names.into_iter().flatten().any(|name| name.to_lowercase() == wanted)
+                || contact.tag == wanted
+                || contact.account.to_text() == wanted
+        };
+        let (person, exact) = (contacts.iter().find(is_person), groups.iter().find(is_group));
+        match (person, exact) {
+            (Some(person), Some(group)) => {
+                let candidates = vec![candidate(person), group_candidate(group)];
+                Err(WhoError::Ambiguous { who: who.to_owned(), candidates })
+            }
+            (None, Some(_)) => self::group(groups, who).map(ConversationId::from),
+            _ => match (resolve(contacts, who), self::group(groups, who)) {
+                (Ok(person), _) => Ok(person.into()),
+                (Err(WhoError::NotFound { .. }), Ok(group)) => Ok(group.into()),
+                (Err(error), _) => Err(error),
+            },
+        }
+    }
+
+    /// The member of a group that `who` names: as a contact who is in it, or as it is shown there. `me` is oneself.
+    ///
+    /// # Errors
+    /// [`WhoError`] with those who could have been meant.
+    pub fn member(
+        contacts: &[ContactView],
+        members: &[MemberView],
+        own: AccountId,
+        who: &str,
+    ) -> Result<AccountId, WhoError> {
+        let wanted = who.trim().to_lowercase();
+        let is_in = |account: &AccountId| members.iter().any(|member| member.account == Some(*account));
+        if let Some(contact) = resolve(contacts, who).ok().filter(is_in) {
+            return Ok(contact);
+        }
+        if wanted == "me" {
+            return Ok(own);
+        }
+        let fits = |member: &&MemberView| {
+            let account = member.account.unwrap_or(own).to_text();
+            member.name.to_lowercase() == wanted || account == wanted
+        };
+        let found: Vec<&MemberView> = members.iter().filter(fits).collect();
+        let candidate = |member: &MemberView| Candidate {
+            shown: member.name.clone(),
+            tag: String::new(),
+            account: member.account.unwrap_or(own).to_text(),
+        };
+        match found[..] {
+            [one] => Ok(one.account.unwrap_or(own)),
+            [] => {
+                let candidates = members.iter().take(MAX_CANDIDATES).map(candidate).collect();
+                Err(WhoError::NotFound { who: who.to_owned(), candidates })
+            }
+            _ => {
+                let candidates = found.into_iter().take(MAX_CANDIDATES).map(candidate).collect();
+                Err(WhoError::Ambiguous { who: who.to_owned(), candidates })
+            }
+        }
+    }
+
+    fn group_candidate(group: &GroupView) -> Candidate {
+        Candidate { shown: group.name.clone(), tag: "group".to_owned(), account: group.id.to_text() }
     }
 
     fn begins(contact: &ContactView, wanted: &str) -> bool {

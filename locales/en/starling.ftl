@@ -123,6 +123,21 @@ invite-uses = { $uses ->
 invite-until-revoked = until revoked
 invite-for = for { $span } more
 invite-none = There are no invites. Make one with: starling invite new
+group = { $name }  { $role }, { $count ->
+    [one] one member
+   *[other] { $count } members
+}  { $id }
+group-role-admin = admin
+group-role-member = member
+group-role-left = left
+group-none = You are in no group. Begin one with: starling group create NAME --member WHO
+group-removed = { $who } is not in { $group } any more. Nothing that is written from now on can be read by them.
+group-left = You left { $group }.
+group-forgotten = { $group } is forgotten, and everything that was said in it.
+group-set-nothing = Nothing to set: give --name, --about, --only-admins-post or --only-admins-edit.
+refused-group = That cannot be done in this group: { $why }.
+who-no-group = There is no group { $who }. `starling group list` shows yours.
+who-no-member = { $who } is not in this group. `starling group members` shows who is.
 invite-revoked = Invite { $number } is revoked; nobody can use its link any more.
 
 ## People

@@ -105,6 +105,7 @@ impl From<Refusal> for ApiError {
             Refusal::Message { message, why } => {
                 Self::conflict(t!("refused-message", id = message.to_text(), why = why))
             }
+            Refusal::Group { why, .. } => Self::conflict(t!("refused-group", why = why)),
             Refusal::Length { what, min, max, got } => {
                 Self::invalid(t!("refused-length", what = what, min = min, max = max, got = got))
             }

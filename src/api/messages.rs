@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::extract::{Body, Params};
-use super::types::{Conversation, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest};
+use super::types::{Conversation, ConversationName, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest};
 use crate::handle::Handle;
 use crate::t;
 use axum::Json;
@@ -47,8 +47,7 @@ pub(super) async fn messages(
         Some(last) => latest(&handle, with, since, last).await?,
         None => all(&handle, with, since).await?,
     };
-    let contacts = handle.read(|node, _| node.contacts()).await?;
-    let names = Names::new(&contacts);
+    let names = handle.read(|node, _| Names::all(node)).await?;
     Ok(Json(messages.iter().map(|message| Message::new(message, &names)).collect()))
 }
 
@@ -106,8 +105,7 @@ pub(super) async fn info(
 #[utoipa::path(get, path = "/v1/conversations", tag = "messages",
     responses((status = 200, body = Vec<Conversation>)))]
 pub(super) async fn conversations(State(handle): State<Handle>) -> Result<Json<Vec<Conversation>>, ApiError> {
-    let (views, contacts) = handle.read(|node, _| (node.conversations(), node.contacts())).await?;
-    let names = Names::new(&contacts);
+    let (views, names) = handle.read(|node, _| (node.conversations(), Names::all(node))).await?;
     let shown = |view: &ConversationView| Conversation {
         conversation: view.conversation.to_text(),
         name: names.of(view.conversation),
@@ -115,6 +113,19 @@ pub(super) async fn conversations(State(handle): State<Handle>) -> Result<Json<V
         last: view.last.as_ref().map(|message| Message::new(message, &names)),
     };
     Ok(Json(views?.iter().map(shown).collect()))
+}
+
+/// Which conversation `who` names: a person, or a group.
+#[utoipa::path(get, path = "/v1/conversations/{who}", tag = "messages", params(("who" = String, Path)),
+    responses((status = 200, body = ConversationName), (status = 404, body = ErrorBody)))]
+pub(super) async fn conversation(
+    State(handle): State<Handle>,
+    Path(who): Path<String>,
+) -> Result<Json<ConversationName>, ApiError> {
+    let conversation = handle.conversation(&who).await??;
+    let names = handle.read(|node, _| Names::all(node)).await?;
+    let (name, group) = (names.of(conversation), conversation.group().is_some());
+    Ok(Json(ConversationName { conversation: conversation.to_text(), name, group }))
 }
 
 /// The person has seen messages of a conversation; their writer learns it.

@@ -7,6 +7,7 @@
 mod error;
 mod events;
 mod extract;
+mod groups;
 mod listener;
 mod mesh;
 mod messages;
@@ -66,6 +67,12 @@ pub fn router(handle: Handle, ble: Option<Arc<BleHandle>>) -> Router {
         .route("/v1/polls", post(remarks::poll))
         .route("/v1/conversations", get(messages::conversations))
         .route("/v1/conversations/{who}/read", post(messages::mark_read))
+        .route("/v1/conversations/{who}", get(messages::conversation))
+        .route("/v1/groups", get(groups::groups).post(groups::create))
+        .route("/v1/groups/{which}", get(groups::group).put(groups::set).delete(groups::forget))
+        .route("/v1/groups/{which}/members", post(groups::add))
+        .route("/v1/groups/{which}/members/{who}", put(groups::promote).delete(groups::remove))
+        .route("/v1/groups/{which}/leave", post(groups::leave))
         .route("/v1/peers", get(mesh::peers))
         .route("/v1/status", get(mesh::status))
         .route("/v1/beacons", get(mesh::beacons).post(mesh::beacon_new))
@@ -222,6 +229,7 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         messages::send,
         messages::info,
         messages::conversations,
+        messages::conversation,
         messages::mark_read,
         remarks::shown,
         remarks::edit,
@@ -231,6 +239,15 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         remarks::vote,
         remarks::forward,
         remarks::poll,
+        groups::groups,
+        groups::create,
+        groups::group,
+        groups::set,
+        groups::add,
+        groups::promote,
+        groups::remove,
+        groups::leave,
+        groups::forget,
         mesh::peers,
         mesh::status,
         mesh::beacons,

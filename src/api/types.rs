@@ -1,7 +1,9 @@
 //! The JSON values of the local API and of `--json` (PROTOCOL.md section 12). Their keys are stable.
 
+mod groups;
 mod remarks;
 
+pub use groups::{Group, GroupRequest, Member, MemberRequest, MembersRequest, PropertiesRequest};
 pub use remarks::{
     EditRequest, ForwardRequest, PinRequest, Poll, PollOption, PollRequest, Reaction, ReactionRequest,
     VoteRequest,
@@ -216,6 +218,18 @@ impl Names {
         Self(contacts.iter().map(|contact| (contact.account.into(), contact.shown().to_owned())).collect())
     }
 
+    /// The names of all contacts, of all groups and of everybody in them.
+    #[must_use]
+    pub fn all(node: &Node) -> Self {
+        let groups = node.groups();
+        let members = groups.iter().flat_map(|group| &group.members);
+        let fellows = members.filter_map(|member| Some((member.account?.into(), member.name.clone())));
+        let mut names: BTreeMap<ConversationId, String> = fellows.collect();
+        names.extend(groups.iter().map(|group| (group.id.into(), group.name.clone())));
+        names.extend(Self::new(&node.contacts()).0);
+        Self(names)
+    }
+
     /// What `node` shows for these accounts, each once: as much work as there are accounts, however many contacts.
     #[must_use]
     pub fn among(node: &Node, accounts: impl IntoIterator<Item = AccountId>) -> Self {
@@ -341,6 +355,17 @@ pub struct Recipient {
     pub state: String,
     /// When that was learnt, RFC 3339.
     pub at: Option<String>,
+}
+
+/// Which conversation a text names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConversationName {
+    /// The account of the other person, or the id of the group.
+    pub conversation: String,
+    /// What to show.
+    pub name: String,
+    /// Whether it is a group.
+    pub group: bool,
 }
 
 /// A conversation at a glance.

@@ -3,7 +3,7 @@
 use super::send::random_id;
 use super::{App, messages};
 use mesh_core::MessageId;
-use starling::api::types::{ContactDetail, Message, SendRequest};
+use starling::api::types::{ConversationName, Message, SendRequest};
 use starling::client::{Client, ClientError, Events, Session};
 use starling::home::HomeError;
 use starling::strings::clean_line;
@@ -30,9 +30,9 @@ pub(super) struct Args {
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let client = app.client();
     let session = client.session().await?;
-    let contact = session.get::<ContactDetail>(&["contacts", &args.who], &[]).await;
-    let mut chat = match contact {
-        Ok(contact) => Chat { app, account: contact.contact.account, seen: BTreeSet::new() },
+    let named = session.get::<ConversationName>(&["conversations", &args.who], &[]).await;
+    let mut chat = match named {
+        Ok(named) => Chat { app, account: named.conversation, seen: BTreeSet::new() },
         Err(error) => {
             session.close().await;
             return Err(error.into());

@@ -3,7 +3,7 @@
 use super::App;
 use jiff::Timestamp;
 use serde_json::Value;
-use starling::api::types::{ContactDetail, Message, SeenRequest};
+use starling::api::types::{ConversationName, Message, SeenRequest};
 use starling::client::{Client, ClientError, Session};
 use starling::config::parse_duration;
 use starling::strings::{clean, clean_line};
@@ -23,7 +23,7 @@ const PER_REQUEST: usize = 1_000;
 /// With WHO, what is printed counts as read and the writer learns it, unless --peek says otherwise.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only the conversation with this person: petname, name, tag or account.
+    /// Only the conversation with this person or group: petname, name, tag or account.
     who: Option<String>,
     /// Stay, and print what comes.
     #[arg(long, short)]
@@ -61,7 +61,7 @@ struct Reader<'a> {
     app: &'a App,
     args: Args,
     seen: BTreeSet<String>,
-    /// The account that WHO means, once known.
+    /// The person or the group that WHO means, once known.
     conversation: Option<String>,
 }
 
@@ -69,8 +69,8 @@ impl Reader<'_> {
     /// Prints what is not printed yet; returns how much.
     async fn show_new(&mut self, session: &Session) -> anyhow::Result<usize> {
         if let (Some(who), None) = (&self.args.who, &self.conversation) {
-            let contact: ContactDetail = session.get(&["contacts", who], &[]).await?;
-            self.conversation = Some(contact.contact.account);
+            let named: ConversationName = session.get(&["conversations", who], &[]).await?;
+            self.conversation = Some(named.conversation);
         }
         let since = self.args.since.map(|since| since.to_string());
         let last = self.args.last.map(|last| last.to_string());

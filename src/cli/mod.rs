@@ -12,6 +12,7 @@ mod doctor;
 mod edit;
 mod features;
 mod forward;
+mod group;
 mod holder;
 mod id;
 mod info;
@@ -59,7 +60,8 @@ reaches people who are never online together with you, through others who cannot
 Without a command, `starling` runs your node; the first time it asks for your name. \
 `starling demo` shows everything in a minute, without any network.";
 const AFTER: &str = "\
-WHO is a petname, a name, a three-word tag, an account, or a beginning that only one contact has.
+WHO is a petname, a name, a three-word tag, an account, or a beginning that only one contact has; where a message \
+goes or stands it may be a group as well.
 DURATION is numbers with units: 30s, 10m, 2h, 7d, 1h30m.
 Commands find the running node by themselves. Without one they use the data directory for a moment, and messages wait \
 until `starling run`; only `passphrase` needs the node stopped.
@@ -132,6 +134,8 @@ enum Command {
     Pin(pin::Args),
     Poll(poll::Args),
     Vote(vote::Args),
+    #[command(subcommand)]
+    Group(group::Command),
     Sos(sos::Args),
     Safe(safe::Args),
     Peers(peers::Args),
@@ -256,6 +260,7 @@ async fn carry_out(app: &App, command: Command) -> anyhow::Result<()> {
         Command::Pin(args) => pin::run(app, args).await,
         Command::Poll(args) => poll::run(app, args).await,
         Command::Vote(args) => vote::run(app, args).await,
+        Command::Group(command) => group::run(app, command).await,
         Command::Sos(args) => sos::run(app, args).await,
         Command::Safe(args) => safe::run(app, args).await,
         Command::Peers(args) => peers::run(app, args).await,

@@ -4,7 +4,7 @@
 //! [`Node::poll_output`](crate::Node::poll_output): all [`Output::Store`] of one input are one atomic
 //! batch that is made durable before anything else of that input is carried out.
 
-use crate::id::{AccountId, CommandId, ConversationId, LinkId, MessageId, Seq};
+use crate::id::{AccountId, CommandId, ConversationId, GroupId, LinkId, MessageId, Seq};
 use crate::store::StoreOp;
 use crate::view::{BeaconView, InviteView, MessageState, MessageView};
 use core::time::Duration;
@@ -294,6 +294,8 @@ pub enum Command {
         /// Which.
         message: MessageId,
     },
+    /// Does something with a group.
+    Group(GroupCommand),
     /// The person has seen messages of this conversation; their writer learns it.
     MarkRead {
         /// Of which conversation.
@@ -377,6 +379,73 @@ pub enum BeaconKind {
     Cancel = 3,
 }
 
+/// What a person does with groups (PROTOCOL.md section 15.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GroupCommand {
+    /// Begins one, with the person as its admin.
+    Create {
+        /// 1 to 64 bytes after cleaning.
+        name: String,
+        /// Contacts.
+        members: Vec<AccountId>,
+    },
+    /// Adds contacts.
+    Add {
+        /// To which.
+        group: GroupId,
+        /// Whom.
+        members: Vec<AccountId>,
+    },
+    /// Puts somebody out: they read nothing that is written from then on by who knows it.
+    Remove {
+        /// Of which.
+        group: GroupId,
+        /// Whom.
+        member: AccountId,
+    },
+    /// Makes somebody an admin, or an ordinary member again.
+    Promote {
+        /// Of which.
+        group: GroupId,
+        /// Whom; an admin may take it from themselves.
+        member: AccountId,
+        /// Whether to an admin.
+        admin: bool,
+    },
+    /// Sets a property.
+    Set {
+        /// Of which.
+        group: GroupId,
+        /// To what.
+        property: GroupProperty,
+    },
+    /// Goes.
+    Leave {
+        /// From which.
+        group: GroupId,
+    },
+    /// Forgets a group that the person is not in any more, and everything that was said in it.
+    Forget {
+        /// Which.
+        group: GroupId,
+    },
+}
+
+/// A property of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GroupProperty {
+    /// 1 to 64 bytes after cleaning.
+    Name(String),
+    /// At most 256 bytes.
+    About(String),
+    /// Whether only admins write.
+    OnlyAdminsPost(bool),
+    /// Whether only admins set name and description.
+    OnlyAdminsEdit(bool),
+}
+
 /// What happened inside, for front ends.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -407,6 +476,11 @@ pub enum Event {
         state: MessageState,
         /// How many carriers confirmed the latest sealing.
         carriers: u32,
+    },
+    /// A group appeared or changed: its members, their rights, its properties.
+    Group {
+        /// Which.
+        group: GroupId,
     },
     /// A contact appeared or changed.
     Contact {
@@ -453,6 +527,8 @@ pub enum Reply {
     Sent(MessageId),
     /// The contact that was added or accepted.
     Contact(AccountId),
+    /// The group that was begun or changed.
+    Group(GroupId),
     /// The invite that was made.
     Invite(InviteView),
     /// The beacon that was published.
@@ -499,6 +575,14 @@ pub enum Refusal {
         message: MessageId,
         /// Why not.
         why: &'static str,
+    },
+    /// The group does not allow it.
+    #[error("group {group:?}: {why}")]
+    Group {
+        /// Which.
+        group: GroupId,
+        /// Why not.
+        why: String,
     },
     /// A text is too long or empty.
     #[error("a {what} has {min} to {max} bytes, this one has {got}")]

@@ -35,11 +35,13 @@ pub enum Table {
     Invite = 10,
     /// Beacons that are shown.
     Beacon = 11,
+    /// Operations of groups, and what the people in them are called.
+    Group = 12,
 }
 
 impl Table {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Identity,
         Self::Session,
@@ -51,6 +53,7 @@ impl Table {
         Self::Outbox,
         Self::Invite,
         Self::Beacon,
+        Self::Group,
     ];
 }
 

@@ -1,7 +1,7 @@
 //! What front ends see: plain values, copied out of the node.
 
 use crate::border::{BeaconKind, Medium};
-use crate::id::{AccountId, ConversationId, LinkId, MessageId};
+use crate::id::{AccountId, ConversationId, GroupId, LinkId, MessageId};
 use crate::time::Wall;
 use core::time::Duration;
 
@@ -215,6 +215,40 @@ pub struct ConversationView {
     pub unread: usize,
     /// The message that came last; `None` where storage lost it.
     pub last: Option<MessageView>,
+}
+
+/// A group as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupView {
+    /// Its name for programs.
+    pub id: GroupId,
+    /// Its name for people.
+    pub name: String,
+    /// What it is about.
+    pub about: String,
+    /// Whether this node's person is an admin; `None` where the person is not in it any more.
+    pub admin: Option<bool>,
+    /// Everybody in it, admins first, then by name.
+    pub members: Vec<MemberView>,
+    /// Whether only admins write.
+    pub only_admins_post: bool,
+    /// Whether only admins set name and description.
+    pub only_admins_edit: bool,
+    /// After how long messages disappear; `None` where they stay.
+    pub timer: Option<Duration>,
+    /// Two devices with the same one agree about everything here.
+    pub state: [u8; 32],
+}
+
+/// Somebody in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// Who; `None` is this node's person.
+    pub account: Option<AccountId>,
+    /// What to show.
+    pub name: String,
+    /// Whether the person is an admin.
+    pub admin: bool,
 }
 
 /// Where a message of ours is, recipient by recipient.

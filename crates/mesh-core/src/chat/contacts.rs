@@ -264,6 +264,11 @@ impl Contacts {
         self.known.iter().find(|(_, c)| !blocked(c) && matches(&c.profile_key)).map(|(id, _)| *id)
     }
 
+    /// What a person calls herself; `None` for a stranger.
+    pub(super) fn said_name(&self, account: AccountId) -> Option<String> {
+        self.known.get(&account).map(|contact| contact.name.clone()).filter(|name| !name.is_empty())
+    }
+
     /// What to show for a person: as [`ContactView::shown`], without looking at everybody else.
     pub(super) fn shown(&self, account: AccountId) -> Option<String> {
         let contact = self.known.get(&account)?;

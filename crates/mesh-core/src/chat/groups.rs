@@ -1,43 +1,297 @@
 //! The groups that this node's person is or was in (PROTOCOL.md section 15).
+//!
+//! Who is in a group follows from its operations ([`group`](super::group)); here they are kept, exchanged and asked
+//! for. A group is entered when a contact brings its operations and they name this node's person.
+
+mod exchange;
+
+pub use exchange::{Asked, Brought, Person};
+pub(super) use exchange::ops_message;
 
 use super::State;
+use super::group::{Certs, Group, Membership, OpRefusal, Role, SignedOp, What};
 use crate::border::Refusal;
-use crate::id::{AccountId, ConversationId, GroupId};
+use crate::crypto::AccountKey;
+use crate::crypto::safety::tag;
+use crate::id::{AccountId, ConversationId, GroupId, MessageId, OpName};
+use crate::outbox::Outbox;
+use crate::store::{Read, ReadError, Table};
+use crate::time::{Now, Time, Wall};
+use crate::view::{GroupView, MemberView};
+use crate::wire::codec;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Groups that are kept; a further one is refused.
+pub const MAX_GROUPS: usize = 256;
+/// Up to so many members tell where messages are: in a larger group their receipts would cost more than the messages.
+pub const MAX_RECEIPTING: usize = 32;
+/// The same person is asked for operations of a group no sooner than after this.
+const ASK_EVERY: Duration = Duration::from_secs(60);
+
+/// Markers of this module's records in [`Table::Group`].
+const OP: u8 = 1;
+const NAME: u8 = 2;
 
 /// The groups, and who is in them.
 #[derive(Debug, Default)]
-pub(super) struct Groups {}
+pub(super) struct Groups {
+    held: BTreeMap<GroupId, Held>,
+    /// What people in groups were called by whoever brought them in, before they said it themselves.
+    names: BTreeMap<AccountId, String>,
+    /// Operations that came within the input at work, for the node to take in.
+    brought: Vec<Brought>,
+    /// Who asked for operations within the input at work.
+    asked: Vec<Asked>,
+    /// Groups whose members are not what the sessions know.
+    changed: BTreeSet<GroupId>,
+}
+
+/// One group.
+#[derive(Debug)]
+struct Held {
+    group: Group,
+    /// Everybody who ever was in it.
+    ever: BTreeMap<AccountId, AccountKey>,
+    /// Whether this device knows it from storage or has entered it.
+    entered: bool,
+    /// Whom we asked for operations, and when.
+    asked: BTreeMap<AccountId, Time>,
+    /// Messages of people of whom it is not known whether they were members when they wrote.
+    unjudged: BTreeSet<MessageId>,
+}
+
+/// An operation as stored.
+#[derive(Serialize, Deserialize)]
+struct StoredOp {
+    op: SignedOp,
+    arrived: Wall,
+}
+
+impl Held {
+    fn new(group: Group) -> Self {
+        let mut held = Self {
+            group,
+            ever: BTreeMap::new(),
+            entered: false,
+            asked: BTreeMap::new(),
+            unjudged: BTreeSet::new(),
+        };
+        held.remember();
+        held
+    }
+
+    /// Notes everybody whom the operations name as members.
+    fn remember(&mut self) {
+        let ops = self.group.ops_not_under(&[]);
+        let named = ops.into_iter().filter_map(|op| op.claim().ok()).flat_map(|op| match op.what {
+            What::Create { creator, mut members, .. } => {
+                members.push(creator);
+                members
+            }
+            What::Add { members } => members,
+            _ => Vec::new(),
+        });
+        self.ever = named.map(|key| (key.id(), key)).collect();
+    }
+
+    fn state(&self) -> &Membership {
+        self.group.state()
+    }
+}
 
 impl Groups {
-    /// The groups that this person is in together with us.
-    pub(super) fn of(&self, _account: AccountId) -> impl Iterator<Item = GroupId> {
-        core::iter::empty()
+    /// What storage holds.
+    pub(super) fn restore(read: &dyn Read) -> Result<Self, ReadError> {
+        let (mut ops, mut names) = (BTreeMap::<GroupId, Vec<SignedOp>>::new(), BTreeMap::new());
+        read.scan(Table::Group, &mut |key, value| match key.split_first() {
+            Some((&OP, name)) => {
+                let group = name.get(..GroupId::LEN).and_then(GroupId::from_slice);
+                let stored = codec::decode::<StoredOp>(value).ok();
+                if let Some((group, stored)) = group.zip(stored) {
+                    ops.entry(group).or_default().push(stored.op);
+                }
+            }
+            Some((&NAME, account)) => {
+                let name = AccountId::from_slice(account).zip(codec::decode(value).ok());
+                names.extend(name);
+            }
+            _ => {}
+        })?;
+        let held = ops.into_iter().map(|(id, ops)| {
+            (id, Held { entered: true, ..Held::new(Group::restore(id, ops)) })
+        });
+        let held: BTreeMap<_, _> = held.collect();
+        let changed = held.keys().copied().collect();
+        Ok(Self { held, names, changed, ..Self::default() })
+    }
+
+    /// The groups that this person is or was in together with us.
+    pub(super) fn of(&self, account: AccountId) -> impl Iterator<Item = GroupId> {
+        let together = move |(_, held): &(&GroupId, &Held)| held.ever.contains_key(&account);
+        self.held.iter().filter(together).map(|(id, _)| *id)
     }
 
     /// Whether this person is or was in a group.
-    pub(super) fn has(&self, _group: GroupId, _account: AccountId) -> bool {
-        false
+    pub(super) fn has(&self, group: GroupId, account: AccountId) -> bool {
+        self.held.get(&group).is_some_and(|held| held.ever.contains_key(&account))
+    }
+
+    fn find(&self, group: GroupId) -> Result<&Held, Refusal> {
+        self.held.get(&group).ok_or_else(|| unknown(group))
+    }
+
+    fn put_op(&self, group: GroupId, op: &SignedOp, arrived: Wall, out: &mut Outbox) {
+        let stored = StoredOp { op: op.clone(), arrived };
+        out.put(Table::Group, [&[OP][..], &group.0, &op.hash()].concat(), codec::encode(&stored));
+    }
+
+    fn put_name(&mut self, account: AccountId, name: String, out: &mut Outbox) {
+        if self.names.get(&account) != Some(&name) {
+            out.put(Table::Group, [&[NAME][..], &account.0].concat(), codec::encode(&name));
+            self.names.insert(account, name);
+        }
     }
 }
 
 impl State {
     /// The operations on a group's members that nothing here follows; none of a person.
-    pub(super) fn heads(&self, _with: ConversationId) -> Vec<[u8; 8]> {
-        Vec::new()
+    pub(super) fn heads(&self, with: ConversationId) -> Vec<[u8; 8]> {
+        let held = with.group().and_then(|group| self.groups.held.get(&group));
+        held.map_or_else(Vec::new, |held| held.group.named_heads().into_iter().map(|name| name.0).collect())
     }
 
     /// Who of a group is to tell where a message of ours is.
-    pub(super) fn recipients(&self, _with: ConversationId) -> Vec<AccountId> {
-        Vec::new()
+    pub(super) fn recipients(&self, with: ConversationId) -> Vec<AccountId> {
+        let Some(held) = with.group().and_then(|group| self.groups.held.get(&group)) else { return Vec::new() };
+        let members = held.state().members();
+        if members.len() > MAX_RECEIPTING {
+            return Vec::new();
+        }
+        members.keys().copied().filter(|member| *member != self.own).collect()
     }
 
     /// Whether this person is told where messages of theirs are.
     pub(super) fn answers(&self, with: ConversationId, account: AccountId) -> bool {
-        with.person().is_some() && self.contacts.may_learn(account)
+        if self.contacts.state(account) == Some(crate::view::ContactState::Blocked) {
+            return false;
+        }
+        match with {
+            ConversationId::Person(_) => self.contacts.may_learn(account),
+            ConversationId::Group(group) => self.groups.held.get(&group).is_some_and(|held| {
+                let members = held.state().members();
+                members.len() <= MAX_RECEIPTING
+                    && members.contains_key(&account)
+                    && members.contains_key(&self.own)
+            }),
+        }
     }
 
     /// Whether we may write there.
     pub(super) fn check_group(&self, group: GroupId) -> Result<(), Refusal> {
-        Err(Refusal::Unknown { what: "group", name: group.to_text() })
+        let state = self.groups.find(group)?.state();
+        let why = match state.role(self.own) {
+            None => "you are not in this group any more",
+            Some(_) if !state.may_post(self.own) => "only admins write in this group",
+            Some(_) => return Ok(()),
+        };
+        Err(Refusal::Group { group, why: why.to_owned() })
     }
+
+    /// Whether a person's message counts who named these operations: `None` where one of them is not here.
+    pub(super) fn was_member(&mut self, group: GroupId, who: AccountId, heads: &[[u8; 8]]) -> Option<bool> {
+        let held = self.groups.held.get_mut(&group)?;
+        let names: Vec<OpName> = heads.iter().copied().map(OpName).collect();
+        let heads = held.group.named(&names)?;
+        held.group.state_at(&heads).map(|state| state.role(who).is_some())
+    }
+
+    /// Everybody who may write to a group's sessions: `None` for an unknown group. The first are its members now, the
+    /// second all who ever were, both without us.
+    #[must_use]
+    pub fn audience(&self, group: GroupId) -> Option<(BTreeSet<AccountId>, BTreeSet<AccountId>)> {
+        let held = self.groups.held.get(&group)?;
+        let others = |who: &AccountId| *who != self.own;
+        let is_in = held.state().role(self.own).is_some();
+        let now = held.state().members().keys().copied().filter(|who| is_in && others(who)).collect();
+        Some((now, held.ever.keys().copied().filter(others).collect()))
+    }
+
+    /// The groups whose members the sessions do not know yet, once.
+    pub fn take_changed_groups(&mut self) -> BTreeSet<GroupId> {
+        core::mem::take(&mut self.groups.changed)
+    }
+
+    /// Whether this person is or was in a group of ours.
+    #[must_use]
+    pub fn is_fellow(&self, account: AccountId) -> bool {
+        self.groups.of(account).next().is_some()
+    }
+
+    /// Every group, by name.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupView> {
+        let mut views: Vec<_> = self.groups.held.keys().filter_map(|group| self.group(*group)).collect();
+        views.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        views
+    }
+
+    /// One group.
+    #[must_use]
+    pub fn group(&self, id: GroupId) -> Option<GroupView> {
+        let state = self.groups.held.get(&id)?.state();
+        let member = |(who, member): (&AccountId, &super::group::Member)| MemberView {
+            account: (*who != self.own).then_some(*who),
+            name: self.fellow_name(*who),
+            admin: member.role == Role::Admin,
+        };
+        let mut members: Vec<_> = state.members().iter().map(member).collect();
+        members.sort_by(|a, b| (!a.admin, &a.name).cmp(&(!b.admin, &b.name)));
+        Some(GroupView {
+            id,
+            name: state.name().to_owned(),
+            about: state.about().to_owned(),
+            admin: state.role(self.own).map(|role| role == Role::Admin),
+            members,
+            only_admins_post: state.only_admins_post(),
+            only_admins_edit: state.only_admins_edit(),
+            timer: state.timer().map(|seconds| Duration::from_secs(seconds.into())),
+            state: state.hash(),
+        })
+    }
+
+    /// What to show for somebody in a group: as a contact, else as whoever brought the person in called them.
+    #[must_use]
+    pub fn fellow_name(&self, account: AccountId) -> String {
+        if account == self.own {
+            return self.profile.name.clone();
+        }
+        let said = || self.groups.names.get(&account).cloned().filter(|name| !name.is_empty());
+        self.contacts.shown(account).or_else(said).unwrap_or_else(|| tag(account))
+    }
+
+    /// What a person calls herself, as far as it is known here.
+    #[must_use]
+    pub fn said_name(&self, account: AccountId) -> String {
+        let said = || self.groups.names.get(&account).cloned();
+        self.contacts.said_name(account).or_else(said).unwrap_or_default()
+    }
+
+    /// The key of a member of a group.
+    ///
+    /// # Errors
+    /// Where the group or the member is unknown.
+    pub fn member_key(&self, group: GroupId, member: AccountId) -> Result<AccountKey, Refusal> {
+        let key = self.groups.find(group)?.ever.get(&member).copied();
+        key.ok_or(Refusal::Group { group, why: "that person is not in this group".to_owned() })
+    }
+}
+
+fn unknown(group: GroupId) -> Refusal {
+    Refusal::Unknown { what: "group", name: group.to_text() }
+}
+
+fn refused(group: GroupId, refusal: &OpRefusal) -> Refusal {
+    Refusal::Group { group, why: refusal.to_string() }
 }

@@ -1,6 +1,7 @@
 //! What others sealed for us: who may say it, and where it belongs (PROTOCOL.md sections 7 and 15).
 
 use super::State;
+use super::groups::{Asked, Brought};
 use super::contacts::MAX_HELD;
 use super::conversation::Conversation;
 use super::events::{self, Origin};
@@ -64,7 +65,7 @@ impl State {
         let account = incoming.account;
         let is_unheard = matches!(self.contacts.state(account), None | Some(ContactState::Blocked));
         if is_unheard || self.is_overdone(account) {
-            return Ok(None);
+            return self.receive_of_fellow(now, incoming, read, out);
         }
         for bytes in incoming.contents {
             // What the author sealed is damaged: nobody else can have done that, and a receipt
@@ -78,6 +79,32 @@ impl State {
         }
         self.contacts.hold(account, incoming.envelope, ack, out);
         Ok(None)
+    }
+
+    /// Somebody in a group of ours whom we do not know otherwise: what programs say to each other counts.
+    fn receive_of_fellow(
+        &mut self,
+        now: Now,
+        incoming: &Incoming<'_>,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Option<Ack>, ReadError> {
+        if !self.is_fellow(incoming.account) || !self.may_bring(incoming.account) {
+            return Ok(None);
+        }
+        let messages = incoming.contents.iter().filter_map(|bytes| Message::from_bytes(bytes).ok());
+        let (programs, people): (Vec<_>, Vec<_>) = messages.partition(|message| is_of_programs(&message.body));
+        for message in programs {
+            self.receive_message(now, incoming, Vec::new(), message, read, out)?;
+        }
+        Ok(incoming.ack.filter(|_| people.is_empty()))
+    }
+
+    /// Whether these contents are what programs of people in a group say to each other, and no more.
+    #[must_use]
+    pub fn is_between_programs(contents: &[Vec<u8>]) -> bool {
+        let is = |bytes: &Vec<u8>| Message::from_bytes(bytes).is_ok_and(|m| is_of_programs(&m.body));
+        contents.iter().all(is)
     }
 
     fn receive_of_group(
@@ -94,6 +121,12 @@ impl State {
         }
         for bytes in incoming.contents {
             let Ok(GroupMessage { heads, message }) = GroupMessage::from_bytes(bytes) else { continue };
+            match self.was_member(group, account, &heads) {
+                Some(true) => {}
+                // Who writes as if they were still in the group, and knows better, is not heard.
+                Some(false) => continue,
+                None => self.want_ops(now, group, account),
+            }
             self.receive_message(now, incoming, heads, message, read, out)?;
         }
         Ok(incoming.ack)
@@ -111,8 +144,24 @@ impl State {
         let Incoming { account, conversation, hops_left, .. } = *incoming;
         match &message.body {
             Body::Profile { name, about, profile_key } => {
-                self.contacts.profile(account, name, about, *profile_key, out);
-                out.notify(Event::Contact { account });
+                self.fellow_profile(account, name, out);
+                if conversation.person().is_some() {
+                    self.contacts.profile(account, name, about, *profile_key, out);
+                    out.notify(Event::Contact { account });
+                }
+            }
+            Body::Ops { group, ops, people } => {
+                if self.may_bring(account) {
+                    let (ops, people) = (ops.clone(), people.clone());
+                    self.note_brought(Brought { from: account, group: *group, ops, people });
+                }
+                if incoming.ack.is_none() && self.answers(conversation, account) {
+                    let seen = vec![Seen { id: message.id, hops_left }];
+                    self.note(now, account, Body::Delivered { seen });
+                }
+            }
+            Body::OpsWanted { group, heads } => {
+                self.note_asked(Asked { from: account, group: *group, heads: heads.clone() });
             }
             Body::Delivered { seen } => {
                 for seen in seen {
@@ -136,7 +185,12 @@ impl State {
                 let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
                 let Some(bytes) = self.unfinished.arrived(account, part, read, out)? else { return Ok(()) };
                 let assembled = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole);
-                if let Some(whole) = assembled.filter(|whole| events::is_event(&whole.body)) {
+                if let Some(whole) = assembled.clone().filter(|whole| matches!(whole.body, Body::Ops { .. })) {
+                    return self.receive_message(now, incoming, heads, whole, read, out);
+                }
+                let may_speak = conversation.group().is_some() || self.contacts.state(account).is_some();
+                let event = assembled.filter(|whole| may_speak && events::is_event(&whole.body));
+                if let Some(whole) = event {
                     let origin = Origin { author: Some(account), hops_left, heads };
                     self.take_in(now, incoming, origin, whole, read, out)?;
                 }
@@ -174,4 +228,17 @@ impl State {
         let said = self.conversations.get(&account.into()).map_or(0, Conversation::len);
         said >= MAX_HELD && !self.contacts.may_learn(account)
     }
+}
+
+/// What nobody reads: programs alone say it to each other.
+const fn is_of_programs(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Delivered { .. }
+            | Body::Read { .. }
+            | Body::Missing { .. }
+            | Body::Ops { .. }
+            | Body::OpsWanted { .. }
+            | Body::Segment { .. }
+    )
 }

@@ -18,6 +18,7 @@ mod segments;
 
 pub use contacts::{MAX_CONTACTS, MAX_REQUESTS};
 pub use events::Draft;
+pub use groups::{Asked, Brought, MAX_GROUPS, MAX_RECEIPTING, Person};
 pub use incoming::Incoming;
 pub use outgoing::{CUSTODY, PartKey, Sealing};
 pub use segments::MAX_UNFINISHED;
@@ -162,6 +163,7 @@ impl State {
         }
         state.contacts = Contacts::restore(read)?;
         state.outgoing = Outgoing::restore(read)?;
+        state.groups = Groups::restore(read)?;
         state.forgetting = Forgetting::restore(read)?;
         state.next_order = state.forgetting.end();
         let (mut seen, mut ended, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
@@ -252,6 +254,9 @@ impl State {
         let Some(pending) = self.outgoing.pending(key.message) else { return Ok(None) };
         let message = match pending.kind {
             Kind::Profile => Some(self.profile_message(now, key.message)),
+            Kind::Ops { content } => {
+                self.outgoing.held(content, read)?.map(|body| groups::ops_message(key.message, body))
+            }
             Kind::Text | Kind::Mark => {
                 self.event(pending.to, key.message, read)?.map(|e| e.message(key.message))
             }
@@ -259,7 +264,7 @@ impl State {
         let Some(message) = message else { return Ok(None) };
         let part = match pending.kind {
             Kind::Profile => Some(message),
-            Kind::Text | Kind::Mark => segments::part(message, key.index, pending.part_len),
+            Kind::Text | Kind::Mark | Kind::Ops { .. } => segments::part(message, key.index, pending.part_len),
         };
         Ok(part.map(|message| Job {
             part: Some(key),
@@ -293,6 +298,7 @@ impl State {
         self.fresh.clear();
         self.fresh_fates.clear();
         self.unfinished.settle();
+        self.outgoing.settle_contents();
     }
 
     /// When the next part is due, or the next slice of what is to be forgotten.

@@ -5,13 +5,14 @@
 //! and sealed again when its envelope ended without a receipt. States only rise.
 
 use super::fate::{End, Fate};
+use crate::crypto::kdf16;
 use crate::id::{AccountId, AckCommit, ConversationId, EnvelopeId, LinkId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Schedule, Time, Wall};
 use crate::view::{InfoView, MessageState, RecipientView};
 use crate::wire::codec;
-use crate::wire::message::{Gap, Place};
+use crate::wire::message::{Body, Gap, Place};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +37,18 @@ pub(super) enum Kind {
     Text,
     /// What is said about a text: no line of its own, so nobody is told where it is.
     Mark,
+    /// Operations of a group.
+    Ops {
+        /// Under which name they are held, for everybody alike to whom they go.
+        content: Content,
+    },
 }
+
+/// The name of what is held once for several messages: the first bytes of its hash.
+pub(super) type Content = [u8; 16];
+
+/// Marks the records of what is held, in the table of groups.
+const CONTENT: u8 = 3;
 
 /// Names one part of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,6 +211,9 @@ pub(super) struct Outgoing {
     commits: BTreeSet<(PartKey, AckCommit)>,
     /// The profile that is on its way to somebody: a later one replaces it.
     profiles: BTreeMap<ConversationId, MessageId>,
+    /// What is held for how many messages; what was added within the input at work stands here whole.
+    contents: BTreeMap<Content, usize>,
+    fresh: BTreeMap<Content, Vec<u8>>,
     by_envelope: BTreeMap<EnvelopeId, PartKey>,
     /// Of open messages alone.
     by_place: BTreeMap<Place, PartKey>,
@@ -225,8 +240,10 @@ impl Outgoing {
         if !pending.is_open() {
             self.due.set(PartKey { message: id, index: 0 }, Some(pending.rests_at()));
         }
-        if pending.kind == Kind::Profile {
-            self.profiles.insert(pending.to, id);
+        match pending.kind {
+            Kind::Profile => drop(self.profiles.insert(pending.to, id)),
+            Kind::Ops { content } => *self.contents.entry(content).or_default() += 1,
+            Kind::Text | Kind::Mark => {}
         }
         for (index, part) in (0..).zip(&pending.parts) {
             self.index_part(PartKey { message: id, index }, &pending, part.sealed.as_ref());
@@ -522,11 +539,53 @@ impl Outgoing {
             self.commits.remove(&entry);
             self.by_commit.remove(&entry.1);
         }
-        if pending.kind == Kind::Profile {
-            self.profiles.remove(&pending.to);
-            return None;
+        match pending.kind {
+            Kind::Profile => {
+                self.profiles.remove(&pending.to);
+                None
+            }
+            Kind::Ops { content } => {
+                self.let_go(content, out);
+                None
+            }
+            Kind::Text | Kind::Mark => Some(pending.fate()),
         }
-        Some(pending.fate())
+    }
+
+    /// Holds what several messages say alike; each of them is [`Kind::Ops`] with the name that is returned.
+    pub(super) fn hold(&mut self, body: &Body, out: &mut Outbox) -> Content {
+        let bytes = codec::encode(body);
+        let content = kdf16("held content", &[&bytes]);
+        if !self.contents.contains_key(&content) {
+            out.put(Table::Group, content_key(content), bytes.clone());
+            self.contents.insert(content, 0);
+            self.fresh.insert(content, bytes);
+        }
+        content
+    }
+
+    /// What is held under a name; `None` where it is gone.
+    pub(super) fn held(&self, content: Content, read: &dyn Read) -> Result<Option<Body>, ReadError> {
+        let bytes = match self.fresh.get(&content) {
+            Some(bytes) => Some(bytes.clone()),
+            None => read.load(Table::Group, &content_key(content))?,
+        };
+        Ok(bytes.and_then(|bytes| codec::decode(&bytes).ok()))
+    }
+
+    /// The input at work is done: its batch will be visible to reads.
+    pub(super) fn settle_contents(&mut self) {
+        self.fresh.clear();
+    }
+
+    fn let_go(&mut self, content: Content, out: &mut Outbox) {
+        let Some(count) = self.contents.get_mut(&content) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.contents.remove(&content);
+            self.fresh.remove(&content);
+            out.delete(Table::Group, content_key(content));
+        }
     }
 
     /// Nothing is due any more for a message in a final state.
@@ -594,11 +653,15 @@ impl Outgoing {
 
     /// Everything that is held of messages, counted: nothing where none is on its way.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         let maps = [self.messages.len(), self.by_commit.len(), self.by_envelope.len(), self.by_place.len()];
         let sets = [self.commits.len(), self.confirmed.len(), self.profiles.len()];
         maps.iter().chain(&sets).sum::<usize>() + usize::from(self.due.first().is_some())
     }
+}
+
+fn content_key(content: Content) -> Vec<u8> {
+    [&[CONTENT][..], &content].concat()
 }
 
 fn put(id: MessageId, pending: &Pending, out: &mut Outbox) {

@@ -594,7 +594,7 @@ fn what_is_over_stands_with_the_history_and_nothing_of_it_where_messages_wait() 
         asha.step(|s, now, _, out| s.acked(now, commit, out));
     }
     for restarts in 0..2 {
-        assert_eq!((asha.memory.count(Table::Outbox), asha.state.outgoing.held()), (0, 0), "{restarts}");
+        assert_eq!((asha.memory.count(Table::Outbox), asha.state.outgoing.count()), (0, 0), "{restarts}");
         assert!(ids.iter().all(|id| shown(&asha, *id) == MessageState::Delivered));
         asha.restart();
     }

@@ -46,6 +46,7 @@ impl Node {
             Command::Post { to, post, message } => self.post(now, to, post, message),
             Command::Remark { message, remark } => self.remark(now, message, remark),
             Command::Hide { message } => self.chat.hide(message, &*self.read, out).map(|()| Reply::Done),
+            Command::Group(command) => self.on_group(now, command),
             Command::MarkRead { within, messages } => {
                 self.chat.mark_read(now, within, messages.as_deref(), out);
                 Ok(Reply::Done)

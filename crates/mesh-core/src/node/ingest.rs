@@ -146,7 +146,14 @@ impl Node {
     /// Notes who wrote; whether they may write at all.
     fn meet(&mut self, now: Now, delivery: &Delivery) -> bool {
         let account = delivery.account;
+        if delivery.conversation.group().is_some() {
+            return true;
+        }
         let known = self.chat.contact_state(account);
+        let is_fellow = known.is_none() && self.chat.is_fellow(account);
+        if is_fellow && chat::State::is_between_programs(&delivery.contents) {
+            return true;
+        }
         let Some(first) = &delivery.first_contact else {
             self.chat.answered(account, &mut self.outbox);
             return known.is_some();

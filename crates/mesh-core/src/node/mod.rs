@@ -9,6 +9,7 @@ mod beacons;
 mod clock;
 mod commands;
 mod forecast;
+mod groups;
 mod ingest;
 pub mod mesh;
 
@@ -24,13 +25,13 @@ use crate::crypto::ratchet::{Ratchet, RatchetError, Vodozemac};
 use crate::crypto::seal::{Noise, Sealer};
 use crate::crypto::session::{SealError, SealedEnvelope, Sessions, commitment};
 use crate::crypto::{OwnIdentity, RestoreError, safety};
-use crate::id::{AccountId, ConversationId, EnvelopeId, MessageId, Seq};
+use crate::id::{AccountId, ConversationId, EnvelopeId, GroupId, MessageId, Seq};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{
-    BeaconView, ContactView, ConversationView, Cursor, ForecastView, IdentityView, InfoView, InviteView,
+    BeaconView, ContactView, ConversationView, Cursor, ForecastView, GroupView, IdentityView, InfoView, InviteView,
     MAX_PAGE, MessageState, MessageView, Page, PeerView, StatusView,
 };
 use crate::wire::{Lifetime, codec};
@@ -322,6 +323,10 @@ impl Node {
                 self.on_mesh(now, event);
                 busy = true;
             }
+            match self.regroup(now) {
+                Ok(changed) => busy |= changed,
+                Err(error) => self.fail(error),
+            }
             while let Some(job) = self.next_job(now) {
                 self.seal(now, job);
                 busy = true;
@@ -486,7 +491,8 @@ impl Node {
     /// Petname, name or tag of somebody known, without looking at everybody else as [`Node::contacts`] does.
     #[must_use]
     pub fn shown(&self, account: AccountId) -> Option<String> {
-        self.chat.shown(account)
+        let fellow = || self.chat.is_fellow(account).then(|| self.chat.fellow_name(account));
+        self.chat.shown(account).or_else(fellow)
     }
 
     /// The live invites, oldest first.
@@ -520,6 +526,18 @@ impl Node {
                 _ => return Ok(all),
             }
         }
+    }
+
+    /// Every group, by name; those that the person has left too, until they are forgotten.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupView> {
+        self.chat.groups()
+    }
+
+    /// One group; `None` for an unknown one.
+    #[must_use]
+    pub fn group(&self, id: GroupId) -> Option<GroupView> {
+        self.chat.group(id)
     }
 
     /// Every conversation that has messages, the latest first.

@@ -1,7 +1,7 @@
 //! What a seal holds: one event of a conversation (PROTOCOL.md section 7).
 
 use super::codec::{self, DecodeError};
-use crate::id::{AccountId, MessageId};
+use crate::id::{AccountId, GroupId, MessageId};
 use serde::{Deserialize, Serialize};
 
 /// The longest text that a person may send, in bytes of UTF-8.
@@ -27,6 +27,10 @@ pub const MAX_MENTIONS: usize = 32;
 pub const MAX_OPTIONS: usize = 12;
 /// The longest option or question of a poll, in bytes of UTF-8.
 pub const MAX_OPTION: usize = 256;
+/// The most operations of a group in one message, and the most heads that are named in one.
+pub const MAX_OPS_AT_ONCE: usize = 128;
+/// The most people who are introduced in one message: those whom one operation adds, and its author, have room.
+pub const MAX_PEOPLE: usize = 128;
 /// The largest Lamport time that is accepted; far beyond any honest conversation, and far from overflow.
 pub const MAX_LAMPORT: u64 = 1 << 56;
 
@@ -179,6 +183,22 @@ pub enum Body {
         /// Which.
         poll: MessageId,
     },
+    /// Operations of a group, in causal order, and the people whom they name (PROTOCOL.md section 15.5).
+    Ops {
+        /// Which.
+        group: GroupId,
+        /// Signed operations, encoded; at most [`MAX_OPS_AT_ONCE`].
+        ops: Vec<Vec<u8>>,
+        /// How the people are reached and called, encoded; at most [`MAX_PEOPLE`].
+        people: Vec<Vec<u8>>,
+    },
+    /// The author lacks operations of a group.
+    OpsWanted {
+        /// Which.
+        group: GroupId,
+        /// The operations that the author has and nothing follows, at most [`MAX_OPS_AT_ONCE`].
+        heads: Vec<[u8; 16]>,
+    },
 }
 
 /// A text with more about it than its words.
@@ -247,6 +267,8 @@ impl core::fmt::Debug for Body {
             Self::Pin { .. } => "Pin",
             Self::Vote { .. } => "Vote",
             Self::Close { .. } => "Close",
+            Self::Ops { .. } => "Ops",
+            Self::OpsWanted { .. } => "OpsWanted",
         })
     }
 }
@@ -279,6 +301,8 @@ impl Message {
             Body::React { emoji, .. } => emoji.len() <= MAX_EMOJI,
             Body::Vote { choices, .. } => *choices < 1 << MAX_OPTIONS,
             Body::Delete { .. } | Body::Pin { .. } | Body::Close { .. } => true,
+            Body::Ops { ops, people, .. } => ops.len() <= MAX_OPS_AT_ONCE && people.len() <= MAX_PEOPLE,
+            Body::OpsWanted { heads, .. } => heads.len() <= MAX_OPS_AT_ONCE,
             Body::Delivered { seen } | Body::Read { seen } => seen.len() <= MAX_SEEN,
             Body::Segment { index, count, .. } => (2..=MAX_PARTS).contains(count) && index < count,
             Body::Missing { gaps, .. } => {
@@ -395,6 +419,25 @@ mod tests {
             assert_eq!(encoded, expected.replace("ID", &ones));
             assert_eq!(mark.target(), Some(of));
         }
+    }
+
+    #[test]
+    fn golden_messages_of_groups() {
+        let group = GroupId([3; 20]);
+        let bodies = [
+            Body::Ops { group, ops: vec![vec![7]], people: vec![vec![8], vec![]] },
+            Body::OpsWanted { group, heads: vec![[9; 16]] },
+        ];
+        let encoded = bodies.map(|body| data_encoding::HEXLOWER.encode(&codec::encode(&body)));
+        assert_eq!(encoded[0], format!("0e{}010107020108 00", "03".repeat(20)).replace(' ', ""));
+        assert_eq!(encoded[1], format!("0f{}01{}", "03".repeat(20), "09".repeat(16)));
+        let message = GroupMessage { heads: vec![[4; 8]], message: text("hi") };
+        let bytes = message.to_bytes();
+        assert_eq!(bytes[..9], [1, 4, 4, 4, 4, 4, 4, 4, 4]);
+        assert_eq!(bytes[9..], text("hi").to_bytes());
+        assert_eq!(GroupMessage::from_bytes(&bytes), Ok(message.clone()));
+        let crowded = GroupMessage { heads: vec![[4; 8]; MAX_HEADS + 1], ..message };
+        assert!(GroupMessage::from_bytes(&crowded.to_bytes()).is_err());
     }
 
     #[test]

@@ -1,0 +1,350 @@
+//! Operations between members: written here, brought by others, asked for (PROTOCOL.md section 15.5).
+
+use super::super::group::{Author, Group, Inserted};
+use super::super::outgoing::Kind;
+use super::*;
+use crate::border::Event;
+use crate::crypto::name::clean_name;
+use crate::crypto::{DeviceKey, Intro, VerifiedIntro};
+use crate::id::DeviceId;
+use crate::rng::Rng;
+use crate::view::ContactState;
+use crate::wire::message::{Body, MAX_OPS_AT_ONCE, MAX_PEOPLE, Message};
+
+/// Operations that somebody brought.
+#[derive(Clone, Debug)]
+pub struct Brought {
+    /// Who.
+    pub from: AccountId,
+    /// Of which group.
+    pub group: GroupId,
+    /// Encoded [`SignedOp`]s.
+    pub ops: Vec<Vec<u8>>,
+    /// Encoded [`Person`]s.
+    pub people: Vec<Vec<u8>>,
+}
+
+/// Somebody who lacks operations.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who.
+    pub from: AccountId,
+    /// Of which group.
+    pub group: GroupId,
+    /// The operations that are there and nothing follows.
+    pub heads: Vec<[u8; 16]>,
+}
+
+/// How to reach somebody in a group, and what they are called.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Person {
+    /// Of one of the person's devices.
+    pub intro: Intro,
+    /// As the person calls herself, as far as the one who brings it knows.
+    pub name: String,
+}
+
+/// People by device, for whom signatures hold.
+type Known = BTreeMap<(AccountId, DeviceId), (VerifiedIntro, String)>;
+
+impl State {
+    /// Begins a group.
+    ///
+    /// # Errors
+    /// Where a member is no contact, or the name or the number of people is outside the limits.
+    pub fn create_group(
+        &mut self,
+        now: Now,
+        name: &str,
+        members: impl IntoIterator<Item = AccountKey>,
+        by: &dyn Author,
+        people: &[Person],
+        out: &mut Outbox,
+    ) -> Result<GroupId, Refusal> {
+        if self.groups.held.len() >= MAX_GROUPS {
+            return Err(Refusal::Full { what: "groups", limit: MAX_GROUPS });
+        }
+        let name = super::super::checked_name("name of a group", name)?;
+        let mut rng: Rng = self.rng.fork();
+        let (group, op) = Group::create(&name, members, by, &mut rng)
+            .map_err(|refusal| refused(GroupId([0; 20]), &refusal))?;
+        let id = group.id();
+        let newcomers: Vec<AccountId> =
+            group.state().members().keys().copied().filter(|member| *member != self.own).collect();
+        self.groups.held.insert(id, Held { entered: true, ..Held::new(group) });
+        self.groups.put_op(id, &op, now.wall, out);
+        self.group_changed(id, out);
+        self.welcome(now, id, &newcomers, people, out);
+        Ok(id)
+    }
+
+    /// Changes a group, and tells its members.
+    ///
+    /// # Errors
+    /// Where the group is unknown, or its members' rights or limits do not allow it.
+    pub fn change_group(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        what: What,
+        by: &dyn Author,
+        people: &[Person],
+        out: &mut Outbox,
+    ) -> Result<(), Refusal> {
+        let before: BTreeSet<AccountId> = self.groups.find(group)?.state().members().keys().copied().collect();
+        let held = self.groups.held.get_mut(&group).ok_or_else(|| unknown(group))?;
+        let op = held.group.author(what, by).map_err(|refusal| refused(group, &refusal))?;
+        held.remember();
+        let after: BTreeSet<AccountId> = held.state().members().keys().copied().collect();
+        self.groups.put_op(group, &op, now.wall, out);
+        self.group_changed(group, out);
+        let newcomers: Vec<AccountId> = after.difference(&before).copied().collect();
+        let gone: Vec<AccountId> = before.difference(&after).copied().filter(|who| *who != self.own).collect();
+        let known: Vec<Vec<u8>> = people.iter().map(codec::encode).take(MAX_PEOPLE).collect();
+        let body = Body::Ops { group, ops: vec![codec::encode(&op)], people: known };
+        // Who was put out hears it alone: what the group is told is sealed for those who stay.
+        for who in gone {
+            self.bring(now, who.into(), &body, out);
+        }
+        if after.iter().any(|who| *who != self.own && before.contains(who)) {
+            self.bring(now, group.into(), &body, out);
+        }
+        self.welcome(now, group, &newcomers, people, out);
+        Ok(())
+    }
+
+    /// Forgets a group that we are not in any more, and everything that was said in it.
+    ///
+    /// # Errors
+    /// Where the group is unknown, or we are still in it.
+    pub fn forget_group(&mut self, group: GroupId, out: &mut Outbox) -> Result<(), Refusal> {
+        let held = self.groups.find(group)?;
+        if held.state().role(self.own).is_some() {
+            return Err(Refusal::Group { group, why: "leave it first".to_owned() });
+        }
+        for op in held.group.ops_not_under(&[]) {
+            out.delete(Table::Group, [&[OP][..], &group.0, &op.hash()].concat());
+        }
+        self.groups.held.remove(&group);
+        self.forget_conversation(group.into(), out);
+        self.groups.changed.insert(group);
+        out.notify(Event::Group { group });
+        Ok(())
+    }
+
+    /// Everybody of a group whose devices others must know to write there.
+    #[must_use]
+    pub fn fellows(&self, group: GroupId) -> Vec<AccountId> {
+        let held = self.groups.held.get(&group);
+        held.map_or_else(Vec::new, |held| held.ever.keys().copied().collect())
+    }
+
+    /// Operations that came within the input at work, once.
+    pub fn take_brought(&mut self) -> Vec<Brought> {
+        core::mem::take(&mut self.groups.brought)
+    }
+
+    /// Notes operations that somebody brought: the node takes them in, who knows the devices' keys.
+    pub(in super::super) fn note_brought(&mut self, brought: Brought) {
+        self.groups.brought.push(brought);
+    }
+
+    /// Takes in what somebody brought. Returns the devices that are to be learnt: of people in the group alone.
+    pub fn take_ops(
+        &mut self,
+        now: Now,
+        brought: &Brought,
+        certs: Certs<'_>,
+        out: &mut Outbox,
+    ) -> Vec<VerifiedIntro> {
+        let Brought { from, group, ops, people } = brought;
+        let known = verified(people);
+        let is_new = !self.groups.held.contains_key(group);
+        let may_enter = self.contacts.may_learn(*from) && self.groups.held.len() < MAX_GROUPS;
+        if is_new && !may_enter {
+            return Vec::new();
+        }
+        let certs = |account, device| {
+            let brought: Option<DeviceKey> = known.get(&(account, device)).map(|(intro, _)| intro.cert().device);
+            brought.or_else(|| certs(account, device))
+        };
+        let held = self.groups.held.entry(*group).or_insert_with(|| Held::new(Group::awaited(*group)));
+        let (mut stored, mut wanted) = (Vec::new(), false);
+        for op in ops.iter().filter_map(|bytes| codec::decode::<SignedOp>(bytes).ok()) {
+            match held.group.insert(&op, &certs) {
+                Inserted::New(hashes) => stored.extend(hashes),
+                Inserted::WantsParents(_) | Inserted::WantsCert { .. } => wanted = true,
+                Inserted::Known | Inserted::Refused(_) => {}
+            }
+        }
+        let ops: Vec<SignedOp> =
+            stored.iter().filter_map(|hash| held.group.op(hash)).map(|op| op.signed().clone()).collect();
+        held.remember();
+        held.entered |= held.state().role(self.own).is_some();
+        if !held.entered && !wanted {
+            // Somebody brings a group that has nothing to do with us.
+            self.groups.held.remove(group);
+            return Vec::new();
+        }
+        for op in &ops {
+            self.groups.put_op(*group, op, now.wall, out);
+        }
+        if !ops.is_empty() {
+            self.group_changed(*group, out);
+        }
+        if wanted {
+            self.want_ops(now, *group, *from);
+        }
+        self.introduce(*group, known, out)
+    }
+
+    /// Who asked for operations within the input at work, once.
+    pub fn take_asked(&mut self) -> Vec<Asked> {
+        core::mem::take(&mut self.groups.asked)
+    }
+
+    /// Notes that somebody lacks operations: the node answers, who knows how people are reached.
+    pub(in super::super) fn note_asked(&mut self, asked: Asked) {
+        if self.groups.has(asked.group, asked.from) {
+            self.groups.asked.push(asked);
+        }
+    }
+
+    /// Answers who lacks operations of a group.
+    pub fn answer_ops(&mut self, now: Now, asked: &Asked, people: &[Person], out: &mut Outbox) {
+        let Some(held) = self.groups.held.get(&asked.group) else { return };
+        let heads: Vec<_> = asked.heads.iter().copied().map(crate::id::OpHash).collect();
+        let ops: Vec<SignedOp> = held.group.ops_not_under(&heads).into_iter().cloned().collect();
+        for body in in_slices(asked.group, &ops, &by_account(people)) {
+            self.bring(now, asked.from.into(), &body, out);
+        }
+    }
+
+    /// Asks for operations of a group that are not here, once in a while.
+    pub(in super::super) fn want_ops(&mut self, now: Now, group: GroupId, from: AccountId) {
+        let Some(held) = self.groups.held.get_mut(&group) else { return };
+        if held.asked.get(&from).is_some_and(|at| now.mono < *at + ASK_EVERY) {
+            return;
+        }
+        held.asked.retain(|_, at| now.mono < *at + ASK_EVERY);
+        held.asked.insert(from, now.mono);
+        let heads = held.group.heads().into_iter().map(|hash| hash.0).take(MAX_OPS_AT_ONCE).collect();
+        self.note(now, from, Body::OpsWanted { group, heads });
+    }
+
+    /// Brings a whole group to people who come in, with everybody's devices.
+    fn welcome(&mut self, now: Now, group: GroupId, newcomers: &[AccountId], people: &[Person], out: &mut Outbox) {
+        if newcomers.is_empty() {
+            return;
+        }
+        let Some(held) = self.groups.held.get(&group) else { return };
+        let ops: Vec<SignedOp> = held.group.ops_not_under(&[]).into_iter().cloned().collect();
+        let bodies = in_slices(group, &ops, &by_account(people));
+        for newcomer in newcomers {
+            for body in &bodies {
+                self.bring(now, (*newcomer).into(), body, out);
+            }
+        }
+    }
+
+    /// Takes operations into custody for a person or for a group.
+    fn bring(&mut self, now: Now, to: ConversationId, body: &Body, out: &mut Outbox) {
+        let id = MessageId(self.rng.bytes());
+        let room = if to.group().is_some() { GROUP_ROOM } else { PERSON_ROOM };
+        let len = ops_message(id, body.clone()).to_bytes().len();
+        let Some(cut) = super::super::segments::cut(len, room) else { return };
+        let content = self.outgoing.hold(body, out);
+        let recipients = self.recipients(to);
+        self.outgoing.add(now, id, to, Kind::Ops { content }, cut, recipients, out);
+    }
+
+    /// Notes that a group is another than before.
+    fn group_changed(&mut self, group: GroupId, out: &mut Outbox) {
+        self.groups.changed.insert(group);
+        out.notify(Event::Group { group });
+    }
+
+    /// Notes what people are called, and returns the devices of those who are in the group.
+    fn introduce(&mut self, group: GroupId, known: Known, out: &mut Outbox) -> Vec<VerifiedIntro> {
+        let Some(held) = self.groups.held.get(&group) else { return Vec::new() };
+        let own = self.own;
+        let here: Vec<_> = known
+            .into_iter()
+            .filter(|((account, _), _)| held.ever.contains_key(account) && *account != own)
+            .collect();
+        here.into_iter()
+            .map(|((account, _), (intro, name))| {
+                let is_known = self.groups.names.get(&account).is_some_and(|name| !name.is_empty());
+                if !is_known {
+                    self.groups.put_name(account, clean_name(&name), out);
+                }
+                intro
+            })
+            .collect()
+    }
+
+    /// What a person in a group calls themselves.
+    pub(in super::super) fn fellow_profile(&mut self, account: AccountId, name: &str, out: &mut Outbox) {
+        if self.is_fellow(account) {
+            self.groups.put_name(account, clean_name(name), out);
+        }
+    }
+
+    /// Whether operations may come from this person: a contact, or somebody in a group of ours.
+    pub(in super::super) fn may_bring(&self, account: AccountId) -> bool {
+        let is_blocked = self.contacts.state(account) == Some(ContactState::Blocked);
+        !is_blocked && (self.contacts.may_learn(account) || self.is_fellow(account))
+    }
+}
+
+/// What goes into one envelope to a person, a first contact included, and into one to a group.
+const PERSON_ROOM: usize = 1_600;
+const GROUP_ROOM: usize = 8_000;
+
+/// Operations as a message: always alike, so that its parts fit together whenever they are sealed.
+pub(in super::super) fn ops_message(id: MessageId, body: Body) -> Message {
+    Message { id, when: 0, lamport: 0, parents: Vec::new(), body }
+}
+
+/// Finds the devices of an account among people.
+fn by_account(people: &[Person]) -> impl Fn(AccountId) -> Vec<Person> {
+    let mut all: BTreeMap<AccountId, Vec<Person>> = BTreeMap::new();
+    for person in people {
+        if let Ok(intro) = person.intro.verify() {
+            all.entry(intro.account_id()).or_default().push(person.clone());
+        }
+    }
+    move |account| all.get(&account).cloned().unwrap_or_default()
+}
+
+/// The people whose signatures hold, by device.
+fn verified(people: &[Vec<u8>]) -> Known {
+    let persons = people.iter().filter_map(|bytes| codec::decode::<Person>(bytes).ok());
+    let known = persons.filter_map(|person| Some((person.intro.verify().ok()?, person.name)));
+    known.map(|(intro, name)| ((intro.account_id(), intro.device_id()), (intro, name))).collect()
+}
+
+/// Operations in messages of a bounded size, each with the devices of the people whom its operations name.
+fn in_slices(group: GroupId, ops: &[SignedOp], people: &dyn Fn(AccountId) -> Vec<Person>) -> Vec<Body> {
+    let (mut bodies, mut slice, mut named) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for op in ops {
+        let Ok(claim) = op.claim() else { continue };
+        let mut new: BTreeSet<AccountId> = match claim.what {
+            What::Create { creator, members, .. } => members.iter().chain([&creator]).map(AccountKey::id).collect(),
+            What::Add { members } => members.iter().map(AccountKey::id).collect(),
+            _ => BTreeSet::new(),
+        };
+        new.insert(claim.author);
+        if !slice.is_empty() && (slice.len() >= MAX_OPS_AT_ONCE || named.len() + new.len() > MAX_PEOPLE / 2) {
+            bodies.push((core::mem::take(&mut slice), core::mem::take(&mut named)));
+        }
+        named.append(&mut new);
+        slice.push(codec::encode(op));
+    }
+    bodies.push((slice, named));
+    let body = |(ops, named): (Vec<Vec<u8>>, BTreeSet<AccountId>)| {
+        let people = named.into_iter().flat_map(people).map(|person| codec::encode(&person)).take(MAX_PEOPLE);
+        Body::Ops { group, ops, people: people.collect() }
+    };
+    bodies.into_iter().filter(|(ops, _)| !ops.is_empty()).map(body).collect()
+}

@@ -1,0 +1,136 @@
+//! Groups: what the person does with them, and what other members' programs bring (PROTOCOL.md section 15).
+
+use super::Node;
+use crate::border::{GroupCommand, GroupProperty, Refusal, Reply};
+use crate::chat::group::{Meta, What};
+use crate::chat::{Asked, Brought, Person};
+use crate::crypto::AccountKey;
+use crate::id::{AccountId, DeviceId, GroupId};
+use crate::store::ReadError;
+use crate::time::Now;
+use std::collections::BTreeSet;
+
+impl Node {
+    pub(super) fn on_group(&mut self, now: Now, command: GroupCommand) -> Result<Reply, Refusal> {
+        match command {
+            GroupCommand::Create { name, members } => self.create_group(now, &name, &members),
+            GroupCommand::Add { group, members } => {
+                let keys = members.iter().map(|who| self.contact_key(*who)).collect::<Result<Vec<_>, _>>()?;
+                self.change_group(now, group, What::add(keys), &members)
+            }
+            GroupCommand::Remove { group, member } => {
+                let member = self.chat.member_key(group, member)?;
+                self.change_group(now, group, What::Remove { member }, &[])
+            }
+            GroupCommand::Promote { group, member, admin } => {
+                let member = self.chat.member_key(group, member)?;
+                let what = if admin { What::Promote { member } } else { What::Demote { member } };
+                self.change_group(now, group, what, &[])
+            }
+            GroupCommand::Set { group, property } => {
+                let meta = match property {
+                    GroupProperty::Name(name) => Meta::Name(crate::crypto::name::clean_name(&name)),
+                    GroupProperty::About(about) => Meta::About(about),
+                    GroupProperty::OnlyAdminsPost(only) => Meta::OnlyAdminsPost(only),
+                    GroupProperty::OnlyAdminsEdit(only) => Meta::OnlyAdminsEdit(only),
+                };
+                self.change_group(now, group, What::Meta(meta), &[])
+            }
+            GroupCommand::Leave { group } => self.change_group(now, group, What::Leave, &[]),
+            GroupCommand::Forget { group } => {
+                self.chat.forget_group(group, &mut self.outbox)?;
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    fn create_group(&mut self, now: Now, name: &str, members: &[AccountId]) -> Result<Reply, Refusal> {
+        let keys = members.iter().map(|who| self.contact_key(*who)).collect::<Result<Vec<_>, _>>()?;
+        let people = self.people(members.iter().copied());
+        let group = self.chat.create_group(now, name, keys, &self.identity, &people, &mut self.outbox)?;
+        Ok(Reply::Group(group))
+    }
+
+    fn change_group(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        what: What,
+        newcomers: &[AccountId],
+    ) -> Result<Reply, Refusal> {
+        let people = match what {
+            What::Add { .. } => self.people(newcomers.iter().copied().chain(self.chat.fellows(group))),
+            _ => Vec::new(),
+        };
+        self.chat.change_group(now, group, what, &self.identity, &people, &mut self.outbox)?;
+        Ok(Reply::Group(group))
+    }
+
+    /// The key of a contact whom a group may have.
+    fn contact_key(&self, account: AccountId) -> Result<AccountKey, Refusal> {
+        if !self.chat.may_learn(account) {
+            return Err(Refusal::UnknownContact { account });
+        }
+        let key = self.sessions.intros(account).first().and_then(|intro| intro.verify().ok());
+        key.map(|intro| intro.account()).ok_or(Refusal::UnknownContact { account })
+    }
+
+    /// How these people and this node's own are reached, as far as is known here.
+    fn people(&self, accounts: impl IntoIterator<Item = AccountId>) -> Vec<Person> {
+        let own = Person { intro: self.identity.intro().to_intro(), name: self.chat.profile().name.clone() };
+        let accounts: BTreeSet<AccountId> = accounts.into_iter().collect();
+        let others = accounts.into_iter().flat_map(|account| {
+            let name = self.chat.said_name(account);
+            self.sessions.intros(account).into_iter().map(move |intro| Person { intro, name: name.clone() })
+        });
+        [own].into_iter().chain(others).collect()
+    }
+
+    /// Takes in what other members' programs brought, answers what they asked for, and lets the sessions follow.
+    /// Whether there was anything.
+    pub(super) fn regroup(&mut self, now: Now) -> Result<bool, ReadError> {
+        let (brought, asked) = (self.chat.take_brought(), self.chat.take_asked());
+        for brought in &brought {
+            self.take_ops(now, brought);
+        }
+        for asked in &asked {
+            self.answer_ops(now, asked);
+        }
+        let changed = self.chat.take_changed_groups();
+        for group in &changed {
+            self.follow(now, *group)?;
+        }
+        Ok(!brought.is_empty() || !asked.is_empty() || !changed.is_empty())
+    }
+
+    fn take_ops(&mut self, now: Now, brought: &Brought) {
+        let (sessions, identity) = (&self.sessions, &self.identity);
+        let own = |device: DeviceId| (device == identity.device_id()).then(|| identity.cert().device);
+        let certs = |account, device| sessions.device_key(account, device).or_else(|| own(device));
+        for intro in self.chat.take_ops(now, brought, &certs, &mut self.outbox) {
+            // An older bundle than the known one tells nothing, and too many people are not all learnt.
+            let _known = self.sessions.learn_member(now, &intro, &mut self.outbox);
+        }
+    }
+
+    fn answer_ops(&mut self, now: Now, asked: &Asked) {
+        let people = self.people(self.chat.fellows(asked.group));
+        self.chat.answer_ops(now, asked, &people, &mut self.outbox);
+    }
+
+    /// Lets the sessions write to those who are in the group now, and read whoever ever was.
+    fn follow(&mut self, now: Now, group: GroupId) -> Result<(), ReadError> {
+        let out = &mut self.outbox;
+        let Some((writers, readers)) = self.chat.audience(group) else {
+            self.sessions.forget_group(now, group, out);
+            return Ok(());
+        };
+        self.sessions.set_audience(now, group, &writers, out);
+        let tags = self.sessions.set_authors(now, group, &readers, out);
+        self.keys_may_be_due = true;
+        for envelope in self.mesh.by_tags(now, &tags, &*self.read)? {
+            self.ingest_sealed(now, None, envelope)?;
+        }
+        Ok(())
+    }
+}

@@ -5,6 +5,8 @@
 
 #[path = "chats.rs"]
 mod chats;
+#[path = "groups.rs"]
+mod groups;
 #[path = "links.rs"]
 mod links;
 #[path = "nodes.rs"]
@@ -43,6 +45,7 @@ pub const ALL: &[Entry] = &[
     ("first_payload", seals::first_payload),
     ("first_seal", seals::first_seal),
     ("frame", frame),
+    ("group_op", groups::group_op),
     ("hello", links::hello),
     ("intro", intro),
     ("lan_beacon", links::lan_beacon),

@@ -60,6 +60,16 @@ id!(
     20
 );
 id!(
+    /// HASH16 of a group operation's signed bytes (PROTOCOL.md section 15).
+    OpHash,
+    16
+);
+id!(
+    /// The first 8 bytes of an [`OpHash`]: how messages name a head (PROTOCOL.md section 15).
+    OpName,
+    8
+);
+id!(
     /// BLAKE3 of a device's signing key, the first 16 bytes (PROTOCOL.md section 2).
     DeviceId,
     16
@@ -113,6 +123,15 @@ impl EnvelopeId {
     pub fn short(&self) -> ShortId {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         ShortId([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl OpHash {
+    /// The name in messages.
+    #[must_use]
+    pub fn name(&self) -> OpName {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        OpName([a, b, c, d, e, f, g, h])
     }
 }
 

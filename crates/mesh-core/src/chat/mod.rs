@@ -9,6 +9,7 @@ mod conversation;
 mod events;
 mod fate;
 mod forget;
+pub mod group;
 mod groups;
 mod history;
 mod incoming;

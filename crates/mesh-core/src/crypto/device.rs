@@ -2,7 +2,7 @@
 
 use super::cert::Bundle;
 use super::dh::X25519Secret;
-use super::signed::{Signed, Verified};
+use super::signed::{Signable, Signed, Verified};
 use crate::id::DeviceId;
 use crate::rng::Rng;
 use core::fmt;
@@ -68,7 +68,13 @@ impl DeviceSecret {
     /// Signs the public keys of a generation.
     #[must_use]
     pub fn bundle(&self, bundle: Bundle) -> Verified<Bundle> {
-        Signed::by(&self.signing, bundle)
+        self.sign(bundle)
+    }
+
+    /// Signs what a device says of its own; the type's label keeps it from serving for anything else.
+    #[must_use]
+    pub fn sign<T: Signable>(&self, value: T) -> Verified<T> {
+        Signed::by(&self.signing, value)
     }
 }
 

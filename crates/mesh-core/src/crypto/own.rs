@@ -14,7 +14,7 @@ use super::generation::{Generation, KEPT, PINNED, ROTATE_AFTER};
 use super::invite::{InvitePsk, Invites, InvitesFull, Record, no_invite_psk};
 use super::kem::KemKey;
 use super::ratchet::{Ratchet, RatchetError};
-use super::signed::{SignatureError, Signed, Verified};
+use super::signed::{Signable, SignatureError, Signed, Verified};
 use crate::id::{AccountId, DeviceId};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
@@ -175,6 +175,12 @@ impl OwnIdentity {
     #[must_use]
     pub fn account_id(&self) -> AccountId {
         self.account().id()
+    }
+
+    /// Signs what this device says of its own.
+    #[must_use]
+    pub fn sign<T: Signable>(&self, value: T) -> Verified<T> {
+        self.device.sign(value)
     }
 
     /// This device's name.

@@ -81,8 +81,16 @@ impl<T: Signable> Signed<T> {
     }
 
     /// What the bytes claim, verified by nobody: only to learn which key to verify with.
-    pub(super) fn claim(&self) -> Result<T, DecodeError> {
+    pub(crate) fn claim(&self) -> Result<T, DecodeError> {
         codec::decode(&self.bytes)
+    }
+}
+
+impl<T: Signable> Verified<T> {
+    /// What storage of our own kept after it was verified; `None` where it holds no canonical `T`.
+    pub(crate) fn trusted(signed: Signed<T>) -> Option<Self> {
+        let value = signed.claim().ok().filter(|value| codec::encode(value) == signed.bytes)?;
+        Some(Self { value, signed })
     }
 }
 

@@ -1,0 +1,47 @@
+//! Who may be heard in a group, and how people are reached: what the layer above asks of the sessions
+//! (PROTOCOL.md section 15.4).
+
+use super::Sessions;
+use crate::crypto::{DeviceKey, Intro};
+use crate::id::{AccountId, DeviceId, GroupId, Tag};
+use std::collections::BTreeSet;
+
+impl Sessions {
+    /// Whom this group hears: everybody who ever was in it. What others wrote to it, and what came before the group is
+    /// known here, stays sealed. Returns the tags that can be opened from now on: their envelopes may be in the bag.
+    pub fn set_authors(&mut self, group: GroupId, authors: &BTreeSet<AccountId>) -> Vec<Tag> {
+        let before = self.authors.insert(group, authors.clone()).unwrap_or_default();
+        let new: BTreeSet<AccountId> = authors.difference(&before).copied().collect();
+        if new.is_empty() {
+            return Vec::new();
+        }
+        let of_group = |inbound: &super::Inbound| inbound.group() == Some(group) && new.contains(&inbound.account);
+        let slots: BTreeSet<u32> = self.inbound.values().filter(|i| of_group(i)).map(|i| i.slot).collect();
+        self.tags.iter().filter(|(_, (slot, _))| slots.contains(slot)).map(|(tag, _)| *tag).collect()
+    }
+
+    /// Nobody is heard in this group any more.
+    pub fn forget_authors(&mut self, group: GroupId) {
+        self.authors.remove(&group);
+    }
+
+    /// Whether what this person wrote to a group may be opened.
+    pub(super) fn hears(&self, group: GroupId, author: AccountId) -> bool {
+        self.authors.get(&group).is_some_and(|authors| authors.contains(&author))
+    }
+
+    /// How the devices of an account are reached, as their owner signed it.
+    #[must_use]
+    pub fn intros(&self, account: AccountId) -> Vec<Intro> {
+        let devices = self.conversations.get(&account).map(|conversation| &conversation.devices);
+        let peers = devices.into_iter().flatten().filter_map(|device| self.peers.get(device));
+        peers.map(|peer| peer.signed.clone()).collect()
+    }
+
+    /// The signing key of a device of this account.
+    #[must_use]
+    pub fn device_key(&self, account: AccountId, device: DeviceId) -> Option<DeviceKey> {
+        let peer = self.peers.get(&device).filter(|peer| peer.account == account)?;
+        Some(peer.cert.device)
+    }
+}

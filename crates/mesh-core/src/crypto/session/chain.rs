@@ -89,6 +89,16 @@ pub(super) fn ahead_of(index: u32) -> u32 {
     (index / HUNDRED).saturating_add(1 + AHEAD).saturating_mul(HUNDRED)
 }
 
+/// [`ahead_of`] in a group's session: as far ahead as the writer got already, at least [`GROUP_AHEAD`] and at
+/// most what it is for a person. A group has a session per writer, and most of them write little.
+pub(super) fn group_ahead_of(index: u32) -> u32 {
+    let ahead = index.clamp(GROUP_AHEAD, AHEAD * HUNDRED);
+    index.saturating_add(ahead) / GROUP_AHEAD * GROUP_AHEAD + GROUP_AHEAD
+}
+
+/// The least look-ahead in a group's session, and the step in which it grows.
+const GROUP_AHEAD: u32 = 32;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,22 +1,28 @@
 //! Chains that we read: importing shares, looking ahead, using items up, ending.
 
-use super::chain::{CONTROL_ITEMS, Item, Link, ahead_of};
+use super::chain::{CONTROL_ITEMS, Item, Link};
 use super::missing::Asked;
 use super::records::{self, Sid};
 use super::share::Share;
-use super::state::{Inbound, SEEDS, Seed, control_name, keep_newest, prefix, session_name};
+use super::state::{
+    Inbound, Reads, SEEDS, Seed, control_name, group_session_name, keep_newest, prefix, session_name,
+};
 use super::{MAX_ENDED, Sessions, TOMBSTONE_S};
 use crate::crypto::kdf;
 use crate::crypto::ratchet::{Decrypted, Export, RatchetError};
 use crate::id::{AccountId, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The most items that one chain may hold unused; the oldest go first. Also how far a share may jump.
 pub(super) const MAX_ITEMS: u32 = 16_384;
-/// Sender sessions read per device; the oldest superseded one goes first.
+/// Sender sessions read per device and conversation; the oldest superseded one goes first.
 pub(super) const MAX_SESSIONS: usize = 16;
+/// Sender sessions read per device in all: more than the groups that two people share.
+pub(super) const MAX_OF_DEVICE: usize = 256;
+/// Sender sessions read per device for groups that nothing is known of: a share may come before the group does.
+pub(super) const MAX_STRANGE: usize = 16;
 
 /// Why a message of a session that we read does not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +44,10 @@ impl Sessions {
         new_tags: &mut Vec<Tag>,
         out: &mut Outbox,
     ) -> Result<Option<Sid>, &'static str> {
-        let sid = session_name(&share.export);
+        let sid = match share.group {
+            None => session_name(&share.export),
+            Some(group) => group_session_name(&share.export, group, from.1),
+        };
         if let Some((name, index)) = share.ended {
             self.end_at(from.1, name, index, out);
         }
@@ -71,31 +80,71 @@ impl Sessions {
         let start = reader.first_index();
         self.readers.keep(sid, reader);
         self.records.put_bytes(out, records::export(sid), share.export.to_vec());
-        self.supersede(now_s, device, out);
+        let reads = share.group.map_or(Reads::Person, Reads::Group);
+        self.supersede(now_s, device, reads, out);
+        self.make_room(now_s, device, reads, out);
         let link = Some(*share.link.0);
         let inbound = Inbound {
             account,
             device,
-            control: false,
+            reads,
             have: start,
             link,
             superseded_s: None,
             asked: Asked::default(),
-            left: BTreeSet::new(),
+            left: BTreeMap::new(),
             slot: self.slot(sid),
         };
-        self.inbound.insert(sid, inbound);
-        self.derive_until(sid, ahead_of(start), new_tags, out);
+        let target = inbound.ahead_of(start);
+        self.insert_inbound(sid, inbound);
+        self.derive_until(sid, target, new_tags, out);
         Ok(())
     }
 
-    /// Marks a device's sessions as followed by a newer one, and bounds their number.
-    fn supersede(&mut self, now_s: u64, device: DeviceId, out: &mut Outbox) {
+    pub(super) fn insert_inbound(&mut self, sid: Sid, inbound: Inbound) {
+        self.read_of.entry(inbound.device).or_default().insert(sid);
+        self.inbound.insert(sid, inbound);
+    }
+
+    /// The sender sessions that are read of a device.
+    fn read_from(&self, device: DeviceId) -> impl Iterator<Item = (Sid, &Inbound)> {
+        let sids = self.read_of.get(&device).into_iter().flatten();
+        let held = sids.filter_map(|sid| Some((*sid, self.inbound.get(sid)?)));
+        held.filter(|(_, inbound)| !inbound.is_control())
+    }
+
+    /// The sender session of a device whose name begins so.
+    pub(super) fn read_named(&self, device: DeviceId, name: &[u8]) -> Option<Sid> {
+        self.read_from(device).map(|(sid, _)| sid).find(|sid| sid.starts_with(name))
+    }
+
+    /// Bounds what one device makes us read, before it adds one more: the oldest of what is superseded goes first.
+    fn make_room(&mut self, now_s: u64, device: DeviceId, reads: Reads, out: &mut Outbox) {
+        let is_strange = |reads: Reads| match reads {
+            Reads::Group(group) => !self.groups.contains_key(&group),
+            Reads::Person | Reads::Control => false,
+        };
+        let age = |inbound: &Inbound| (inbound.superseded_s.is_none(), inbound.superseded_s, inbound.slot);
+        let mut held: Vec<_> =
+            self.read_from(device).map(|(sid, i)| (age(i), sid, is_strange(i.reads))).collect();
+        held.sort_unstable();
+        let strange = held.iter().filter(|(_, _, strange)| *strange).count();
+        let over = if is_strange(reads) { (strange + 1).saturating_sub(MAX_STRANGE) } else { 0 };
+        let mut gone: Vec<Sid> = held.iter().filter(|held| held.2).take(over).map(|held| held.1).collect();
+        let over = (held.len() + 1).saturating_sub(MAX_OF_DEVICE + gone.len());
+        gone.extend(held.iter().take(over).map(|held| held.1));
+        for sid in gone {
+            self.end(now_s, sid, out);
+        }
+    }
+
+    /// Marks a device's sessions of one conversation as followed by a newer one, and bounds their number.
+    fn supersede(&mut self, now_s: u64, device: DeviceId, reads: Reads, out: &mut Outbox) {
         let mut sids: Vec<(u64, Sid)> = Vec::new();
-        for (sid, inbound) in &mut self.inbound {
-            if inbound.device != device || inbound.control {
+        for sid in self.read_of.get(&device).into_iter().flatten() {
+            let Some(inbound) = self.inbound.get_mut(sid).filter(|inbound| inbound.reads == reads) else {
                 continue;
-            }
+            };
             if inbound.superseded_s.is_none() {
                 inbound.superseded_s = Some(now_s);
                 self.records.put(out, records::inbound(*sid), inbound);
@@ -133,26 +182,26 @@ impl Sessions {
         let inbound = Inbound {
             account,
             device,
-            control: true,
+            reads: Reads::Control,
             have: 0,
             link: theirs,
             superseded_s: None,
             asked: Asked::default(),
-            left: BTreeSet::new(),
+            left: BTreeMap::new(),
             slot: self.slot(sid),
         };
-        self.inbound.insert(sid, inbound);
+        self.insert_inbound(sid, inbound);
         self.derive_until(sid, CONTROL_ITEMS, new_tags, out);
         for seed in dropped {
             self.remove_inbound(seed.inbound, out);
         }
     }
 
-    /// Makes the items up to the end of the second hundred past `index`.
+    /// Makes the items of the look-ahead past `index`.
     pub(super) fn look_ahead(&mut self, sid: Sid, index: u32, new_tags: &mut Vec<Tag>, out: &mut Outbox) {
         let Some(inbound) = self.inbound.get(&sid) else { return };
-        let target = ahead_of(index);
-        if inbound.control || target <= inbound.have || target - inbound.have > MAX_ITEMS {
+        let target = inbound.ahead_of(index);
+        if inbound.is_control() || target <= inbound.have || target - inbound.have > MAX_ITEMS {
             return;
         }
         self.derive_until(sid, target, new_tags, out);
@@ -166,13 +215,14 @@ impl Sessions {
         for index in inbound.have..target {
             let item = link.step();
             self.records.put_bytes(out, records::item(sid, index), item.to_bytes());
-            self.tags.insert(prefix(&item.tag.0), (inbound.slot, index));
-            inbound.left.insert(index);
+            let tag = prefix(&item.tag.0);
+            self.tags.insert((tag, inbound.slot, index));
+            inbound.left.insert(index, tag);
             new_tags.push(item.tag);
         }
         inbound.have = target.max(inbound.have);
         // A control chain ends with its last item: nothing is kept to go on with.
-        inbound.link = (!inbound.control).then_some(*link.0);
+        inbound.link = (!inbound.is_control()).then_some(*link.0);
         self.records.put(out, records::inbound(sid), inbound);
         self.bound_items(sid, out);
     }
@@ -180,7 +230,7 @@ impl Sessions {
     fn bound_items(&mut self, sid: Sid, out: &mut Outbox) {
         let Some(inbound) = self.inbound.get_mut(&sid) else { return };
         let slot = inbound.slot;
-        let mut dropped = BTreeSet::new();
+        let mut dropped = BTreeMap::new();
         while inbound.left.len() > MAX_ITEMS as usize {
             dropped.extend(inbound.left.pop_first());
         }
@@ -190,7 +240,7 @@ impl Sessions {
     /// Moves the Megolm state to the oldest message that is still missing: what came before is gone.
     fn forget_past(&mut self, sid: Sid, out: &mut Outbox) {
         let Some(inbound) = self.inbound.get(&sid) else { return };
-        let oldest = inbound.left.first().copied().unwrap_or(inbound.have);
+        let oldest = inbound.left.first_key_value().map_or(inbound.have, |(index, _)| *index);
         let Some(reader) = self.readers.find(sid) else { return };
         if oldest <= reader.first_index() {
             return;
@@ -204,7 +254,7 @@ impl Sessions {
 
     /// The unused item at `index`.
     pub(super) fn item(&self, read: &dyn Read, sid: Sid, index: u32) -> Result<Option<Item>, ReadError> {
-        if !self.inbound.get(&sid).is_some_and(|inbound| inbound.left.contains(&index)) {
+        if !self.inbound.get(&sid).is_some_and(|inbound| inbound.left.contains_key(&index)) {
             return Ok(None);
         }
         let bytes = self.records.load_bytes(read, &records::item(sid, index))?;
@@ -216,7 +266,7 @@ impl Sessions {
     pub(super) fn consume(&mut self, now_s: u64, sid: Sid, index: u32, tag: Tag, out: &mut Outbox) {
         let Some(inbound) = self.inbound.get_mut(&sid) else { return };
         inbound.left.remove(&index);
-        self.tags.remove(&prefix(&tag.0));
+        self.tags.remove(&(prefix(&tag.0), inbound.slot, index));
         self.records.delete(out, records::item(sid, index));
         if inbound.left.is_empty() && inbound.link.is_none() {
             self.end(now_s, sid, out);
@@ -243,11 +293,7 @@ impl Sessions {
 
     /// The writer says that nothing follows `index` in a session of its device.
     fn end_at(&mut self, device: DeviceId, name: [u8; 4], index: u32, out: &mut Outbox) {
-        let found = self
-            .inbound
-            .iter()
-            .find(|(sid, inbound)| inbound.device == device && !inbound.control && sid[..4] == name);
-        let Some(sid) = found.map(|(sid, _)| *sid) else { return };
+        let Some(sid) = self.read_named(device, &name) else { return };
         let Some(inbound) = self.inbound.get_mut(&sid) else { return };
         let dropped = inbound.left.split_off(&index);
         inbound.link = None;
@@ -259,20 +305,17 @@ impl Sessions {
         }
     }
 
-    fn drop_items(&mut self, sid: Sid, slot: u32, indexes: &BTreeSet<u32>, out: &mut Outbox) {
-        if indexes.is_empty() {
-            return;
-        }
-        for index in indexes {
+    fn drop_items(&mut self, sid: Sid, slot: u32, items: &BTreeMap<u32, [u8; 8]>, out: &mut Outbox) {
+        for (index, tag) in items {
             self.records.delete(out, records::item(sid, *index));
+            self.tags.remove(&(*tag, slot, *index));
         }
-        self.tags.retain(|_, (s, index)| *s != slot || !indexes.contains(index));
     }
 
     /// Forgets a chain for good: no share brings it back.
     pub(super) fn end(&mut self, now_s: u64, sid: Sid, out: &mut Outbox) {
         let Some(inbound) = self.remove_inbound(sid, out) else { return };
-        if inbound.control {
+        if inbound.is_control() {
             return;
         }
         self.ended.set(sid, Some(now_s));
@@ -283,11 +326,17 @@ impl Sessions {
     pub(super) fn remove_inbound(&mut self, sid: Sid, out: &mut Outbox) -> Option<Inbound> {
         let inbound = self.inbound.remove(&sid)?;
         self.drop_items(sid, inbound.slot, &inbound.left, out);
+        if let Some(read) = self.read_of.get_mut(&inbound.device) {
+            read.remove(&sid);
+            if read.is_empty() {
+                self.read_of.remove(&inbound.device);
+            }
+        }
         self.slots.remove(&inbound.slot);
         self.asks.set(sid, None);
         self.readers.drop(sid);
         self.records.delete(out, records::inbound(sid));
-        if !inbound.control {
+        if !inbound.is_control() {
             self.records.delete(out, records::export(sid));
         }
         Some(inbound)

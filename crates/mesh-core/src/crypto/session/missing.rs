@@ -65,9 +65,10 @@ impl Sessions {
         if met.is_empty() {
             return;
         }
-        let watched = self.inbound.iter().filter(|(_, i)| i.asked.watch.is_some());
-        let watched: Vec<Sid> =
-            watched.filter(|(_, i)| met.contains(&i.account)).map(|(sid, _)| *sid).collect();
+        let devices =
+            met.iter().filter_map(|account| self.conversations.get(account)).flat_map(|c| &c.devices);
+        let read = devices.filter_map(|device| self.read_of.get(device)).flatten();
+        let watched: Vec<Sid> = read.filter(|sid| self.asks.contains(sid)).copied().collect();
         for sid in watched {
             self.asks.set(sid, self.ask_at(sid));
         }
@@ -95,7 +96,7 @@ impl Sessions {
         let now_s = self.now_s;
         let Some(inbound) = self.inbound.get_mut(&sid) else { return };
         let asked = inbound.asked;
-        if inbound.control || asked.watch.is_some() || !inbound.lacks(asked.settled, index) {
+        if inbound.is_control() || asked.watch.is_some() || !inbound.lacks(asked.settled, index) {
             return;
         }
         inbound.asked.watch = Some(Watch { end: index, since_s: now_s, asks: 0 });
@@ -151,10 +152,10 @@ impl Inbound {
     /// writer said where it ends.
     fn seen(&self) -> u32 {
         if self.link.is_none() {
-            return self.left.last().map_or(0, |last| last.saturating_add(1));
+            return self.left.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
         }
         let mut end = self.have;
-        for index in self.left.iter().rev() {
+        for index in self.left.keys().rev() {
             if index.saturating_add(1) != end {
                 break;
             }
@@ -169,7 +170,7 @@ impl Inbound {
         if start >= end {
             return gaps;
         }
-        for index in self.left.range(start..end) {
+        for (index, _) in self.left.range(start..end) {
             if let Some(gap) = gaps.last_mut().filter(|gap| gap.first + gap.count == *index) {
                 gap.count += 1;
             } else if gaps.len() < MAX_GAPS {

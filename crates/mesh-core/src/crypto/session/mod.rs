@@ -26,12 +26,14 @@
 
 mod audience;
 mod chain;
+mod group;
 mod inbound;
 mod missing;
 mod open;
 mod outbound;
 mod payload;
 mod records;
+mod renewal;
 mod restore;
 mod share;
 mod state;
@@ -39,6 +41,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use audience::MAX_ACQUAINTANCES;
 pub use chain::commitment;
 pub use missing::{MAX_ASKS, Missing};
 pub use payload::PER_CONTENT;
@@ -47,7 +50,7 @@ use super::cert::{IntroError, VerifiedIntro};
 use super::invite::{invite_psk, no_invite_psk};
 use super::ratchet::{OlmId, Ratchet, RatchetError};
 use super::seal::{Noise, Sealer};
-use crate::id::{AccountId, Ack, AckCommit, ConversationId, DeviceId, EnvelopeId, Invite, Tag};
+use crate::id::{AccountId, Ack, AckCommit, ConversationId, DeviceId, EnvelopeId, GroupId, Invite, Tag};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::ReadError;
@@ -56,7 +59,9 @@ use crate::wire::Envelope;
 use crate::wire::message::Place;
 use core::fmt;
 use records::{Records, Sid};
-use state::{Budget, Conversation, Inbound, Live, Outbound, Peer, Pending, Readers, Uptime};
+use state::{
+    Budget, Conversation, Group, GroupSession, Inbound, Live, Outbound, Peer, Pending, Readers, Uptime,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most recognition secrets that a link hello has room for.
@@ -88,10 +93,25 @@ pub struct Sessions {
     peers: BTreeMap<DeviceId, Peer>,
     conversations: BTreeMap<AccountId, Conversation>,
     outbound: BTreeMap<Sid, (Outbound, Live)>,
+    groups: BTreeMap<GroupId, Group>,
+    group_sessions: BTreeMap<Sid, (GroupSession, Live)>,
+    /// The groups that each account reads.
+    groups_of: BTreeMap<AccountId, BTreeSet<GroupId>>,
+    /// Who is known for the sake of groups alone.
+    acquaintances: BTreeSet<AccountId>,
+    /// Those of them whom no group has, and since when, in seconds of uptime.
+    strays: Schedule<u64, AccountId>,
+    /// To whom keys may be owed: people of several devices, and those of whom a share did not open.
+    owing: BTreeSet<AccountId>,
     pending: BTreeMap<AckCommit, Pending>,
+    /// The same by session and device.
+    pending_of: BTreeSet<(Sid, DeviceId, AckCommit)>,
     inbound: BTreeMap<Sid, Inbound>,
-    /// Which item a tag belongs to: the first bytes of the tag, to chain and index.
-    tags: BTreeMap<[u8; 8], (u32, u32)>,
+    /// The chains that are read of each device.
+    read_of: BTreeMap<DeviceId, BTreeSet<Sid>>,
+    /// Which items a tag belongs to: the first bytes of the tag, chain and index. More than one chain has it where
+    /// somebody hands on a session of somebody else as their own.
+    tags: BTreeSet<([u8; 8], u32, u32)>,
     slots: BTreeMap<u32, Sid>,
     readers: Readers,
     /// Since when, in seconds of uptime.
@@ -117,6 +137,8 @@ pub struct SealedEnvelope {
     pub first_contact: bool,
     /// Where its contents stand; `None` where it holds keys only.
     pub place: Option<Place>,
+    /// The account that it is for; `None` where people of several accounts open it.
+    pub to: Option<AccountId>,
 }
 
 /// Why nothing was sealed; nothing changed.
@@ -127,6 +149,12 @@ pub enum SealError {
     #[error("no device of {to:?} is known")]
     UnknownPeer {
         /// To whom.
+        to: ConversationId,
+    },
+    /// There were no contents, and nobody lacks the session of this group now.
+    #[error("no keys of {to:?} are owed")]
+    NothingOwed {
+        /// The group.
         to: ConversationId,
     },
     /// The contents need more room than one envelope has: see [`Sessions::room`].
@@ -158,6 +186,12 @@ pub enum LearnError {
     /// As many devices of the account are known as an account may have.
     #[error("at most {limit} devices of an account are known")]
     TooManyDevices {
+        /// The limit.
+        limit: usize,
+    },
+    /// As many people are known for the sake of groups alone as may be, and all are in groups.
+    #[error("at most {limit} members of groups are known who are not known for themselves")]
+    TooManyMembers {
         /// The limit.
         limit: usize,
     },
@@ -255,9 +289,17 @@ impl Sessions {
             peers: BTreeMap::new(),
             conversations: BTreeMap::new(),
             outbound: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            group_sessions: BTreeMap::new(),
+            groups_of: BTreeMap::new(),
+            acquaintances: BTreeSet::new(),
+            strays: Schedule::default(),
+            owing: BTreeSet::new(),
             pending: BTreeMap::new(),
+            pending_of: BTreeSet::new(),
             inbound: BTreeMap::new(),
-            tags: BTreeMap::new(),
+            read_of: BTreeMap::new(),
+            tags: BTreeSet::new(),
             slots: BTreeMap::new(),
             readers: Readers::default(),
             ended: Schedule::default(),
@@ -296,7 +338,9 @@ impl Sessions {
     ) -> Result<DeviceId, LearnError> {
         self.begin(now);
         let psk = invite.map(|invite| *invite_psk(&invite));
-        self.learn_with(intro, psk, out)
+        let device = self.learn_with(intro, psk, out)?;
+        self.know(intro.account_id(), out);
+        Ok(device)
     }
 
     /// The devices of an account that still count; the others are forgotten, and what is written next
@@ -313,9 +357,20 @@ impl Sessions {
         }
     }
 
-    /// Forgets an account: its sessions end and cannot come back.
+    /// Forgets an account: its sessions end and cannot come back. Where a group of ours has it, what is between the
+    /// two ends, and the group's goes on.
     pub fn forget(&mut self, now: Now, account: AccountId, out: &mut Outbox) {
         self.begin(now);
+        if self.groups_of.contains_key(&account) {
+            self.forget_between_two(account, out);
+        } else {
+            self.forget_wholly(account, out);
+        }
+    }
+
+    fn forget_wholly(&mut self, account: AccountId, out: &mut Outbox) {
+        self.know(account, out);
+        self.owing.remove(&account);
         let Some(conversation) = self.conversations.remove(&account) else { return };
         self.records.delete(out, records::conversation(account));
         for device in conversation.devices {
@@ -333,7 +388,9 @@ impl Sessions {
             let lost = |device| self.peers.get(device).is_some_and(|peer: &Peer| peer.owed);
             conversation.devices.iter().any(lost) || self.lacking(conversation).is_some()
         };
-        self.conversations.iter().filter(|(_, c)| owed(c)).map(|(account, _)| (*account).into()).collect()
+        let people = self.owing.iter().filter(|account| self.conversations.get(account).is_some_and(owed));
+        let groups = self.groups.iter().filter(|(_, held)| held.due.due(self.now).is_some());
+        people.map(|account| (*account).into()).chain(groups.map(|(group, _)| (*group).into())).collect()
     }
 
     /// What proves each pair to each other on a link, of those accounts that `may` know it: most recently heard
@@ -354,6 +411,7 @@ impl Sessions {
         if let Some(total) = self.uptime.save_due(now.mono) {
             self.records.put(out, records::uptime(), &total);
             self.expire(total, out);
+            self.forget_strays(out);
         }
     }
 
@@ -401,24 +459,28 @@ impl Sessions {
             return Err(LearnError::TooManyDevices { limit });
         }
         conversation.devices.push(device);
+        if conversation.devices.len() > 1 {
+            self.owing.insert(account);
+        }
         self.records.put(out, records::conversation(account), conversation);
         let psk = psk.unwrap_or_else(|| *no_invite_psk());
         let peer = Peer::new(account, cert.clone(), bundle.clone(), psk);
         self.records.put(out, records::peer(device), &peer);
         self.peers.insert(device, peer);
+        self.device_learnt(account, device, out);
         Ok(device)
     }
 
     fn forget_device(&mut self, device: DeviceId, out: &mut Outbox) {
+        let Some(account) = self.peers.get(&device).map(|peer| peer.account) else { return };
+        self.device_gone(account, device, out);
         let Some(peer) = self.peers.remove(&device) else { return };
         self.records.delete(out, records::peer(device));
         self.records.delete(out, records::kem(device));
         for session in &peer.olm {
             self.end_olm(session.id, out);
         }
-        let read: Vec<Sid> =
-            self.inbound.iter().filter(|(_, i)| i.device == device).map(|(sid, _)| *sid).collect();
-        for sid in read {
+        for sid in self.read_of.get(&device).cloned().unwrap_or_default() {
             self.end(self.now_s, sid, out);
         }
     }
@@ -437,6 +499,8 @@ impl Sessions {
         let Some(conversation) = self.conversations.get_mut(&account) else { return };
         conversation.devices.retain(|held| *held != device);
         if conversation.devices.is_empty() && conversation.current.is_none() {
+            self.know(account, out);
+            self.owing.remove(&account);
             self.conversations.remove(&account);
             self.records.delete(out, records::conversation(account));
         } else {

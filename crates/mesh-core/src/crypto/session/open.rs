@@ -5,22 +5,27 @@ use super::inbound::OpenError;
 use super::payload::{Encapsulated, First, Full, MAX_FAILED, Parcel, Payload, Refresh};
 use super::records::{self, Sid};
 use super::share::{KemId, KemSecret, Share, Wrap};
-use super::state::{Inbound, KEM_SECRETS, Kem, OlmRef, SEEN, keep_newest, prefix};
+use super::state::{KEM_SECRETS, Kem, OlmRef, Reads, SEEN, binding, keep_newest, prefix};
 use super::{Delivery, FirstContact, Opened, Sessions};
 use crate::crypto::kem::{KemKey, kem_id};
 use crate::crypto::ratchet::OlmState;
 use crate::crypto::seal::{FIRST_CLASS, FirstOpen, FirstOpened};
 use crate::crypto::{OwnIdentity, VerifiedIntro};
-use crate::id::{AccountId, DeviceId, Tag};
+use crate::id::{AccountId, ConversationId, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
 use crate::time::{Now, Time};
 use crate::wire::Envelope;
 use crate::wire::codec;
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// A device's first contact is owed at most once in this time, in seconds: 10 minutes.
 const ANSWER_EVERY_S: u64 = 600;
+/// Chains of one tag that are tried: the writer's, and those of some who claim its session.
+const MAX_CLAIMS: usize = 8;
+/// Why a message of a claimed session is refused: the claim ends, and nothing of the writer's is used up.
+const NOT_THE_WRITER: &str = "a message of another device or group than its session's share told";
 
 /// An envelope at work, and what is needed to open it.
 struct Work<'a> {
@@ -64,11 +69,13 @@ impl Sessions {
             return Opened::Foreign;
         }
         let work = Work { own, read, envelope };
-        let found = self.tags.get(&prefix(&envelope.tag().0)).copied();
-        if let Some((sid, index)) = found.and_then(|(slot, index)| Some((*self.slots.get(&slot)?, index))) {
+        for (sid, index) in self.claims(envelope.tag()) {
             match self.item(read, sid, index) {
                 Ok(Some(item)) if item.tag == envelope.tag() => {
-                    return self.open_item(&work, (sid, index), &item, out);
+                    match self.open_item(&work, (sid, index), &item, out) {
+                        Opened::Rejected(NOT_THE_WRITER) => self.end(self.now_s, sid, out),
+                        opened => return opened,
+                    }
                 }
                 Ok(_) => {}
                 Err(_) => return Opened::Rejected("the key of its tag cannot be read"),
@@ -79,6 +86,18 @@ impl Sessions {
         } else {
             Opened::Foreign
         }
+    }
+
+    /// The items of a tag: more than one where several devices claim a session. A group's come first, since its
+    /// messages show who wrote them.
+    fn claims(&self, tag: Tag) -> Vec<(Sid, u32)> {
+        let tag = prefix(&tag.0);
+        let found = self.tags.range((tag, 0, 0)..=(tag, u32::MAX, u32::MAX)).take(MAX_CLAIMS);
+        let mut claims: Vec<_> =
+            found.filter_map(|(_, slot, index)| Some((*self.slots.get(slot)?, *index))).collect();
+        let is_group = |sid: &Sid| self.inbound.get(sid).is_some_and(|i| matches!(i.reads, Reads::Group(_)));
+        claims.sort_by_key(|(sid, _)| !is_group(sid));
+        claims
     }
 
     fn open_item(
@@ -94,19 +113,23 @@ impl Sessions {
             return Opened::Rejected("the seal does not fit its tag");
         };
         let Some(inbound) = self.inbound.get(&sid) else { return Opened::Foreign };
-        let (account, device, is_control) = (inbound.account, inbound.device, inbound.control);
+        let (account, device, is_control) = (inbound.account, inbound.device, inbound.is_control());
+        let conversation = inbound.conversation();
         let ack = (super::commitment(item.ack) == envelope.ack_commit()).then_some(item.ack);
-        let mut delivery = Delivery::empty(account, device);
+        let mut delivery = Delivery { conversation, ..Delivery::empty(account, device) };
         let result = match Payload::from_bytes(&plain) {
             None => Err("the payload is malformed"),
             Some(Payload::Bare(_)) if is_control => Err("a message on a control chain"),
             Some(Payload::Bare(megolm)) => self.take_message(work, sid, index, &megolm, false, &mut delivery),
             Some(Payload::Full(full)) => self.take_full(work, (sid, index), &full, &mut delivery, out),
         };
+        if result == Err(NOT_THE_WRITER) {
+            return Opened::Rejected(NOT_THE_WRITER);
+        }
         self.consume(self.now_s, sid, index, item.tag, out);
         self.look_ahead(sid, index, &mut delivery.new_tags, out);
         self.watch_gaps(sid, index, out);
-        self.heard(sid, account, device, out);
+        self.heard(sid, (account, device), conversation, out);
         match result {
             Err(reason) => Opened::Rejected(reason),
             Ok(false) => Opened::Delivery(Box::new(delivery)),
@@ -131,7 +154,7 @@ impl Sessions {
         if opened.index != index {
             return Err("a message under another index");
         }
-        delivery.contents = contents(opened.plaintext, several)?;
+        delivery.contents = self.contents(sid, opened.plaintext, several)?;
         Ok(true)
     }
 
@@ -177,14 +200,27 @@ impl Sessions {
         delivery: &mut Delivery,
         out: &mut Outbox,
     ) -> Result<bool, &'static str> {
+        if self.inbound.get(&sid).is_some_and(|inbound| matches!(inbound.reads, Reads::Group(_))) {
+            return Err("a message beside the share of a group's session");
+        }
         let opened = self.decrypt(work.read, sid, megolm).map_err(reason)?;
         self.look_ahead(sid, opened.index, &mut delivery.new_tags, out);
         let item = self.item(work.read, sid, opened.index).map_err(|_| "a key cannot be read")?;
         let Some(item) = item else { return Err("a message whose key is used up") };
         self.consume(self.now_s, sid, opened.index, item.tag, out);
         self.watch_gaps(sid, opened.index, out);
-        delivery.contents = contents(opened.plaintext, several)?;
+        delivery.contents = self.contents(sid, opened.plaintext, several)?;
         Ok(true)
+    }
+
+    /// What a Megolm message held. In a group's session it begins with who wrote it and where.
+    fn contents(&self, sid: Sid, mut plain: Vec<u8>, several: bool) -> Result<Vec<Vec<u8>>, &'static str> {
+        let Some(inbound) = self.inbound.get(&sid) else { return Err("the session has ended") };
+        if let Reads::Group(group) = inbound.reads {
+            let bound = binding(group, inbound.device);
+            plain = plain.strip_prefix(&bound).map(<[u8]>::to_vec).ok_or(NOT_THE_WRITER)?;
+        }
+        contents(plain, several)
     }
 
     /// The session that a parcel shares; `None` where neither the share nor the session is there.
@@ -222,14 +258,15 @@ impl Sessions {
             self.add_seed(work.own.device_id(), device, seed, true, &mut delivery.new_tags, out);
             self.put_peer(device, out);
         }
+        if let Some(group) = share.group {
+            delivery.conversation = group.into();
+        }
         self.import(self.now_s, (account, device), &share, &mut delivery.new_tags, out)
     }
 
     /// The session that a parcel names, where an earlier share brought it.
     fn session_of(&self, device: DeviceId, parcel: &Parcel) -> Option<Sid> {
-        let fits = |inbound: &Inbound| inbound.device == device && !inbound.control;
-        let mut named = self.inbound.iter().filter(|(sid, _)| prefix(*sid) == parcel.session);
-        named.find(|(_, inbound)| fits(inbound)).map(|(sid, _)| *sid)
+        self.read_named(device, &parcel.session)
     }
 
     /// Takes the wrap and Olm off a parcel.
@@ -422,6 +459,12 @@ impl Sessions {
             Unpacked::Failed => (self.session_of(device, &first.parcel), true),
         };
         let contact = |inner_failed| FirstContact { intro, invite: opening.invite, inner_failed, is_new };
+        if is_new && delivery.conversation != account.into() {
+            self.keep_acquaintance(account, out)
+                .map_err(|_| "as many members of groups are known as may be")?;
+        } else if !is_lost && delivery.conversation == account.into() {
+            self.know(account, out);
+        }
         if let Some(sid) = shared {
             if !first.megolm.is_empty() {
                 let megolm = (&first.megolm[..], first.several);
@@ -453,7 +496,12 @@ impl Sessions {
         keep_newest(&mut peer.failed, MAX_FAILED);
         let is_recent = peer.answered_s.is_some_and(|at| now_s.saturating_sub(at) < ANSWER_EVERY_S);
         peer.owed |= !is_recent;
+        let account = peer.account;
         self.put_peer(device, out);
+        if !is_recent {
+            self.owing.insert(account);
+            self.owe_in_group(account, device);
+        }
     }
 
     /// A device could not open envelopes of ours: the current session's share is due again at once.
@@ -467,6 +515,7 @@ impl Sessions {
         if failed.is_empty() {
             return;
         }
+        self.reshare_in_groups(failed, account, device, out);
         let current = self.conversations.get(&account).and_then(|conversation| conversation.current);
         let Some(sid) = current else { return };
         let Some((outbound, _)) = self.outbound.get_mut(&sid) else { return };
@@ -524,11 +573,21 @@ impl Sessions {
     }
 
     /// Something authentic came on a chain: what that proves about our own sessions.
-    fn heard(&mut self, sid: Sid, account: AccountId, device: DeviceId, out: &mut Outbox) {
+    fn heard(
+        &mut self,
+        sid: Sid,
+        (account, device): (AccountId, DeviceId),
+        conversation: ConversationId,
+        out: &mut Outbox,
+    ) {
         self.confirm_seed(sid, device, out);
         let now_s = self.now_s;
         if let Some(peer) = self.peers.get_mut(&device) {
             peer.heard_s = now_s;
+        }
+        // What is said in a group answers nothing that was said between two.
+        if conversation != account.into() {
+            return;
         }
         let current = self.conversations.get(&account).and_then(|conversation| conversation.current);
         let Some(current) = current else { return };
@@ -547,8 +606,13 @@ impl Sessions {
         seed.known = true;
         let recognition = seed.recognition;
         self.put_peer(device, out);
-        let carried = self.pending.values().find(|pending| pending.seed == Some(recognition));
-        if let Some(session) = carried.map(|pending| pending.session) {
+        let carried = self.pending.values().filter(|pending| pending.seed == Some(recognition));
+        let carried: BTreeSet<Sid> = carried.map(|pending| pending.session).collect();
+        // Of shares of several sessions nobody knows which one arrived.
+        let (Some(session), 1) = (carried.first().copied(), carried.len()) else { return };
+        if self.group_sessions.contains_key(&session) {
+            self.holder_has_share(session, device, out);
+        } else {
             self.share_arrived(session, device, out);
         }
     }

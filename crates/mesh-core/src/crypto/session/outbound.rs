@@ -3,10 +3,11 @@
 use super::chain::{Item, Link, commitment};
 use super::payload::{Encapsulated, First, Full, Parcel, Refresh, first_room, room_of, session_room};
 use super::records::{self, Sid};
+use super::renewal::{Plan, Way};
 use super::share::{KemId, KemSecret, Share, Wrap};
 use super::state::{
-    Conversation, KEM_SECRETS, Kem, Live, Member, OLM_SESSIONS, OlmRef, Origin, Outbound, Outward, Pending,
-    Started, keep_newest, prefix, session_name,
+    BINDING, GroupSession, KEM_SECRETS, Kem, Live, OLM_SESSIONS, OlmRef, Outbound, Outward, Pending, Started,
+    keep_newest, prefix,
 };
 use super::{SealError, SealedEnvelope, Sessions};
 use crate::crypto::kem::kem_id;
@@ -16,10 +17,11 @@ use crate::crypto::{OwnIdentity, kdf};
 use crate::id::{AccountId, Ack, AckCommit, ConversationId, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
-use crate::time::{Now, Time};
+use crate::time::Now;
 use crate::wire::codec;
 use crate::wire::message::Place;
 use crate::wire::{Envelope, Lifetime, SizeClass};
+use std::collections::BTreeMap;
 
 /// The share rides again in every so-many-th message until one was receipted.
 const SHARE_EVERY: u32 = 25;
@@ -28,37 +30,13 @@ const SHARE_EVERY: u32 = 25;
 const KNOWN_SHARE_EVERY: u32 = 100;
 /// Of a session that the peer knows, every so-many-th message's receipt is waited for.
 const PROBE_EVERY: u32 = 10;
-/// A session that was answered is renewed after this long, in seconds: 10 minutes.
-const ROUND_TRIP_S: u64 = 600;
-/// Any session is renewed after this long, in seconds: 7 days.
-const RENEW_S: u64 = 7 * 86_400;
 /// The largest class that a new generation of ours may lift an envelope to.
 const REFRESH_CLASS: SizeClass = SizeClass::B4096;
 
-const NONE: KemId = [0; 8];
-
-/// How the next envelope reaches an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// On the session's own chain, without keys.
-    Own,
-    /// With a share to a device, on the chain of the session before.
-    Carrier(DeviceId, Sid),
-    /// With a share to a device, on a control chain.
-    Control(DeviceId, usize),
-    /// As a first contact.
-    First(DeviceId),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    renew: bool,
-    shrunk: bool,
-    way: Way,
-}
+pub(super) const NONE: KemId = [0; 8];
 
 /// A share, encrypted for a device, before its wrap.
-struct Packed {
+pub(super) struct Packed {
     olm: Vec<u8>,
     psk: [u8; 32],
     share_id: [u8; 8],
@@ -68,7 +46,7 @@ struct Packed {
 }
 
 /// The KEM secrets that go into a wrap.
-struct KemUse {
+pub(super) struct KemUse {
     outward: (KemId, KemSecret),
     inward: (KemId, KemSecret),
     unconfirmed: Option<Encapsulated>,
@@ -96,7 +74,11 @@ impl Sessions {
     /// its length and 3. Longer contents go in segments.
     #[must_use]
     pub fn room(&self, to: ConversationId) -> usize {
-        if self.is_first_contact(to) { first_room() } else { session_room() }
+        match to {
+            ConversationId::Group(_) => session_room() - BINDING,
+            ConversationId::Person(_) if self.is_first_contact(to) => first_room(),
+            ConversationId::Person(_) => session_room(),
+        }
     }
 
     /// Seals contents to one person or to a group: none (keys only), one, or several. The state that this
@@ -153,6 +135,7 @@ impl Sessions {
             let last = self.outbound.get(&sid).and_then(|(_, live)| live.index.checked_sub(1));
             sealed.place = last.map(|index| Place { session: prefix(&sid), index });
         }
+        sealed.to = Some(to);
         Ok(sealed)
     }
 
@@ -160,8 +143,9 @@ impl Sessions {
     pub fn receipted(&mut self, now: Now, commit: AckCommit, out: &mut Outbox) {
         self.begin(now);
         let Some(pending) = self.pending.remove(&commit) else { return };
-        self.records.delete(out, records::pending(commit));
         let Pending { session, device, next, told, seed } = pending;
+        self.pending_of.remove(&(session, device, commit));
+        self.records.delete(out, records::pending(commit));
         if let Some(peer) = self.peers.get_mut(&device) {
             peer.told = peer.told.max(told);
             for held in peer.seeds.iter_mut().filter(|held| Some(held.recognition) == seed) {
@@ -169,8 +153,12 @@ impl Sessions {
             }
             self.put_peer(device, out);
         }
-        self.acked(session, next, out);
-        self.share_arrived(session, device, out);
+        if self.group_sessions.contains_key(&session) {
+            self.holder_has_share(session, device, out);
+        } else {
+            self.acked(session, next, out);
+            self.share_arrived(session, device, out);
+        }
     }
 
     fn acked(&mut self, sid: Sid, next: u32, out: &mut Outbox) {
@@ -179,7 +167,7 @@ impl Sessions {
         };
         live.acked = next;
         self.records.put(out, records::hot(sid), &live.to_record());
-        self.drop_pending(|pending| pending.session == sid && pending.next < next, out);
+        self.drop_pending(sid, None, |pending| pending.next < next, out);
     }
 
     /// A device surely has the share of a session: nothing of the session's past is kept for it.
@@ -193,74 +181,10 @@ impl Sessions {
             outbound.origin = None;
         }
         self.records.put(out, records::outbound(sid), outbound);
-        self.drop_pending(|pending| pending.session == sid && pending.device == device, out);
+        self.drop_pending(sid, Some(device), |_| true, out);
         if is_known {
             self.end_carrier(account, sid, out);
         }
-    }
-
-    /// The device that should get a keys-only envelope now; only where an account has several devices,
-    /// otherwise the next content brings them.
-    pub(super) fn lacking(&self, conversation: &Conversation) -> Option<DeviceId> {
-        let current = self.outbound.get(&conversation.current?)?;
-        if conversation.devices.len() < 2 {
-            return None;
-        }
-        conversation.devices.iter().find(|device| is_share_due(current, **device, self.now)).copied()
-    }
-
-    fn plan(&self, to: AccountId, keys_only: bool) -> Option<Plan> {
-        let conversation = self.conversations.get(&to)?;
-        let current = conversation.current.and_then(|sid| self.outbound.get(&sid));
-        let counts = |member: &Member| conversation.devices.contains(&member.device);
-        let shrunk = current.is_some_and(|(outbound, _)| !outbound.members.iter().all(counts));
-        let renew = shrunk || current.is_none_or(|current| self.is_renewal_due(conversation, current));
-        let kept = current.filter(|_| !renew);
-        let owed = conversation.devices.iter().find(|d| self.peers.get(d).is_some_and(|peer| peer.owed));
-        let way = match (&conversation.devices[..], owed) {
-            ([], _) => return None,
-            ([device], Some(_)) => Way::First(*device),
-            (_, Some(device)) if keys_only => Way::First(*device),
-            ([device], None) => {
-                let due = kept.is_none_or(|current| is_share_due(current, *device, self.now));
-                if due || keys_only { self.way_to(conversation, *device, renew, shrunk) } else { Way::Own }
-            }
-            (devices, _) if keys_only => {
-                let device = self.lacking(conversation).or_else(|| devices.first().copied())?;
-                self.way_to(conversation, device, true, true)
-            }
-            _ => Way::Own,
-        };
-        Some(Plan { renew, shrunk, way })
-    }
-
-    fn way_to(&self, conversation: &Conversation, device: DeviceId, renew: bool, shrunk: bool) -> Way {
-        let carrier = if renew { conversation.current.filter(|_| !shrunk) } else { conversation.carrier };
-        // Shares that nobody receipts must not run past the reader's look-ahead.
-        let reaches = |(outbound, live): &(Outbound, Live)| outbound.is_known() && !live.is_lagging();
-        if let Some(sid) = carrier.filter(|sid| self.outbound.get(sid).is_some_and(reaches)) {
-            return Way::Carrier(device, sid);
-        }
-        match self.peers.get(&device).and_then(|peer| peer.control()) {
-            Some(at) => Way::Control(device, at),
-            None => Way::First(device),
-        }
-    }
-
-    fn is_renewal_due(&self, conversation: &Conversation, (outbound, live): &(Outbound, Live)) -> bool {
-        let grown = |device: &DeviceId| outbound.member(*device).is_none();
-        if !outbound.is_known() || live.is_lagging() {
-            return false;
-        }
-        let since = |then: u64| self.now_s.saturating_sub(then);
-        let first_secret = |member: &Member| {
-            let newest = self.peers.get(&member.device).map_or((NONE, NONE), |peer| peer.kem);
-            (member.kem.0 == NONE && newest.0 != NONE) || (member.kem.1 == NONE && newest.1 != NONE)
-        };
-        since(outbound.created_s) >= RENEW_S
-            || outbound.round_trip_s.is_some_and(|then| since(then) >= ROUND_TRIP_S)
-            || conversation.devices.iter().any(grown)
-            || outbound.members.iter().any(first_secret)
     }
 
     /// Begins a session where one is due, and encrypts its share where the plan has one. This is where
@@ -282,10 +206,22 @@ impl Sessions {
             self.begin_session(to, plan.shrunk, out);
         }
         let (Some(device), Some((session, state))) = (device, session) else { return Ok(None) };
-        let kem = self.kem_for(letter, device, is_first, out)?;
+        let kem = if is_first { KemUse::none() } else { self.kem_for(letter, device, out)? };
         let sid = self.current(letter.to)?;
         let share = self.share_of(sid, device, to, letter.contents.is_empty(), &session);
-        let mut state = state;
+        self.pack_share(letter, device, (session, state), &share, kem, out).map(Some)
+    }
+
+    /// Encrypts a share for a device.
+    pub(super) fn pack_share(
+        &mut self,
+        letter: &Letter<'_>,
+        device: DeviceId,
+        (session, mut state): (OlmRef, OlmState),
+        share: &Share,
+        kem: KemUse,
+        out: &mut Outbox,
+    ) -> Result<Packed, SealError> {
         let olm = self.ratchet.olm_encrypt(&mut state, &share.to_bytes(), &mut self.rng)?;
         self.records.put(out, records::olm(&session.id), &state);
         if let Some(seed) = share.seed {
@@ -294,12 +230,12 @@ impl Sessions {
         let psk = session.psk;
         self.keep_olm(device, session, out);
         let seed = share.seed.map(|seed| kdf("rec", &[&seed]));
-        Ok(Some(Packed { olm, psk, share_id: self.rng.bytes(), kem, seed }))
+        Ok(Packed { olm, psk, share_id: self.rng.bytes(), kem, seed })
     }
 
     /// The Olm session to write on: for a first contact one that still brings pre-key messages for the
     /// peer's generation, else the one that last received.
-    fn olm_towards(
+    pub(super) fn olm_towards(
         &mut self,
         letter: &Letter<'_>,
         device: DeviceId,
@@ -350,18 +286,13 @@ impl Sessions {
     }
 
     /// The KEM secrets for a share. A key of the peer that nothing was encapsulated to yet is used now.
-    fn kem_for(
+    pub(super) fn kem_for(
         &mut self,
         letter: &Letter<'_>,
         device: DeviceId,
-        is_first: bool,
         out: &mut Outbox,
     ) -> Result<KemUse, SealError> {
         let none = (NONE, [0; 32]);
-        if is_first {
-            // The peer may have lost what it knew: a first contact hangs on the invite alone.
-            return Ok(KemUse { outward: none, inward: none, unconfirmed: None });
-        }
         let mut kem: Kem = self.records.load(letter.read, &records::kem(device))?.unwrap_or_default();
         if let Some((seq, key)) = kem.key.as_ref().filter(|(seq, _)| *seq != kem.used) {
             let (ciphertext, secret) = key.encapsulate(&mut self.rng);
@@ -381,102 +312,55 @@ impl Sessions {
         Ok(KemUse { outward, inward, unconfirmed: newest.and_then(|newest| newest.unconfirmed.clone()) })
     }
 
-    /// A new session for everybody who counts; the one before carries its shares, unless somebody who
-    /// must not read on knows its chain.
-    fn begin_session(&mut self, to: AccountId, shrunk: bool, out: &mut Outbox) {
-        let writer = self.ratchet.megolm_new(&mut self.rng);
-        let (export, link) = (writer.export(), Link::new(self.rng.bytes()));
-        let sid = session_name(&export);
-        let Some(conversation) = self.conversations.get_mut(&to) else { return };
-        let member = |device: &DeviceId| Member {
-            device: *device,
-            known: false,
-            due: 0,
-            lapses: Time(0),
-            kem: (NONE, NONE),
-        };
-        let outbound = Outbound {
-            account: to,
-            members: conversation.devices.iter().map(member).collect(),
-            origin: Some(Origin::new(&export, &link)),
-            created_s: self.now_s,
-            round_trip_s: None,
-        };
-        let before = conversation.current.replace(sid);
-        let superfluous = if shrunk { before } else { conversation.carrier };
-        let carrier = before.filter(|_| !shrunk);
-        let also = conversation.carrier.filter(|_| shrunk);
-        conversation.carrier = carrier;
-        let live = Live { writer: Some(writer), link, index: 0, sent: 0, acked: 0 };
-        self.records.put(out, records::outbound(sid), &outbound);
-        self.records.put(out, records::hot(sid), &live.to_record());
-        self.outbound.insert(sid, (outbound, live));
-        for sid in [also, superfluous].into_iter().flatten() {
-            self.finish(to, sid, out);
-        }
-        if let Some(carrier) = carrier {
-            self.retire(carrier, out);
-        }
-        self.put_conversation(to, out);
-    }
-
-    /// A session that only carries shares from now on: its Megolm state goes.
-    fn retire(&mut self, sid: Sid, out: &mut Outbox) {
-        let Some((_, live)) = self.outbound.get_mut(&sid) else { return };
-        live.writer = None;
-        self.records.put(out, records::hot(sid), &live.to_record());
-    }
-
-    fn end_carrier(&mut self, account: AccountId, current: Sid, out: &mut Outbox) {
-        let Some(conversation) = self.conversations.get_mut(&account) else { return };
-        if conversation.current != Some(current) {
-            return;
-        }
-        let Some(carrier) = conversation.carrier.take() else { return };
-        self.finish(account, carrier, out);
-        self.put_conversation(account, out);
-    }
-
-    /// Removes a session, to tell with the next share that nothing follows.
-    fn finish(&mut self, account: AccountId, sid: Sid, out: &mut Outbox) {
-        let Some(live) = self.remove_outbound(sid, out) else { return };
-        if let Some(conversation) = self.conversations.get_mut(&account) {
-            let name = core::array::from_fn(|i| sid[i]);
-            conversation.ended = Some((name, live.index));
+    /// Waits no longer for receipts of a session, or of one device in it.
+    pub(super) fn drop_pending(
+        &mut self,
+        sid: Sid,
+        device: Option<DeviceId>,
+        is_gone: impl Fn(&Pending) -> bool,
+        out: &mut Outbox,
+    ) {
+        let (first, last) =
+            device.map_or((DeviceId([0; 16]), DeviceId([255; 16])), |device| (device, device));
+        let range = (sid, first, AckCommit([0; 16]))..=(sid, last, AckCommit([255; 16]));
+        let waits =
+            |(_, _, commit): &&(Sid, DeviceId, AckCommit)| self.pending.get(commit).is_some_and(&is_gone);
+        let gone: Vec<_> = self.pending_of.range(range).filter(waits).copied().collect();
+        for name in gone {
+            self.pending_of.remove(&name);
+            self.pending.remove(&name.2);
+            self.records.delete(out, records::pending(name.2));
         }
     }
 
-    pub(super) fn remove_outbound(&mut self, sid: Sid, out: &mut Outbox) -> Option<Live> {
-        let (_, live) = self.outbound.remove(&sid)?;
-        self.records.delete(out, records::outbound(sid));
-        self.records.delete(out, records::hot(sid));
-        self.drop_pending(|pending| pending.session == sid, out);
-        Some(live)
-    }
-
-    fn drop_pending(&mut self, is_gone: impl Fn(&Pending) -> bool, out: &mut Outbox) {
-        let (pending, records) = (&mut self.pending, &mut self.records);
-        pending.retain(|commit, pending| {
-            if is_gone(pending) {
-                records.delete(out, records::pending(*commit));
-                return false;
-            }
-            true
-        });
-    }
-
-    fn put_conversation(&mut self, account: AccountId, out: &mut Outbox) {
-        if let Some(conversation) = self.conversations.get(&account) {
-            self.records.put(out, records::conversation(account), conversation);
-        }
-    }
-
-    fn current(&self, to: ConversationId) -> Result<Sid, SealError> {
+    pub(super) fn current(&self, to: ConversationId) -> Result<Sid, SealError> {
         let current = match to {
             ConversationId::Person(account) => self.conversations.get(&account).and_then(|c| c.current),
-            ConversationId::Group(_) => None,
+            ConversationId::Group(group) => self.groups.get(&group).and_then(|group| group.current),
         };
         current.ok_or(SealError::UnknownPeer { to })
+    }
+
+    /// The KEM secrets that both ends are known to have: no ciphertext stands beside the share.
+    pub(super) fn kem_shared(&self, letter: &Letter<'_>, device: DeviceId) -> Result<KemUse, SealError> {
+        let kem: Kem = self.records.load(letter.read, &records::kem(device))?.unwrap_or_default();
+        let outward = kem.outward.iter().rev().find(|outward| outward.unconfirmed.is_none());
+        let none = KemUse::none();
+        Ok(KemUse {
+            outward: outward.map_or(none.outward, |outward| (outward.id, outward.secret)),
+            inward: kem.inward.last().copied().unwrap_or(none.inward),
+            unconfirmed: None,
+        })
+    }
+
+    /// A seed for new control chains, where the share to a device brings one. What went with the first contacts
+    /// goes again where the device may not have it.
+    pub(super) fn seed_for(&mut self, device: DeviceId, olm: &OlmRef, has_it: bool) -> Option<[u8; 32]> {
+        if let Some(started) = olm.started.as_ref().filter(|_| !has_it) {
+            return Some(started.seed);
+        }
+        let is_wanted = self.peers.get(&device).is_some_and(super::state::Peer::wants_seed);
+        is_wanted.then(|| self.rng.bytes())
     }
 
     pub(super) fn share_of(
@@ -496,24 +380,14 @@ impl Sessions {
         let (export, link) = from_start.unwrap_or_else(from_here);
         let next = tell.then_some(live.index);
         let ended = self.conversations.get(&to).and_then(|conversation| conversation.ended);
-        let seed = match &olm.started {
-            Some(started) => Some(started.seed),
-            None if self.peers.get(&device).is_some_and(super::state::Peer::wants_seed) => {
-                Some(self.rng.bytes())
-            }
-            None => None,
-        };
-        Share { export, link, ended, seed, next }
+        let seed = self.seed_for(device, olm, false);
+        Share { export, link, ended, seed, next, group: None }
     }
 
     fn seal_own(&mut self, letter: &Letter<'_>, out: &mut Outbox) -> Result<SealedEnvelope, SealError> {
         let sid = self.current(letter.to)?;
-        let (megolm, item) = self.encrypt_next(sid, letter.contents, out)?;
-        let payload = if let [_] = letter.contents {
-            megolm
-        } else {
-            Full { several: true, megolm, ..Full::default() }.to_bytes()
-        };
+        let (megolm, item) = self.encrypt_next(sid, &[], letter.contents, out)?;
+        let payload = own_payload(letter, megolm);
         let (outbound, _) = &self.outbound[&sid];
         let only =
             if let [member] = &outbound.members[..] { Some((member.device, member.known)) } else { None };
@@ -529,20 +403,21 @@ impl Sessions {
         self.finish_envelope(header, size, &item, &payload, only.is_some())
     }
 
-    /// Encrypts contents as the session's next message. Its item goes with it, whichever tag the
-    /// envelope bears: index and item never part.
+    /// Encrypts contents as the session's next message, behind what binds it. Its item goes with it, whichever
+    /// tag the envelope bears: index and item never part.
     pub(super) fn encrypt_next(
         &mut self,
         sid: Sid,
+        bound: &[u8],
         contents: &[Vec<u8>],
         out: &mut Outbox,
     ) -> Result<(Vec<u8>, Item), SealError> {
         let lost = || records::broken("a sender session has no state");
-        let (_, live) = self.outbound.get_mut(&sid).ok_or_else(lost)?;
+        let live = live_of(&mut self.outbound, &mut self.group_sessions, sid).ok_or_else(lost)?;
         let writer = live.writer.as_mut().ok_or_else(lost)?;
         let megolm = match contents {
-            [content] => writer.encrypt(content),
-            several => writer.encrypt(&codec::encode(&several)),
+            [content] => writer.encrypt(&[bound, content].concat()),
+            several => writer.encrypt(&[bound, &codec::encode(&several)].concat()),
         };
         let item = live.link.step();
         live.index += 1;
@@ -551,7 +426,7 @@ impl Sessions {
         Ok((megolm, item))
     }
 
-    fn seal_with_share(
+    pub(super) fn seal_with_share(
         &mut self,
         letter: &Letter<'_>,
         way: Way,
@@ -563,7 +438,7 @@ impl Sessions {
         let mut full = self.full_payload(letter, sid, device, &packed);
         if !letter.contents.is_empty() {
             full.several = letter.contents.len() > 1;
-            (full.megolm, _) = self.encrypt_next(sid, letter.contents, out)?;
+            (full.megolm, _) = self.encrypt_next(sid, &[], letter.contents, out)?;
         }
         let told = full.refresh.as_ref().map(|_| letter.own.generation().seq());
         let refresh_fits = full.to_bytes().len() + SESSION_OVERHEAD <= REFRESH_CLASS.body_len();
@@ -578,7 +453,7 @@ impl Sessions {
             parcel.wrapped = wrapped;
         }
         self.shared(sid, device, letter.lifetime, &packed.kem, out);
-        let next = self.outbound[&sid].1.index;
+        let next = self.next_index(sid);
         self.expect(commit, Pending { session: sid, device, next, told, seed: packed.seed }, out);
         self.finish_envelope(header, size, &item, &full.to_bytes(), single)
     }
@@ -589,10 +464,16 @@ impl Sessions {
         let parcel = packed.parcel(sid, vec![0; packed.olm.len() + 16]);
         let peer = self.peers.get_mut(&device);
         let (told, failed) = peer.map_or((0, Vec::new()), |p| (p.told, core::mem::take(&mut p.failed)));
-        let news = told < own.generation().seq();
+        // Members of a group learn of it in the group, once for all of them.
+        let news = letter.to.person().is_some() && told < own.generation().seq();
         let refresh = news.then(|| Refresh { intro: own.intro().to_intro(), kem: own.kem_key().clone() });
         let secret = packed.kem.unconfirmed.clone();
         Full { parcels: vec![parcel], secret, refresh, failed, several: false, megolm: Vec::new() }
+    }
+
+    fn next_index(&self, sid: Sid) -> u32 {
+        let person = self.outbound.get(&sid).map(|(_, live)| live.index);
+        person.or_else(|| self.group_sessions.get(&sid).map(|(_, live)| live.index)).unwrap_or(0)
     }
 
     fn carrier_item(&mut self, way: Way, out: &mut Outbox) -> Result<Item, SealError> {
@@ -618,7 +499,7 @@ impl Sessions {
         }
     }
 
-    fn seal_first(
+    pub(super) fn seal_first(
         &mut self,
         letter: &Letter<'_>,
         device: DeviceId,
@@ -632,7 +513,7 @@ impl Sessions {
         let wrapped = self.wrap(letter, device, &packed, &header)?;
         let (several, mut megolm) = (letter.contents.len() > 1, Vec::new());
         if !letter.contents.is_empty() {
-            (megolm, _) = self.encrypt_next(sid, letter.contents, out)?;
+            (megolm, _) = self.encrypt_next(sid, &[], letter.contents, out)?;
         }
         self.shared(sid, device, letter.lifetime, &packed.kem, out);
         let lost = || records::broken("a peer is missing");
@@ -659,7 +540,7 @@ impl Sessions {
             .sealer
             .seal_first(&seal, &payload, &mut self.rng)
             .map_err(|e| SealError::TooLong { got: e.got, limit: e.limit })?;
-        let (told, next) = (own.generation().seq(), self.outbound[&sid].1.index);
+        let (told, next) = (own.generation().seq(), self.next_index(sid));
         self.expect(commit, Pending { session: sid, device, next, told, seed: packed.seed }, out);
         sealed(&header, &body, commit, true, true)
     }
@@ -700,10 +581,11 @@ impl Sessions {
 
     fn expect(&mut self, commit: AckCommit, pending: Pending, out: &mut Outbox) {
         self.records.put(out, records::pending(commit), &pending);
+        self.pending_of.insert((pending.session, pending.device, commit));
         self.pending.insert(commit, pending);
     }
 
-    fn finish_envelope(
+    pub(super) fn finish_envelope(
         &mut self,
         header: Header,
         size: SizeClass,
@@ -721,12 +603,30 @@ impl Sessions {
     }
 }
 
-/// Whether a device must get the share of this session with the next envelope.
-fn is_share_due((outbound, live): &(Outbound, Live), device: DeviceId, now: Time) -> bool {
-    let Some(member) = outbound.member(device) else { return true };
-    // Only an envelope for one device is receipted: with more of them nothing can be seen to lag.
-    let is_lagging = outbound.members.len() == 1 && live.is_lagging();
-    (!member.known || is_lagging) && (live.sent >= member.due || now >= member.lapses)
+/// The payload around a message that stands alone on its session's own chain.
+pub(super) fn own_payload(letter: &Letter<'_>, megolm: Vec<u8>) -> Vec<u8> {
+    if let [_] = letter.contents {
+        return megolm;
+    }
+    Full { several: true, megolm, ..Full::default() }.to_bytes()
+}
+
+/// What changes with every message of a sender session, a person's or a group's.
+fn live_of<'a>(
+    outbound: &'a mut BTreeMap<Sid, (Outbound, Live)>,
+    groups: &'a mut BTreeMap<Sid, (GroupSession, Live)>,
+    sid: Sid,
+) -> Option<&'a mut Live> {
+    let person = outbound.get_mut(&sid).map(|(_, live)| live);
+    person.or_else(|| groups.get_mut(&sid).map(|(_, live)| live))
+}
+
+impl KemUse {
+    /// The peer may have lost what it knew: a first contact hangs on the invite alone.
+    pub(super) fn none() -> Self {
+        let none = (NONE, [0; 32]);
+        Self { outward: none, inward: none, unconfirmed: None }
+    }
 }
 
 impl Packed {
@@ -742,7 +642,7 @@ impl Packed {
     }
 }
 
-fn header_for(
+pub(super) fn header_for(
     letter: &Letter<'_>,
     payload: &[u8],
     tag: Tag,
@@ -763,5 +663,5 @@ fn sealed(
 ) -> Result<SealedEnvelope, SealError> {
     let envelope = Envelope::new(*header, body, 0)
         .map_err(|_| records::broken("a sealed body has not the length of its class"))?;
-    Ok(SealedEnvelope { envelope, commit, single_device, first_contact, place: None })
+    Ok(SealedEnvelope { envelope, commit, single_device, first_contact, place: None, to: None })
 }

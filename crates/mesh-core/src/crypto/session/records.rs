@@ -1,6 +1,6 @@
 //! The records of [`Table::Session`] that belong to sessions, and reads that see this input's writes.
 
-use crate::id::{AccountId, AckCommit, DeviceId};
+use crate::id::{AccountId, AckCommit, DeviceId, GroupId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::Time;
@@ -43,12 +43,24 @@ pub(super) enum Kind {
     Ended = b't',
     /// An Olm session that must not come back.
     EndedOlm = b'q',
+    /// A group that we write to.
+    Group = b'g',
+    /// Somebody who reads it.
+    Audience = b'n',
+    /// A sender session of ours for a group: what rarely changes.
+    GroupSession = b'y',
+    /// A device that such a session is written for.
+    Holder = b'j',
+    /// Such a session at an index from which somebody reads it who may lack it.
+    Origin = b'z',
+    /// Somebody who is known for the sake of groups alone.
+    Acquaintance = b'x',
     /// How long this device has run.
     Uptime = b'u',
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 19] = [
         Self::Peer,
         Self::Kem,
         Self::Olm,
@@ -61,6 +73,12 @@ impl Kind {
         Self::Item,
         Self::Ended,
         Self::EndedOlm,
+        Self::Group,
+        Self::Audience,
+        Self::GroupSession,
+        Self::Holder,
+        Self::Origin,
+        Self::Acquaintance,
         Self::Uptime,
     ];
 
@@ -121,6 +139,30 @@ pub(super) fn ended(sid: Sid) -> Vec<u8> {
 
 pub(super) fn ended_olm(id: &[u8; 32]) -> Vec<u8> {
     Kind::EndedOlm.key(id)
+}
+
+pub(super) fn group(group: GroupId) -> Vec<u8> {
+    Kind::Group.key(&group.0)
+}
+
+pub(super) fn audience(group: GroupId, account: AccountId) -> Vec<u8> {
+    Kind::Audience.key(&[group.0, account.0].concat())
+}
+
+pub(super) fn group_session(sid: Sid) -> Vec<u8> {
+    Kind::GroupSession.key(&sid)
+}
+
+pub(super) fn holder(sid: Sid, device: DeviceId) -> Vec<u8> {
+    Kind::Holder.key(&[sid, device.0].concat())
+}
+
+pub(super) fn origin(sid: Sid, index: u32) -> Vec<u8> {
+    Kind::Origin.key(&[&sid[..], &index.to_be_bytes()].concat())
+}
+
+pub(super) fn acquaintance(account: AccountId) -> Vec<u8> {
+    Kind::Acquaintance.key(&account.0)
 }
 
 pub(super) fn uptime() -> Vec<u8> {

@@ -3,6 +3,7 @@
 use super::chain::Link;
 use crate::crypto::kdf;
 use crate::crypto::ratchet::{EXPORT_LEN, Export};
+use crate::id::GroupId;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use core::fmt;
@@ -11,6 +12,7 @@ use zeroize::Zeroizing;
 const HAS_ENDED: u8 = 1;
 const HAS_SEED: u8 = 2;
 const HAS_NEXT: u8 = 4;
+const HAS_GROUP: u8 = 8;
 
 /// The name of a KEM secret; zeros where there is none.
 pub(super) type KemId = [u8; 8];
@@ -20,7 +22,7 @@ pub(super) type KemSecret = [u8; 32];
 /// The plaintext of the Olm message in a share (PROTOCOL.md section 6).
 ///
 /// ```text
-/// flags 1 | Megolm export 165 | chain value 32 | [ended: name 4, index 4] | [reply seed 32] | [next index 4]
+/// flags 1 | Megolm export 165 | chain value 32 | [ended: name 4, index 4] | [reply seed 32] | [next index 4] | [group 20]
 /// ```
 /// With `ended` alone it has 206 bytes: one more block of the cipher would not fit beside a text of
 /// 100 bytes in class 576.
@@ -37,6 +39,8 @@ pub(super) struct Share {
     pub(super) seed: Option<[u8; 32]>,
     /// The writer's next index, where no Megolm message beside the share tells it.
     pub(super) next: Option<u32>,
+    /// The group that the session is written for; none where it is written for the reader's account alone.
+    pub(super) group: Option<GroupId>,
 }
 
 impl fmt::Debug for Share {
@@ -50,7 +54,8 @@ impl Share {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.ended.is_some(), HAS_ENDED)
             | flag(self.seed.is_some(), HAS_SEED)
-            | flag(self.next.is_some(), HAS_NEXT);
+            | flag(self.next.is_some(), HAS_NEXT)
+            | flag(self.group.is_some(), HAS_GROUP);
         let mut bytes = Vec::with_capacity(280);
         bytes.push(flags);
         bytes.extend_from_slice(&self.export);
@@ -65,18 +70,21 @@ impl Share {
         if let Some(next) = self.next {
             bytes.extend_from_slice(&next.to_le_bytes());
         }
+        if let Some(group) = self.group {
+            bytes.extend_from_slice(&group.0);
+        }
         Zeroizing::new(bytes)
     }
 
     /// Reads a share from the start of `bytes` and returns what follows it.
     pub(super) fn from_prefix(mut bytes: &[u8]) -> Option<(Self, &[u8])> {
         let [flags] = take::<1>(&mut bytes)?;
-        if flags & !(HAS_ENDED | HAS_SEED | HAS_NEXT) != 0 {
+        if flags & !(HAS_ENDED | HAS_SEED | HAS_NEXT | HAS_GROUP) != 0 {
             return None;
         }
         let export = take::<EXPORT_LEN>(&mut bytes)?;
         let link = Link::new(take(&mut bytes)?);
-        let mut share = Self { export, link, ended: None, seed: None, next: None };
+        let mut share = Self { export, link, ended: None, seed: None, next: None, group: None };
         if flags & HAS_ENDED != 0 {
             share.ended = Some((take(&mut bytes)?, u32::from_le_bytes(take(&mut bytes)?)));
         }
@@ -85,6 +93,9 @@ impl Share {
         }
         if flags & HAS_NEXT != 0 {
             share.next = Some(u32::from_le_bytes(take(&mut bytes)?));
+        }
+        if flags & HAS_GROUP != 0 {
+            share.group = Some(GroupId(take(&mut bytes)?));
         }
         Some((share, bytes))
     }
@@ -142,13 +153,14 @@ mod tests {
     use data_encoding::HEXLOWER;
     use proptest::prelude::*;
 
-    fn share(ended: bool, seed: bool, next: bool) -> Share {
+    fn share(ended: bool, seed: bool, next: bool, group: bool) -> Share {
         Share {
             export: [4; EXPORT_LEN],
             link: Link::new([5; 32]),
             ended: ended.then_some(([6; 4], 7)),
             seed: seed.then_some([8; 32]),
             next: next.then_some(9),
+            group: group.then_some(GroupId([10; 20])),
         }
     }
 
@@ -159,8 +171,8 @@ mod tests {
 
     #[test]
     fn every_form_of_a_share_comes_back() {
-        for bits in 0..8u8 {
-            let share = share(bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+        for bits in 0..16u8 {
+            let share = share(bits & 1 != 0, bits & 2 != 0, bits & 4 != 0, bits & 8 != 0);
             let mut bytes = share.to_bytes().to_vec();
             bytes.push(77);
             assert_eq!(Share::from_prefix(&bytes), Some((share, &[77u8][..])));
@@ -169,10 +181,14 @@ mod tests {
 
     #[test]
     fn golden_share_layout() {
-        let bytes = share(true, false, false).to_bytes();
+        let bytes = share(true, false, false, false).to_bytes();
         assert_eq!((bytes.len(), bytes[0]), (206, 1));
         assert_eq!(bytes[166..198], [5; 32]);
         assert_eq!(bytes[198..], [6, 6, 6, 6, 7, 0, 0, 0]);
+        let bytes = share(false, false, true, true).to_bytes();
+        assert_eq!((bytes.len(), bytes[0]), (222, 12));
+        assert_eq!(bytes[198..202], [9, 0, 0, 0]);
+        assert_eq!(bytes[202..], [10; 20]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is kept about peers and sessions, as it stands in memory and in records.
 
-use super::chain::{CONTROL_ITEMS, Link};
+use super::chain::{CONTROL_ITEMS, Link, ahead_of, group_ahead_of};
 use super::missing::Asked;
 use super::payload::Encapsulated;
 use super::records::Sid;
@@ -9,8 +9,8 @@ use crate::crypto::kdf16;
 use crate::crypto::kem::KemKey;
 use crate::crypto::ratchet::{Export, MegolmReader, MegolmWriter, OlmId};
 use crate::crypto::{Bundle, Cert};
-use crate::id::{AccountId, DeviceId, EnvelopeId};
-use crate::time::Time;
+use crate::id::{AccountId, ConversationId, DeviceId, EnvelopeId, GroupId};
+use crate::time::{Schedule, Time};
 use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -180,6 +180,63 @@ pub(super) struct Hot {
     pub(super) acked: u32,
 }
 
+/// A group, as who writes to it sees it. Its audience stands in records of its own.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Group {
+    pub(super) current: Option<Sid>,
+    pub(super) next: Renewal,
+    /// The session before: its first bytes, and the index that nothing follows.
+    pub(super) ended: Option<([u8; 4], u32)>,
+    #[serde(skip)]
+    pub(super) accounts: BTreeSet<AccountId>,
+    /// When devices that may lack the current session get its share.
+    #[serde(skip)]
+    pub(super) due: Schedule<Time, DeviceId>,
+}
+
+/// Whether the next contents begin a session, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Renewal {
+    #[default]
+    No,
+    /// The person wants it.
+    Asked,
+    /// Somebody who may have the share must not read on.
+    Shrunk,
+}
+
+/// A sender session of ours for a group: what rarely changes, and who reads it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct GroupSession {
+    pub(super) group: GroupId,
+    pub(super) created_s: u64,
+    /// Its shares bring no KEM secrets: it was begun because somebody left, and everybody gets one.
+    pub(super) lean: bool,
+    #[serde(skip)]
+    pub(super) holders: BTreeMap<DeviceId, Holder>,
+    /// The session at the indexes from which somebody reads it who may lack it, and how many those are.
+    #[serde(skip)]
+    pub(super) origins: BTreeMap<u32, (Origin, usize)>,
+    /// Who lacks it while there is nothing in it for them.
+    #[serde(skip)]
+    pub(super) quiet: BTreeSet<DeviceId>,
+}
+
+/// A device that a group's session is written for.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Holder {
+    /// The index from which it reads.
+    pub(super) origin: u32,
+    /// Whether it is known to have the share.
+    pub(super) known: bool,
+    /// The chain's next index when the last share was sealed.
+    pub(super) shared: Option<u32>,
+    /// The time at which the envelope with the last share ends.
+    pub(super) lapses: Time,
+    /// The first bytes of that envelope's id.
+    pub(super) envelope: [u8; 8],
+}
+
 /// An envelope of ours whose receipt proves something.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Pending {
@@ -193,13 +250,23 @@ pub(super) struct Pending {
     pub(super) seed: Option<[u8; 32]>,
 }
 
+/// What a chain that we read carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Reads {
+    /// What its writer says to us alone.
+    Person,
+    /// Shares only: a control chain, without a Megolm session and with a fixed end.
+    Control,
+    /// What its writer says in a group.
+    Group(GroupId),
+}
+
 /// A chain that we read.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Inbound {
     pub(super) account: AccountId,
     pub(super) device: DeviceId,
-    /// Control chains have no Megolm session and a fixed end.
-    pub(super) control: bool,
+    pub(super) reads: Reads,
     /// The first index that no item was made of; nothing below is ever made again.
     pub(super) have: u32,
     /// The chain at `have`; none where nothing follows.
@@ -207,9 +274,9 @@ pub(super) struct Inbound {
     /// The uptime at which a later session took its place.
     pub(super) superseded_s: Option<u64>,
     pub(super) asked: Asked,
-    /// The indexes whose items are unused.
+    /// The indexes whose items are unused, and the first bytes of their tags.
     #[serde(skip)]
-    pub(super) left: BTreeSet<u32>,
+    pub(super) left: BTreeMap<u32, [u8; 8]>,
     #[serde(skip)]
     pub(super) slot: u32,
 }
@@ -223,7 +290,7 @@ macro_rules! silent_debug {
         }
     )*};
 }
-silent_debug!(Peer, Conversation, Outbound, Live, Pending, Inbound);
+silent_debug!(Peer, Conversation, Outbound, Live, Pending, Inbound, Group, GroupSession, Origin);
 
 impl Peer {
     pub(super) fn new(account: AccountId, cert: Cert, bundle: Bundle, psk: [u8; 32]) -> Self {
@@ -286,6 +353,47 @@ impl Outbound {
     }
 }
 
+impl GroupSession {
+    pub(super) fn new(group: GroupId, created_s: u64, lean: bool) -> Self {
+        let (holders, origins, quiet) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { group, created_s, lean, holders, origins, quiet }
+    }
+}
+
+impl Holder {
+    /// One who reads from `origin` on.
+    pub(super) fn new(origin: u32) -> Self {
+        Self { origin, known: false, shared: None, lapses: Time(0), envelope: [0; 8] }
+    }
+
+    /// Whether there is something for it that no share of a living envelope opens, where that ended.
+    pub(super) fn lacks(&self, next: u32) -> bool {
+        !self.known && next > self.shared.unwrap_or(self.origin)
+    }
+}
+
+impl Inbound {
+    pub(super) fn is_control(&self) -> bool {
+        self.reads == Reads::Control
+    }
+
+    /// Where its messages belong.
+    pub(super) fn conversation(&self) -> ConversationId {
+        match self.reads {
+            Reads::Group(group) => group.into(),
+            Reads::Person | Reads::Control => self.account.into(),
+        }
+    }
+
+    /// The first index behind the look-ahead, where `index` was seen.
+    pub(super) fn ahead_of(&self, index: u32) -> u32 {
+        match self.reads {
+            Reads::Group(_) => group_ahead_of(index),
+            Reads::Person | Reads::Control => ahead_of(index),
+        }
+    }
+}
+
 impl Origin {
     pub(super) fn new(export: &Export, link: &Link) -> Self {
         Self { export: export.to_vec(), link: *link.0 }
@@ -313,6 +421,21 @@ impl Live {
 pub(super) fn session_name(export: &Export) -> Sid {
     kdf16("session name", &[&export[133..]])
 }
+
+/// The name of a session that a device writes for a group. Device and group are part of it, so that whoever hands
+/// the session on as their own, or as another group's, makes another session.
+pub(super) fn group_session_name(export: &Export, group: GroupId, device: DeviceId) -> Sid {
+    kdf16("group session name", &[&export[133..], &group.0, &device.0])
+}
+
+/// What every message of a group's session begins with, inside Megolm, whose key signs it: who writes, and where.
+/// Whoever hands on a session of somebody else cannot write it with their own name.
+pub(super) fn binding(group: GroupId, device: DeviceId) -> [u8; BINDING] {
+    prefix(&kdf16("group author", &[&group.0, &device.0]))
+}
+
+/// Length of [`binding`].
+pub(super) const BINDING: usize = 8;
 
 /// The name of the control chain from one device to another.
 pub(super) fn control_name(seed: &[u8; 32], from: DeviceId, to: DeviceId) -> Sid {

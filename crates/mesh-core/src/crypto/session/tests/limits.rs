@@ -24,7 +24,7 @@ fn at_most_16_sessions_of_a_device_are_read_and_the_oldest_goes_first() {
         b.delivered(&first);
         a.receipted(first.commit);
         late.push(a.seal(b.id(), "late"));
-        let read = b.sessions.inbound.values().filter(|i| i.device == a.own.device_id() && !i.control);
+        let read = b.sessions.inbound.values().filter(|i| i.device == a.own.device_id() && !i.is_control());
         assert!(read.count() <= MAX_SESSIONS);
     }
     let sessions: std::collections::BTreeSet<_> = late.iter().map(|s| s.place.unwrap().session).collect();

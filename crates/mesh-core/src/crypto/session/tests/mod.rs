@@ -2,6 +2,7 @@
 
 mod attacks;
 mod contact;
+mod group;
 mod limits;
 mod missing;
 mod renewal;

@@ -505,6 +505,15 @@ impl State {
         slots.iter().filter_map(|slot| self.held(*slot)).map(|held| held.id).collect()
     }
 
+    /// The held sealed items whose tags begin so.
+    #[must_use]
+    pub fn by_tag_prefix(&self, beginning: [u8; 8]) -> Vec<EnvelopeId> {
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&beginning);
+        let slots = self.slots_by(&self.by_tag, &key, |held| held.kind == Kind::Sealed);
+        slots.iter().filter_map(|slot| self.held(*slot)).map(|held| held.id).collect()
+    }
+
     /// The held items that a receipt to `commit` would end.
     #[must_use]
     pub fn by_commit(&self, commit: AckCommit) -> Vec<EnvelopeId> {

@@ -58,8 +58,6 @@ struct Held {
     entered: bool,
     /// Whom we asked for operations, and when.
     asked: BTreeMap<AccountId, Time>,
-    /// Messages of people of whom it is not known whether they were members when they wrote.
-    unjudged: BTreeSet<MessageId>,
 }
 
 /// An operation as stored.
@@ -71,13 +69,8 @@ struct StoredOp {
 
 impl Held {
     fn new(group: Group) -> Self {
-        let mut held = Self {
-            group,
-            ever: BTreeMap::new(),
-            entered: false,
-            asked: BTreeMap::new(),
-            unjudged: BTreeSet::new(),
-        };
+        let (ever, asked) = (BTreeMap::new(), BTreeMap::new());
+        let mut held = Self { group, ever, entered: false, asked };
         held.remember();
         held
     }

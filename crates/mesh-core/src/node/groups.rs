@@ -123,12 +123,13 @@ impl Node {
         let out = &mut self.outbox;
         let Some((writers, readers)) = self.chat.audience(group) else {
             self.sessions.forget_group(now, group, out);
+            self.sessions.forget_authors(group);
             return Ok(());
         };
         self.sessions.set_audience(now, group, &writers, out);
-        let tags = self.sessions.set_authors(now, group, &readers, out);
+        let tags = self.sessions.set_authors(group, &readers);
         self.keys_may_be_due = true;
-        for envelope in self.mesh.by_tags(now, &tags, &*self.read)? {
+        for envelope in self.mesh.by_tag_prefixes(now, &tags, &*self.read)? {
             self.ingest_sealed(now, None, envelope)?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::Node;
 use super::mesh::Arrival;
 use crate::border::Event;
 use crate::carry::Origin;
-use crate::chat::Incoming;
+use crate::chat::{self, Incoming};
 use crate::crypto::Beacon;
 use crate::crypto::session::{Delivery, Opened};
 use crate::id::{AccountId, Ack, EnvelopeId, LinkId};
@@ -40,7 +40,7 @@ impl Node {
     }
 
     /// Opens an envelope that a neighbour brought (`link`), or that was in the bag when its key came.
-    fn ingest_sealed(&mut self, now: Now, link: Option<LinkId>, envelope: Envelope) -> Result<(), ReadError> {
+    pub(super) fn ingest_sealed(&mut self, now: Now, link: Option<LinkId>, envelope: Envelope) -> Result<(), ReadError> {
         let opened = self.sessions.open(now, &self.identity, &*self.read, &envelope, &mut self.outbox);
         let receipt = match opened {
             Opened::Delivery(delivery) => self.deliver(now, &envelope, *delivery)?,

@@ -465,6 +465,20 @@ impl Mesh {
         ids.filter_map(|id| self.carry.envelope(now, id, read).transpose()).collect()
     }
 
+    /// Held envelopes whose tags begin with one of these.
+    ///
+    /// # Errors
+    /// Where a body cannot be read.
+    pub fn by_tag_prefixes(
+        &self,
+        now: Now,
+        beginnings: &[[u8; 8]],
+        read: &dyn Read,
+    ) -> Result<Vec<Envelope>, ReadError> {
+        let ids = beginnings.iter().flat_map(|beginning| self.carry.by_tag_prefix(*beginning));
+        ids.filter_map(|id| self.carry.envelope(now, id, read).transpose()).collect()
+    }
+
     /// What the bag let go for lack of room is asked for again, one envelope or all: it may be for this device.
     pub fn forgive(&mut self, id: Option<EnvelopeId>) {
         self.carry.forgive(id.map(|id| id.short()));

@@ -2,22 +2,25 @@
 //! (PROTOCOL.md section 15.4).
 
 use super::Sessions;
+use super::state::Inbound;
 use crate::crypto::{DeviceKey, Intro};
-use crate::id::{AccountId, DeviceId, GroupId, Tag};
+use crate::id::{AccountId, DeviceId, GroupId};
 use std::collections::BTreeSet;
 
 impl Sessions {
     /// Whom this group hears: everybody who ever was in it. What others wrote to it, and what came before the group is
-    /// known here, stays sealed. Returns the tags that can be opened from now on: their envelopes may be in the bag.
-    pub fn set_authors(&mut self, group: GroupId, authors: &BTreeSet<AccountId>) -> Vec<Tag> {
+    /// known here, stays sealed. Returns the beginnings of the tags that can be opened from now on: their envelopes may be
+    /// in the bag.
+    pub fn set_authors(&mut self, group: GroupId, authors: &BTreeSet<AccountId>) -> Vec<[u8; 8]> {
         let before = self.authors.insert(group, authors.clone()).unwrap_or_default();
         let new: BTreeSet<AccountId> = authors.difference(&before).copied().collect();
         if new.is_empty() {
             return Vec::new();
         }
-        let of_group = |inbound: &super::Inbound| inbound.group() == Some(group) && new.contains(&inbound.account);
+        let of_group =
+            |inbound: &Inbound| inbound.conversation() == group.into() && new.contains(&inbound.account);
         let slots: BTreeSet<u32> = self.inbound.values().filter(|i| of_group(i)).map(|i| i.slot).collect();
-        self.tags.iter().filter(|(_, (slot, _))| slots.contains(slot)).map(|(tag, _)| *tag).collect()
+        self.tags.iter().filter(|(_, slot, _)| slots.contains(slot)).map(|(tag, ..)| *tag).collect()
     }
 
     /// Nobody is heard in this group any more.
@@ -27,7 +30,10 @@ impl Sessions {
 
     /// Whether what this person wrote to a group may be opened.
     pub(super) fn hears(&self, group: GroupId, author: AccountId) -> bool {
-        self.authors.get(&group).is_some_and(|authors| authors.contains(&author))
+        match self.authors.get(&group) {
+            Some(authors) => authors.contains(&author),
+            None => self.groups.contains_key(&group),
+        }
     }
 
     /// How the devices of an account are reached, as their owner signed it.

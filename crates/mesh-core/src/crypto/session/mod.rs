@@ -25,6 +25,7 @@
 //!   costs one or two of them; [`Sessions::restore`] rebuilds everything.
 
 mod audience;
+mod authors;
 mod chain;
 mod group;
 mod inbound;
@@ -95,6 +96,8 @@ pub struct Sessions {
     outbound: BTreeMap<Sid, (Outbound, Live)>,
     groups: BTreeMap<GroupId, Group>,
     group_sessions: BTreeMap<Sid, (GroupSession, Live)>,
+    /// Who is heard in which group, as the layer above says in each run.
+    authors: BTreeMap<GroupId, BTreeSet<AccountId>>,
     /// The groups that each account reads.
     groups_of: BTreeMap<AccountId, BTreeSet<GroupId>>,
     /// Who is known for the sake of groups alone.
@@ -290,6 +293,7 @@ impl Sessions {
             conversations: BTreeMap::new(),
             outbound: BTreeMap::new(),
             groups: BTreeMap::new(),
+            authors: BTreeMap::new(),
             group_sessions: BTreeMap::new(),
             groups_of: BTreeMap::new(),
             acquaintances: BTreeSet::new(),
@@ -448,7 +452,7 @@ impl Sessions {
             if got < known || (got == known && peer.bundle != *bundle) {
                 return Err(IntroError::Rollback { known, got }.into());
             }
-            (peer.cert, peer.bundle) = (cert.clone(), bundle.clone());
+            (peer.cert, peer.bundle, peer.signed) = (cert.clone(), bundle.clone(), intro.to_intro());
             peer.psk = psk.unwrap_or(peer.psk);
             self.records.put(out, records::peer(device), peer);
             return Ok(device);
@@ -464,7 +468,7 @@ impl Sessions {
         }
         self.records.put(out, records::conversation(account), conversation);
         let psk = psk.unwrap_or_else(|| *no_invite_psk());
-        let peer = Peer::new(account, cert.clone(), bundle.clone(), psk);
+        let peer = Peer::new(account, intro, psk);
         self.records.put(out, records::peer(device), &peer);
         self.peers.insert(device, peer);
         self.device_learnt(account, device, out);

@@ -115,6 +115,9 @@ impl Sessions {
         let Some(inbound) = self.inbound.get(&sid) else { return Opened::Foreign };
         let (account, device, is_control) = (inbound.account, inbound.device, inbound.is_control());
         let conversation = inbound.conversation();
+        if conversation.group().is_some_and(|group| !self.hears(group, account)) {
+            return Opened::Foreign;
+        }
         let ack = (super::commitment(item.ack) == envelope.ack_commit()).then_some(item.ack);
         let mut delivery = Delivery { conversation, ..Delivery::empty(account, device) };
         let result = match Payload::from_bytes(&plain) {

@@ -8,7 +8,7 @@ use super::share::{KemId, KemSecret};
 use crate::crypto::kdf16;
 use crate::crypto::kem::KemKey;
 use crate::crypto::ratchet::{Export, MegolmReader, MegolmWriter, OlmId};
-use crate::crypto::{Bundle, Cert};
+use crate::crypto::{Bundle, Cert, Intro, VerifiedIntro};
 use crate::id::{AccountId, ConversationId, DeviceId, EnvelopeId, GroupId};
 use crate::time::{Schedule, Time};
 use core::fmt;
@@ -36,6 +36,8 @@ pub(super) struct Peer {
     pub(super) account: AccountId,
     pub(super) cert: Cert,
     pub(super) bundle: Bundle,
+    /// Both as they came: what brings this device to others.
+    pub(super) signed: Intro,
     /// What our first contacts to it are sealed with.
     pub(super) psk: [u8; 32],
     pub(super) olm: Vec<OlmRef>,
@@ -293,11 +295,13 @@ macro_rules! silent_debug {
 silent_debug!(Peer, Conversation, Outbound, Live, Pending, Inbound, Group, GroupSession, Origin);
 
 impl Peer {
-    pub(super) fn new(account: AccountId, cert: Cert, bundle: Bundle, psk: [u8; 32]) -> Self {
+    pub(super) fn new(account: AccountId, intro: &VerifiedIntro, psk: [u8; 32]) -> Self {
+        let (cert, bundle, signed) = ((**intro.cert()).clone(), (**intro.bundle()).clone(), intro.to_intro());
         Self {
             account,
             cert,
             bundle,
+            signed,
             psk,
             olm: Vec::new(),
             seeds: Vec::new(),

@@ -12,6 +12,8 @@ use crate::wire::frame::Hello;
 use core::time::Duration;
 use std::collections::VecDeque;
 
+mod groups;
+
 /// A few nodes whose frames arrive at once and in order, over time that stands still unless moved.
 struct Village {
     now: Now,

@@ -200,14 +200,13 @@ impl State {
         held.group.state_at(&heads).map(|state| state.role(who).is_some())
     }
 
-    /// Everybody who may write to a group's sessions: `None` for an unknown group. The first are its members now, the
-    /// second all who ever were, both without us.
+    /// For whom a group is written, and whom it hears: its members, and all who ever were in it, both without us. Who
+    /// has left still tells the others so. `None` for an unknown group.
     #[must_use]
     pub fn audience(&self, group: GroupId) -> Option<(BTreeSet<AccountId>, BTreeSet<AccountId>)> {
         let held = self.groups.held.get(&group)?;
         let others = |who: &AccountId| *who != self.own;
-        let is_in = held.state().role(self.own).is_some();
-        let now = held.state().members().keys().copied().filter(|who| is_in && others(who)).collect();
+        let now = held.state().members().keys().copied().filter(others).collect();
         Some((now, held.ever.keys().copied().filter(others).collect()))
     }
 

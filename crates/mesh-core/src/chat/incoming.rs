@@ -122,9 +122,9 @@ impl State {
         for bytes in incoming.contents {
             let Ok(GroupMessage { heads, message }) = GroupMessage::from_bytes(bytes) else { continue };
             match self.was_member(group, account, &heads) {
-                Some(true) => {}
                 // Who writes as if they were still in the group, and knows better, is not heard.
-                Some(false) => continue,
+                Some(false) if !is_of_programs(&message.body) => continue,
+                Some(_) => {}
                 None => self.want_ops(now, group, account),
             }
             self.receive_message(now, incoming, heads, message, read, out)?;

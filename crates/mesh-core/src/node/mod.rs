@@ -11,11 +11,13 @@ mod commands;
 mod forecast;
 mod groups;
 mod ingest;
+mod keys;
 pub mod mesh;
 
 pub use beacons::{MAX_OWN, MAX_SHOWN};
 pub use forecast::FORECAST_KEY;
 pub use ingest::MAX_RETRIES;
+pub use keys::MAX_KEYS_AT_ONCE;
 pub use mesh::MeshConfig;
 
 use crate::border::{Event, Input, Output};
@@ -133,6 +135,8 @@ pub struct Node {
     tried_again: Option<Time>,
     /// Something happened that may have left keys owed to somebody.
     keys_may_be_due: bool,
+    /// When the keys of groups are looked at again.
+    keys_at: Option<Time>,
     reserved: Seq,
     /// Storage failed: nothing more is done until the shell rebuilds the node.
     broken: bool,
@@ -262,6 +266,7 @@ impl Node {
             owes_another_try: false,
             tried_again: None,
             keys_may_be_due: false,
+            keys_at: None,
             reserved: Seq::default(),
             broken: false,
         }
@@ -380,6 +385,7 @@ impl Node {
             sealed => sealed,
         };
         let Ok(mut sealed) = sealed else { return };
+        self.keys_may_be_due |= job.to.group().is_some();
         if let Some(part) = job.part {
             // All parts begin alike, so that any of them tells how far the message went.
             sealed.envelope.hops_left = FIRST_HOPS.0 + part.message.0[0] % FIRST_HOPS.1;
@@ -387,7 +393,7 @@ impl Node {
         let (hops, commit) = (sealed.envelope.hops_left, sealed.commit);
         let (envelope, lifetime) = (sealed.envelope.id(), sealed.envelope.lifetime());
         let out = &mut self.outbox;
-        let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: job.to.person() }, out);
+        let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: sealed.to }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
         // How soon somebody has it who is here says nothing of others.
         if !job.to.person().is_some_and(|to| self.mesh.neighbours().contains(&to)) {
@@ -397,17 +403,6 @@ impl Node {
         let expires = now.mono + lifetime.span();
         let place = sealed.place;
         self.chat.sealed(part, Sealing { envelope, commit, expires, hops, carriers: 0, place }, out);
-    }
-
-    /// Sends keys alone, where they are owed.
-    fn seal_keys(&mut self, now: Now, to: ConversationId) {
-        if !self.mesh.has_own_room() {
-            return;
-        }
-        let Ok(sealed) = self.envelope_for(now, to, &[]) else { return };
-        // Without room for it the keys are still owed, and go with the next envelope.
-        let _refused =
-            self.mesh.keep(now, sealed.envelope, Origin::Own { to: to.person() }, &mut self.outbox);
     }
 
     fn envelope_for(
@@ -422,18 +417,6 @@ impl Node {
             sealed.envelope.hops_left = first_hops(&mut self.rng);
             sealed
         })
-    }
-
-    /// Pays the keys that are owed to people who may know that we are here.
-    fn pay_keys(&mut self, now: Now) {
-        if !std::mem::take(&mut self.keys_may_be_due) {
-            return;
-        }
-        for account in self.sessions.owes().iter().filter_map(ConversationId::person) {
-            if self.chat.may_learn(account) {
-                self.seal_keys(now, account.into());
-            }
-        }
     }
 
     /// The next thing to do, until `None`.
@@ -451,6 +434,7 @@ impl Node {
             Some((self.identity.next_wakeup(), "identity")),
             self.beacons.next_wakeup().map(|t| (t, "beacons")),
             self.retries.first().map(|(at, _)| (*at, "trials")),
+            self.keys_at.map(|at| (at, "keys")),
             Some((self.clock.next_save(), "clock")),
         ];
         let (life, who) = wakeups.into_iter().flatten().min()?;

@@ -388,13 +388,25 @@ impl Sessions {
     /// Where keys are owed: a share of somebody's did not open, or a device that reads on lacks the session.
     #[must_use]
     pub fn owes(&self) -> Vec<ConversationId> {
-        let owed = |conversation: &Conversation| {
-            let lost = |device| self.peers.get(device).is_some_and(|peer: &Peer| peer.owed);
-            conversation.devices.iter().any(lost) || self.lacking(conversation).is_some()
-        };
-        let people = self.owing.iter().filter(|account| self.conversations.get(account).is_some_and(owed));
-        let groups = self.groups.iter().filter(|(_, held)| held.due.due(self.now).is_some());
-        people.map(|account| (*account).into()).chain(groups.map(|(group, _)| (*group).into())).collect()
+        let people = self.owing.iter().map(|account| ConversationId::from(*account));
+        let groups = self.groups.keys().map(|group| ConversationId::from(*group));
+        people.chain(groups).filter(|to| self.owes_to(*to)).collect()
+    }
+
+    /// Whether [`Sessions::owes`] names this conversation.
+    #[must_use]
+    pub fn owes_to(&self, to: ConversationId) -> bool {
+        match to {
+            ConversationId::Person(account) => self.conversations.get(&account).is_some_and(|c| self.owed(c)),
+            ConversationId::Group(group) => {
+                self.groups.get(&group).is_some_and(|held| held.due.due(self.now).is_some())
+            }
+        }
+    }
+
+    fn owed(&self, conversation: &Conversation) -> bool {
+        let lost = |device| self.peers.get(device).is_some_and(|peer: &Peer| peer.owed);
+        conversation.devices.iter().any(lost) || self.lacking(conversation).is_some()
     }
 
     /// What proves each pair to each other on a link, of those accounts that `may` know it: most recently heard

@@ -58,7 +58,7 @@ fn what(kind: u8, subject: u8) -> What {
         3 => What::Leave,
         4 | 5 => What::Promote { member },
         6 => What::Demote { member },
-        _ => What::Meta(Meta::OnlyAdminsEdit(subject % 2 == 0)),
+        _ => What::Meta(Meta::OnlyAdminsEdit(subject.is_multiple_of(2))),
     }
 }
 

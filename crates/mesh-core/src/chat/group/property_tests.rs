@@ -23,7 +23,7 @@ fn what(kind: u8, subject: u8) -> What {
         14..17 => demote(subject),
         17 => What::Meta(Meta::Name(format!("name {subject}"))),
         18 => What::Meta(Meta::Timer(Some(u32::from(subject) + 1))),
-        _ => What::Meta(Meta::OnlyAdminsEdit(subject % 2 == 0)),
+        _ => What::Meta(Meta::OnlyAdminsEdit(subject.is_multiple_of(2))),
     }
 }
 

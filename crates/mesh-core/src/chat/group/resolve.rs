@@ -165,11 +165,11 @@ impl<'a> Case<'a> {
         let ready = self.parents[at].iter().all(|parent| self.settled[*parent]);
         if self.verdicts[at] == Verdict::Open {
             let strikers = &self.strikers[at];
-            if strikers.iter().any(|striker| self.verdicts[*striker] == Verdict::Counts) {
+            let struck = strikers.iter().any(|striker| self.verdicts[*striker] == Verdict::Counts);
+            let safe = strikers.iter().all(|striker| self.verdicts[*striker] == Verdict::Void);
+            if struck || (ready && !self.is_right(at)) {
                 self.verdicts[at] = Verdict::Void;
-            } else if ready && !self.is_right(at) {
-                self.verdicts[at] = Verdict::Void;
-            } else if ready && strikers.iter().all(|striker| self.verdicts[*striker] == Verdict::Void) {
+            } else if ready && safe {
                 self.verdicts[at] = Verdict::Counts;
             } else {
                 return false;

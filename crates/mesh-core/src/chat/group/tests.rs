@@ -422,7 +422,7 @@ fn a_full_log_takes_nothing_in_however_shallow_it_is() {
 }
 
 #[test]
-fn a_thousand_admins_who_remove_one_another_at_once_come_to_an_end() {
+fn sixty_admins_who_remove_one_another_at_once_come_to_an_end() {
     let mut base = group(1);
     for some in (1..61_u8).collect::<Vec<_>>().chunks(30) {
         base.author(What::add(some.iter().map(|n| key(*n))), person(0)).unwrap();

@@ -1,7 +1,9 @@
 //! The only way to a running node: commands and reads in, events out.
 
 use crate::config::{MAX_EVENT_LAG, MAX_PAST_EVENTS};
-use mesh_core::{AccountId, Command, CommandId, ConversationId, Event, GroupId, Node, Now, Refusal, Reply, Seq};
+use mesh_core::{
+    AccountId, Command, CommandId, ConversationId, Event, GroupId, Node, Now, Refusal, Reply, Seq,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -356,9 +358,8 @@ mod who {
         who: &str,
     ) -> Result<ConversationId, WhoError> {
         let wanted = who.trim().to_lowercase();
-        let is_group = |group: &&GroupView| {
-            group.name.to_lowercase() == wanted || group.id.to_text() == wanted
-        };
+        let is_group =
+            |group: &&GroupView| group.name.to_lowercase() == wanted || group.id.to_text() == wanted;
         let is_person = |contact: &&ContactView| {
             let names = [Some(&contact.name), contact.petname.as_ref()];
             names.into_iter().flatten().any(|name| name.to_lowercase() == wanted)

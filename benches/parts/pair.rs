@@ -68,8 +68,15 @@ impl Device {
         self.now.mono = Time(self.now.mono.0 + 1);
         let mut out = Outbox::default();
         let (own, contents) = (&self.own, [vec![b'x'; len]]);
-        let sealed =
-            self.sessions.seal(self.now, own, &self.memory, to, Lifetime::Fortnight, &contents, &mut out);
+        let sealed = self.sessions.seal(
+            self.now,
+            own,
+            &self.memory,
+            to.into(),
+            Lifetime::Fortnight,
+            &contents,
+            &mut out,
+        );
         self.store(out);
         let sealed = sealed.expect("a known peer and room");
         if sealed.single_device {

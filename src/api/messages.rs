@@ -2,7 +2,9 @@
 
 use super::error::ApiError;
 use super::extract::{Body, Params};
-use super::types::{Conversation, ConversationName, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest};
+use super::types::{
+    Conversation, ConversationName, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest,
+};
 use crate::handle::Handle;
 use crate::t;
 use axum::Json;

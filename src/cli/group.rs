@@ -139,14 +139,18 @@ async fn list(app: &App) -> anyhow::Result<()> {
 }
 
 async fn members(app: &App, which: &str) -> anyhow::Result<()> {
-    let group: Group =
-        app.client().with(async |session| session.get(&["groups", which], &[]).await).await?;
+    let group: Group = app.client().with(async |session| session.get(&["groups", which], &[]).await).await?;
     for member in &group.members {
         app.out.value(member, || {
             let role = if member.admin { t!("group-role-admin") } else { t!("group-role-member") };
-            format!("{}  {}  {}", clean_line(&member.name), role, member.account.as_deref().unwrap_or_default())
-                .trim_end()
-                .to_owned()
+            format!(
+                "{}  {}  {}",
+                clean_line(&member.name),
+                role,
+                member.account.as_deref().unwrap_or_default()
+            )
+            .trim_end()
+            .to_owned()
         })?;
     }
     Ok(())

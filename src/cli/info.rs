@@ -18,7 +18,7 @@ pub(super) struct Args {
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let path = ["messages", &args.message];
     let detail: InfoDetail = app.client().with(async |session| session.get(&path, &[]).await).await?;
-    app.out.value(&detail.info, || describe(&detail))
+    app.out.value(&detail, || describe(&detail))
 }
 
 fn describe(detail: &InfoDetail) -> String {

@@ -44,7 +44,10 @@ impl std::fmt::Debug for Entry {
 /// Whether values of `table` live in the journal only: what must survive the loss of everything
 /// that can be fetched again, and what must be forgotten when it is deleted.
 pub(super) const fn is_resident(table: Table) -> bool {
-    matches!(table, Table::Session | Table::Meta | Table::Contact | Table::Outbox | Table::Invite | Table::Group)
+    matches!(
+        table,
+        Table::Session | Table::Meta | Table::Contact | Table::Outbox | Table::Invite | Table::Group
+    )
 }
 
 /// What a record is.

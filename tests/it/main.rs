@@ -17,6 +17,7 @@ mod ble_trace;
 mod cli_basics;
 mod cli_disk;
 mod cli_errors;
+mod cli_groups;
 mod cli_mesh;
 mod cli_passphrase;
 mod cli_remarks;

@@ -5,8 +5,8 @@
 
 mod exchange;
 
-pub use exchange::{Asked, Brought, Person};
 pub(super) use exchange::ops_message;
+pub use exchange::{Asked, Brought, Person};
 
 use super::State;
 use super::group::{Certs, Group, Membership, OpRefusal, Role, SignedOp, What};
@@ -112,9 +112,9 @@ impl Groups {
             }
             _ => {}
         })?;
-        let held = ops.into_iter().map(|(id, ops)| {
-            (id, Held { entered: true, ..Held::new(Group::restore(id, ops)) })
-        });
+        let held = ops
+            .into_iter()
+            .map(|(id, ops)| (id, Held { entered: true, ..Held::new(Group::restore(id, ops)) }));
         let held: BTreeMap<_, _> = held.collect();
         let changed = held.keys().copied().collect();
         Ok(Self { held, names, changed, ..Self::default() })
@@ -157,7 +157,9 @@ impl State {
 
     /// Who of a group is to tell where a message of ours is.
     pub(super) fn recipients(&self, with: ConversationId) -> Vec<AccountId> {
-        let Some(held) = with.group().and_then(|group| self.groups.held.get(&group)) else { return Vec::new() };
+        let Some(held) = with.group().and_then(|group| self.groups.held.get(&group)) else {
+            return Vec::new();
+        };
         let members = held.state().members();
         if members.len() > MAX_RECEIPTING {
             return Vec::new();

@@ -1,10 +1,10 @@
 //! What others sealed for us: who may say it, and where it belongs (PROTOCOL.md sections 7 and 15).
 
 use super::State;
-use super::groups::{Asked, Brought};
 use super::contacts::MAX_HELD;
 use super::conversation::Conversation;
 use super::events::{self, Origin};
+use super::groups::{Asked, Brought};
 use super::segments::Arrived;
 use crate::border::Event;
 use crate::id::{AccountId, Ack, ConversationId, EnvelopeId, GroupId};
@@ -93,7 +93,8 @@ impl State {
             return Ok(None);
         }
         let messages = incoming.contents.iter().filter_map(|bytes| Message::from_bytes(bytes).ok());
-        let (programs, people): (Vec<_>, Vec<_>) = messages.partition(|message| is_of_programs(&message.body));
+        let (programs, people): (Vec<_>, Vec<_>) =
+            messages.partition(|message| is_of_programs(&message.body));
         for message in programs {
             self.receive_message(now, incoming, Vec::new(), message, read, out)?;
         }
@@ -185,7 +186,8 @@ impl State {
                 let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
                 let Some(bytes) = self.unfinished.arrived(account, part, read, out)? else { return Ok(()) };
                 let assembled = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole);
-                if let Some(whole) = assembled.clone().filter(|whole| matches!(whole.body, Body::Ops { .. })) {
+                if let Some(whole) = assembled.clone().filter(|whole| matches!(whole.body, Body::Ops { .. }))
+                {
                     return self.receive_message(now, incoming, heads, whole, read, out);
                 }
                 let may_speak = conversation.group().is_some() || self.contacts.state(account).is_some();

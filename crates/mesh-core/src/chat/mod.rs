@@ -265,7 +265,9 @@ impl State {
         let Some(message) = message else { return Ok(None) };
         let part = match pending.kind {
             Kind::Profile => Some(message),
-            Kind::Text | Kind::Mark | Kind::Ops { .. } => segments::part(message, key.index, pending.part_len),
+            Kind::Text | Kind::Mark | Kind::Ops { .. } => {
+                segments::part(message, key.index, pending.part_len)
+            }
         };
         Ok(part.map(|message| Job {
             part: Some(key),

@@ -40,7 +40,12 @@ impl Node {
     }
 
     /// Opens an envelope that a neighbour brought (`link`), or that was in the bag when its key came.
-    pub(super) fn ingest_sealed(&mut self, now: Now, link: Option<LinkId>, envelope: Envelope) -> Result<(), ReadError> {
+    pub(super) fn ingest_sealed(
+        &mut self,
+        now: Now,
+        link: Option<LinkId>,
+        envelope: Envelope,
+    ) -> Result<(), ReadError> {
         let opened = self.sessions.open(now, &self.identity, &*self.read, &envelope, &mut self.outbox);
         let receipt = match opened {
             Opened::Delivery(delivery) => self.deliver(now, &envelope, *delivery)?,

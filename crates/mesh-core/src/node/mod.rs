@@ -33,8 +33,8 @@ use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{
-    BeaconView, ContactView, ConversationView, Cursor, ForecastView, GroupView, IdentityView, InfoView, InviteView,
-    MAX_PAGE, MessageState, MessageView, Page, PeerView, StatusView,
+    BeaconView, ContactView, ConversationView, Cursor, ForecastView, GroupView, IdentityView, InfoView,
+    InviteView, MAX_PAGE, MessageState, MessageView, Page, PeerView, StatusView,
 };
 use crate::wire::{Lifetime, codec};
 use beacons::Beacons;

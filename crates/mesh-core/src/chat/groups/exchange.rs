@@ -91,7 +91,8 @@ impl State {
         people: &[Person],
         out: &mut Outbox,
     ) -> Result<(), Refusal> {
-        let before: BTreeSet<AccountId> = self.groups.find(group)?.state().members().keys().copied().collect();
+        let before: BTreeSet<AccountId> =
+            self.groups.find(group)?.state().members().keys().copied().collect();
         let held = self.groups.held.get_mut(&group).ok_or_else(|| unknown(group))?;
         let op = held.group.author(what, by).map_err(|refusal| refused(group, &refusal))?;
         held.remember();
@@ -99,7 +100,8 @@ impl State {
         self.groups.put_op(group, &op, now.wall, out);
         self.group_changed(group, out);
         let newcomers: Vec<AccountId> = after.difference(&before).copied().collect();
-        let gone: Vec<AccountId> = before.difference(&after).copied().filter(|who| *who != self.own).collect();
+        let gone: Vec<AccountId> =
+            before.difference(&after).copied().filter(|who| *who != self.own).collect();
         let known: Vec<Vec<u8>> = people.iter().map(codec::encode).take(MAX_PEOPLE).collect();
         let body = Body::Ops { group, ops: vec![codec::encode(&op)], people: known };
         // Who was put out hears it alone: what the group is told is sealed for those who stay.
@@ -165,7 +167,8 @@ impl State {
             return Vec::new();
         }
         let certs = |account, device| {
-            let brought: Option<DeviceKey> = known.get(&(account, device)).map(|(intro, _)| intro.cert().device);
+            let brought: Option<DeviceKey> =
+                known.get(&(account, device)).map(|(intro, _)| intro.cert().device);
             brought.or_else(|| certs(account, device))
         };
         let held = self.groups.held.entry(*group).or_insert_with(|| Held::new(Group::awaited(*group)));
@@ -233,7 +236,14 @@ impl State {
     }
 
     /// Brings a whole group to people who come in, with everybody's devices.
-    fn welcome(&mut self, now: Now, group: GroupId, newcomers: &[AccountId], people: &[Person], out: &mut Outbox) {
+    fn welcome(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        newcomers: &[AccountId],
+        people: &[Person],
+        out: &mut Outbox,
+    ) {
         if newcomers.is_empty() {
             return;
         }
@@ -330,7 +340,9 @@ fn in_slices(group: GroupId, ops: &[SignedOp], people: &dyn Fn(AccountId) -> Vec
     for op in ops {
         let Ok(claim) = op.claim() else { continue };
         let mut new: BTreeSet<AccountId> = match claim.what {
-            What::Create { creator, members, .. } => members.iter().chain([&creator]).map(AccountKey::id).collect(),
+            What::Create { creator, members, .. } => {
+                members.iter().chain([&creator]).map(AccountKey::id).collect()
+            }
             What::Add { members } => members.iter().map(AccountKey::id).collect(),
             _ => BTreeSet::new(),
         };

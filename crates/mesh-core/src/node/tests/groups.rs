@@ -93,7 +93,10 @@ fn a_message_is_delivered_once_all_have_it_and_read_once_all_saw_it() {
     let info = village.nodes[1].0.info(village.now, id).unwrap().unwrap();
     assert_eq!(info.state, MessageState::HandedOn);
     let states: Vec<_> = info.recipients.iter().map(|recipient| recipient.state).collect();
-    assert!(states.contains(&MessageState::Delivered) && states.contains(&MessageState::Waiting), "{states:?}");
+    assert!(
+        states.contains(&MessageState::Delivered) && states.contains(&MessageState::Waiting),
+        "{states:?}"
+    );
     village.join(0, 2);
     village.pass(A_WHILE);
     assert_eq!(village.state(1, id), MessageState::Delivered);
@@ -117,7 +120,10 @@ fn who_is_put_out_reads_nothing_new_and_who_comes_in_nothing_old() {
     village.change(0, GroupCommand::Remove { group, member: chandra });
     village.say(0, group, "without Chandra");
     village.say(1, group, "Bo, without Chandra");
-    assert_eq!(village.words(3, group), ["with four", "Bo, with four", "without Chandra", "Bo, without Chandra"]);
+    assert_eq!(
+        village.words(3, group),
+        ["with four", "Bo, with four", "without Chandra", "Bo, without Chandra"]
+    );
     assert_eq!(village.words(2, group), ["before", "with four", "Bo, with four"]);
     assert_eq!(village.group(2, group).admin, None, "Chandra knows that she is out");
     let refused = village.command(2, Command::Send { to: group.into(), text: "?".into(), message: None });

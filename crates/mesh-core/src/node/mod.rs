@@ -371,7 +371,7 @@ impl Node {
             return;
         }
         let contents = [job.bytes];
-        let to = ConversationId::from(job.to);
+        let to = job.to;
         let sealed = match self.envelope_for(now, to, &contents) {
             // The keys go ahead in an envelope of their own where both do not fit.
             Err(SealError::TooLong { .. }) if self.sessions.is_first_contact(to) => {
@@ -392,7 +392,7 @@ impl Node {
         let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: sealed.to }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
         // How soon somebody has it who is here says nothing of others.
-        if !self.mesh.neighbours().contains(&job.to) {
+        if !job.to.person().is_some_and(|to| self.mesh.neighbours().contains(&to)) {
             let is_held = |id| self.mesh.held_since(id).is_some();
             self.forecast.seen(now.mono, envelope, Duration::ZERO, None, &is_held);
         }
@@ -485,7 +485,7 @@ impl Node {
     ///
     /// # Errors
     /// Where storage fails.
-    pub fn page(&self, with: Option<AccountId>, page: &Page) -> Result<Vec<MessageView>, ReadError> {
+    pub fn page(&self, with: Option<ConversationId>, page: &Page) -> Result<Vec<MessageView>, ReadError> {
         self.chat.page(with, page, &*self.read)
     }
 
@@ -494,7 +494,7 @@ impl Node {
     ///
     /// # Errors
     /// Where storage fails.
-    pub fn messages(&self, with: Option<AccountId>) -> Result<Vec<MessageView>, ReadError> {
+    pub fn messages(&self, with: Option<ConversationId>) -> Result<Vec<MessageView>, ReadError> {
         let (mut all, mut page) = (Vec::new(), Page::default());
         loop {
             let views = self.page(with, &page)?;

@@ -1,7 +1,7 @@
 //! `starling chat`: a conversation, line by line.
 
-use super::send::random_id;
 use super::messages::Seen;
+use super::send::random_id;
 use super::{App, messages};
 use mesh_core::MessageId;
 use starling::api::types::{ContactDetail, Message, SendRequest};
@@ -33,12 +33,9 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let session = client.session().await?;
     let contact = session.get::<ContactDetail>(&["contacts", &args.who], &[]).await;
     let mut chat = match contact {
-        Ok(contact) => Chat {
-            app,
-            account: contact.contact.account,
-            seen: Seen::default(),
-            typed: BTreeSet::new(),
-        },
+        Ok(contact) => {
+            Chat { app, account: contact.contact.account, seen: Seen::default(), typed: BTreeSet::new() }
+        }
         Err(error) => {
             session.close().await;
             return Err(error.into());

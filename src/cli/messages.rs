@@ -303,11 +303,19 @@ mod tests {
             ("edited", true.into()),
             ("forwarded", 1.into()),
             ("reply_to", "fedcba9876543210fedcba9876543210".into()),
-            ("reactions", serde_json::json!([{ "from": "Bo", "emoji": "! Cy, ?" }, { "from": "me", "emoji": "x" }])),
+            (
+                "reactions",
+                serde_json::json!([{ "from": "Bo", "emoji": "! Cy, ?" }, { "from": "me", "emoji": "x" }]),
+            ),
             ("poll", serde_json::json!({ "options": options, "multiple": false, "closed": true })),
         ]));
         assert!(shown.contains("Eve: (forwarded, answers fedcba98) hi  (edited)"), "{shown}");
-        assert!(shown.ends_with("\n    1. tea: 1 me\n    2. coffee: 0\n    closed\n    Bo: “! Cy, ?”\n    me: “x”"), "{shown}");
+        assert!(
+            shown.ends_with(
+                "\n    1. tea: 1 me\n    2. coffee: 0\n    closed\n    Bo: “! Cy, ?”\n    me: “x”"
+            ),
+            "{shown}"
+        );
     }
 
     #[test]

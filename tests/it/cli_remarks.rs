@@ -37,10 +37,12 @@ fn words_are_changed_answered_felt_about_and_taken_back() {
     bo.run(&["react", &hello[..8], "👋", "--json"]).one();
     let felt = shown(&asha, &hello, |message| message["reactions"].is_array());
     assert_eq!(felt["reactions"][0]["emoji"], "👋");
-    let answer =
-        bo.run(&["send", "Asha", "hi!", "--reply-to", &hello[..8], "--mention", "Asha", "--json"]).one();
+    let answer = bo
+        .run(&["send", "Asha", "hi!", "--reply-to", &hello[..8], "--mention", "Asha", "--silent", "--json"])
+        .one();
     let answer = shown(&asha, answer["id"].as_str().unwrap(), |message| message["text"] == "hi!");
     assert_eq!((&answer["reply_to"], &answer["mentions"][0]), (&hello.clone().into(), &"me".into()));
+    assert_eq!(answer["silent"], true);
     let line = asha.run(&["messages", "Bo", "--ids", "--peek"]).stdout;
     assert!(line.contains(&format!("(answers {}) hi!", &hello[..8])), "{line}");
     asha.run(&["delete", &hello, "--for-everyone", "--json"]).one();

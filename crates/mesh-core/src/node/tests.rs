@@ -622,7 +622,10 @@ fn a_command_that_storage_fails_in_the_middle_of_ends_the_run() {
     village.drain(0);
     storage.1.store(true, Ordering::Relaxed);
     let refused = village.command(0, Command::Hide { message, within: None });
-    assert!(matches!(refused, Err(Refusal::Message { .. })), "what needs no storage is a refusal: {refused:?}");
+    assert!(
+        matches!(refused, Err(Refusal::Message { .. })),
+        "what needs no storage is a refusal: {refused:?}"
+    );
     assert!(!village.nodes[0].2.iter().any(|event| matches!(event, Event::StorageFailed(_))));
     let refused = village.command(0, Command::Remark { message, within: None, remark: Remark::Delete });
     assert!(matches!(refused, Err(Refusal::Storage(_))), "{refused:?}");

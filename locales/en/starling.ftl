@@ -86,6 +86,7 @@ who-ambiguous =
     “{ $who }” fits several contacts. Write more of the name, or use the tag or the account:
     { $list }
 no-message = There is no message { $id } that this can be said of. `starling messages --ids` shows the ids.
+message-in-several = Several conversations have a message { $id }. Name the one you mean: --in WHO, or ?in= of the API.
 bad-message-id = “{ $id }” is no message id: write its 32 hexadecimal digits, or at least the first 4.
 bad-since = “{ $text }” is no time: write one such as 2026-11-22T08:00:00Z, or a span such as 2h or 7d.
 

@@ -46,7 +46,7 @@ impl ApiError {
         Self { status: StatusCode::TOO_MANY_REQUESTS, code: "full", message: t!("api-busy") }
     }
 
-    fn conflict(message: String) -> Self {
+    pub(super) fn conflict(message: String) -> Self {
         Self { status: StatusCode::CONFLICT, code: "conflict", message }
     }
 

@@ -180,11 +180,14 @@ impl State {
             }
             Body::Missing { .. } => {}
             Body::Segment { whole, index, count, bytes } => {
-                if self.conversations.get(&conversation).is_some_and(|c| c.contains(*whole)) {
+                let needless = |c: &Conversation| c.contains(*whole) || c.is_deleted(*whole, account);
+                if self.conversations.get(&conversation).is_some_and(needless) {
                     return Ok(());
                 }
                 let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
-                let Some(bytes) = self.unfinished.arrived(account, part, read, out)? else { return Ok(()) };
+                let Some(bytes) = self.unfinished.arrived(now.mono, account, part, read, out)? else {
+                    return Ok(());
+                };
                 let assembled = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole);
                 if let Some(whole) = assembled.clone().filter(|whole| matches!(whole.body, Body::Ops { .. }))
                 {

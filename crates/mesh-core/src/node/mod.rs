@@ -249,7 +249,8 @@ impl Node {
     }
 
     fn of(layers: Layers, outbox: Outbox, read: Box<dyn Read>, rng: Rng) -> Self {
-        let Layers { clock, identity, sessions, chat, beacons, mesh, lifetime } = layers;
+        let Layers { clock, identity, mut sessions, chat, beacons, mesh, lifetime } = layers;
+        sessions.hear_members_only();
         Self {
             outbox,
             read,

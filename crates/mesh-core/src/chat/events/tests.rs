@@ -331,7 +331,9 @@ fn words_that_newer_ones_left_no_place_for_leave_storage_whatever_came_first() {
     }
     let mut asha = friends();
     let mine = asha.submit(text("mine"));
-    (0..most).for_each(|n| drop(asha.remark(mine, Remark::Edit(n.to_string())).unwrap()));
+    for n in 0..most {
+        asha.remark(mine, Remark::Edit(n.to_string())).unwrap();
+    }
     assert!(matches!(asha.remark(mine, Remark::Edit("one more".into())), Err(Refusal::Message { .. })));
 }
 
@@ -386,7 +388,7 @@ fn what_has_new_words_on_their_way_stays_until_they_arrived_and_what_expired_goe
     asha.jobs();
     asha.receive(THEM, &[delivered(mine)], None);
     let edit = asha.remark(mine, Remark::Edit("new words".into())).unwrap();
-    let mut hide = |asha: &mut Rig, of| asha.step(|s, _, m, out| s.hide(of, None, m, out));
+    let hide = |asha: &mut Rig, of| asha.step(|s, _, m, out| s.hide(of, None, m, out));
     assert!(matches!(hide(&mut asha, mine), Err(Refusal::Message { .. })));
     assert!(asha.jobs().iter().any(|job| job.part == Some(PartKey { message: edit, index: 0 })));
     asha.receive(THEM, &[delivered(edit)], None);

@@ -140,7 +140,7 @@ impl Chat<'_> {
 
     async fn on_event(&mut self, client: &Client, mut event: serde_json::Value) -> anyhow::Result<()> {
         if event["type"] == "lagged" {
-            return Ok(client.with(async |session| Ok(self.show_earlier(session).await)).await??);
+            return client.with(async |session| Ok(self.show_earlier(session).await)).await?;
         }
         let is_change = event["type"] == "message_changed";
         if !is_change && event["type"] != "message" {

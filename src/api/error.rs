@@ -130,6 +130,8 @@ impl From<WhoError> for ApiError {
             WhoError::NotFound { who, candidates } => {
                 Self::not_found(t!("who-not-found", who = clean_line(&who), list = list(&candidates)))
             }
+            WhoError::NoGroup { who } => Self::not_found(t!("who-no-group", who = clean_line(&who))),
+            WhoError::NoMember { who } => Self::not_found(t!("who-no-member", who = clean_line(&who))),
             WhoError::Ambiguous { who, candidates } => {
                 Self::not_found(t!("who-ambiguous", who = clean_line(&who), list = list(&candidates)))
             }

@@ -37,7 +37,9 @@ impl Sessions {
 
     /// Whether what this person wrote to a group may be opened.
     pub(super) fn hears(&self, group: GroupId, author: AccountId) -> bool {
-        self.authors.as_ref().is_none_or(|all| all.get(&group).is_some_and(|authors| authors.contains(&author)))
+        self.authors
+            .as_ref()
+            .is_none_or(|all| all.get(&group).is_some_and(|authors| authors.contains(&author)))
     }
 
     /// How the devices of an account are reached, as their owner signed it.

@@ -73,5 +73,11 @@ fn print(seed: u64, what: &str, outcome: &Outcome, recording: &Recording) {
     types.sort_by(|a, b| b.1.total_cmp(a.1));
     let types: Vec<String> =
         types.iter().take(8).map(|(name, bytes)| format!("{name} {:.0} kB", **bytes / 1e3)).collect();
-    eprintln!("{} of {} near; {} links; {}", delays.len(), recording.deliveries.len(), outcome.links, types.join(", "));
+    eprintln!(
+        "{} of {} near; {} links; {}",
+        delays.len(),
+        recording.deliveries.len(),
+        outcome.links,
+        types.join(", ")
+    );
 }

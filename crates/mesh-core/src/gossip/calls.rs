@@ -113,10 +113,7 @@ impl Calls {
     pub(super) fn new(slow: bool, now: Time) -> Self {
         let times = if slow { 1 } else { FAST };
         let bucket = |line: Line| {
-            Bucket::new(
-                Rate { burst: line.burst * CALL * times, per_second: line.per_second * times },
-                now,
-            )
+            Bucket::new(Rate { burst: line.burst * CALL * times, per_second: line.per_second * times }, now)
         };
         Self {
             budgets: LINES.map(bucket),
@@ -297,7 +294,11 @@ mod tests {
         let mut calls = Calls::new(true, Time(0));
         assert_eq!([62, 61].map(|hops| asked(&mut calls, u64::from(hops) * 100, hops, false)), [3, 8]);
         assert_eq!([60, 30, 0].map(|hops| asked(&mut calls, u64::from(hops) * 100, hops, false)), [0, 0, 0]);
-        assert_eq!(asked(&mut calls, 9_000, 64, false), 0, "more hops than any call has are none from further");
+        assert_eq!(
+            asked(&mut calls, 9_000, 64, false),
+            0,
+            "more hops than any call has are none from further"
+        );
     }
 
     #[test]

@@ -212,9 +212,15 @@ fn state_of(error: &bluer::Error) -> RadioState {
 
 /// The same for an error that the bus names.
 fn state_of_bus(name: &str) -> RadioState {
+    // The bus starts the service itself where it can, and says in many ways that it could not.
+    if name.starts_with("org.freedesktop.DBus.Error.Spawn.") || name.starts_with("org.freedesktop.systemd1.")
+    {
+        return RadioState::NoService;
+    }
     match name.rsplit('.').next().unwrap_or_default() {
-        "ServiceUnknown" | "NameHasNoOwner" | "FileNotFound" | "NoServer" | "Disconnected" | "NoReply"
-        | "Spawn" => RadioState::NoService,
+        "ServiceUnknown" | "NameHasNoOwner" | "FileNotFound" | "NoServer" | "Disconnected" | "NoReply" => {
+            RadioState::NoService
+        }
         "AccessDenied" | "AuthFailed" | "InteractiveAuthorizationRequired" => RadioState::Denied,
         last => RadioState::Broken { reason: last.to_owned() },
     }
@@ -247,6 +253,11 @@ mod tests {
     fn errors_of_the_bus_are_states() {
         assert_eq!(state_of_bus("org.freedesktop.DBus.Error.ServiceUnknown"), RadioState::NoService);
         assert_eq!(state_of_bus("org.freedesktop.DBus.Error.AccessDenied"), RadioState::Denied);
+        for could_not in
+            ["DBus.Error.Spawn.ExecFailed", "DBus.Error.Spawn.ChildExited", "systemd1.NoSuchUnit"]
+        {
+            assert_eq!(state_of_bus(&format!("org.freedesktop.{could_not}")), RadioState::NoService);
+        }
         let other = RadioState::Broken { reason: "LimitsExceeded".to_owned() };
         assert_eq!(state_of_bus("org.freedesktop.DBus.Error.LimitsExceeded"), other);
     }

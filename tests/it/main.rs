@@ -7,7 +7,13 @@
 
 mod api_streams;
 #[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_figures;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_hostile;
+#[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_nodes;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_pipe;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_radio;
 #[cfg(all(feature = "ble", target_os = "linux"))]

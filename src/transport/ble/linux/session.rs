@@ -126,11 +126,13 @@ impl Session {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
             return Err((RadioState::Missing, None));
         }
-        let bus = bluer::Session::new().await.map_err(|error| (state_of(&error), None))?;
-        let found = adapter(&bus, name).await;
-        let watch = Watch::new(name).await;
-        let watch = watch.map_err(|error| (state_of(&error.into()), None))?;
-        let adapter = match found {
+        // Before anything is looked at, so that no change after it is missed.
+        let watch = Watch::new(name).await.map_err(|error| (state_of(&error.into()), None))?;
+        let bus = match bluer::Session::new().await {
+            Ok(bus) => bus,
+            Err(error) => return Err((state_of(&error), Some(watch))),
+        };
+        let adapter = match adapter(&bus, name).await {
             Ok(adapter) => adapter,
             Err(state) => return Err((state, Some(watch))),
         };

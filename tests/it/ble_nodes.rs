@@ -148,7 +148,7 @@ pub(crate) fn linked(walkers: &[Walker]) {
     say(&format!("         {} nodes linked after {:.1} s", walkers.len(), took.as_secs_f64()));
 }
 
-fn first_message() {
+pub(crate) fn first_message() {
     air("range 0-1");
     let started = Instant::now();
     let (asha, bo) = (Walker::new(0), Walker::new(1));

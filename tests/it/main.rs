@@ -19,6 +19,8 @@ mod ble_radio;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_rig;
 #[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_short;
+#[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_trace;
 mod cli_basics;
 mod cli_disk;

@@ -21,12 +21,12 @@ use uuid::{Uuid, uuid};
 
 /// The service that every node offers.
 const SERVICE: Uuid = uuid!("7d2a0000-6d65-7368-8000-00805f9b34fb");
-/// Written by the central: values.
-const RX: Uuid = uuid!("7d2a0001-6d65-7368-8000-00805f9b34fb");
-/// Notified by the peripheral: values.
-const TX: Uuid = uuid!("7d2a0002-6d65-7368-8000-00805f9b34fb");
-/// Read by the central: [`Info`].
-const INFO: Uuid = uuid!("7d2a0003-6d65-7368-8000-00805f9b34fb");
+/// Its only characteristic: the central writes values to it and is notified of them, and reads [`Info`] from it.
+///
+/// One for all, because several would be in another order after each start (bluer's objects come out of a hash map), and
+/// BlueZ 5.66 keeps what it knew of a service that still has its place and length: whoever had met this node before would
+/// read and write the wrong ones.
+const VALUES: Uuid = uuid!("7d2a0001-6d65-7368-8000-00805f9b34fb");
 /// Under which number manufacturer data stands: the one that belongs to nobody.
 const COMPANY: u16 = 0xffff;
 

@@ -1,7 +1,7 @@
 //! The only way to a running node: commands and reads in, events out.
 
 use crate::config::{MAX_EVENT_LAG, MAX_PAST_EVENTS};
-use mesh_core::{AccountId, Command, CommandId, Event, Node, Now, Refusal, Reply, Seq};
+use mesh_core::{AccountId, Command, CommandId, ConversationId, Event, Node, Now, Refusal, Reply, Seq};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -161,6 +161,14 @@ impl Handle {
     pub async fn resolve(&self, who: &str) -> Result<Result<AccountId, WhoError>, Stopped> {
         let contacts = self.read(|node, _| node.contacts()).await?;
         Ok(resolve(&contacts, who))
+    }
+
+    /// The conversation that `who` names.
+    ///
+    /// # Errors
+    /// As [`Handle::resolve`].
+    pub async fn conversation(&self, who: &str) -> Result<Result<ConversationId, WhoError>, Stopped> {
+        Ok(self.resolve(who).await?.map(ConversationId::from))
     }
 
     /// Returns when the node has ended, in whichever way.

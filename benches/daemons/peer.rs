@@ -94,7 +94,7 @@ pub(crate) struct Door(Handle);
 impl Door {
     /// Submits a text of `len` bytes; returns once it is durable.
     pub(crate) async fn send(&self, to: AccountId, len: usize) -> Result<MessageId> {
-        match self.0.command(Command::Send { to, text: "x".repeat(len), message: None }).await? {
+        match self.0.command(Command::Send { to: to.into(), text: "x".repeat(len), message: None }).await? {
             Reply::Sent(id) => Ok(id),
             other => anyhow::bail!("{other:?}"),
         }

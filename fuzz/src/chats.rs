@@ -40,7 +40,9 @@ pub(super) fn contents(bytes: &[u8]) {
         let ack = (kind & 0x80 == 0).then_some(Ack([number as u8; 16]));
         let envelope = EnvelopeId([number as u8; 32]);
         let contents = [content];
-        let incoming = Incoming { account: their.id(), envelope, contents: &contents, ack, hops_left: kind };
+        let (account, conversation) = (their.id(), their.id().into());
+        let incoming =
+            Incoming { account, conversation, envelope, contents: &contents, ack, hops_left: kind };
         chat.receive(now, incoming, &memory, &mut out).expect("memory can be read");
         while let Some(job) = chat.next_job(now, &memory, &mut out).expect("memory can be read") {
             Message::from_bytes(&job.bytes).expect("what we answer can be read");
@@ -48,7 +50,7 @@ pub(super) fn contents(bytes: &[u8]) {
         chat.settle();
         apply(&memory, &mut out);
     }
-    let views = chat.page(Some(their.id()), &Page::default(), &memory).expect("memory can be read");
+    let views = chat.page(Some(their.id().into()), &Page::default(), &memory).expect("memory can be read");
     assert!(views.len() <= MAX_CONTENTS, "a content is one message at most");
     chat.forget(their.id(), &mut out);
 }

@@ -136,10 +136,10 @@ fn settle_town() -> Town {
         home.input(Input::LinkDown { link: LinkId(1) });
     }
     let (to_asha, to_bela) = (asha.node.identity().account, bela.node.identity().account);
-    bela.command(Command::Send { to: to_asha, text: "on its way".into(), message: None });
+    bela.command(Command::Send { to: to_asha.into(), text: "on its way".into(), message: None });
     let (memory, now) = (bela.memory.snapshot(), bela.now);
     for text in ["one", "two", "three"] {
-        asha.command(Command::Send { to: to_bela, text: text.into(), message: None });
+        asha.command(Command::Send { to: to_bela.into(), text: text.into(), message: None });
     }
     let frames = join(&mut asha, &mut bela, LinkId(2));
     let envelopes = frames.into_iter().filter_map(|frame| match Frame::from_bytes(&frame) {

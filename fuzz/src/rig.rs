@@ -114,7 +114,8 @@ impl Device {
         self.now.mono.0 += 1;
         let (mut out, contents) = (Outbox::default(), [text.as_bytes().to_vec()]);
         let lifetime = Lifetime::Fortnight;
-        let sealed = self.sessions.seal(self.now, &self.own, &self.memory, to, lifetime, &contents, &mut out);
+        let sealed =
+            self.sessions.seal(self.now, &self.own, &self.memory, to.into(), lifetime, &contents, &mut out);
         apply(&self.memory, &mut out);
         sealed.ok().map(|sealed| (sealed.envelope, sealed.commit))
     }

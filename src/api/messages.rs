@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mesh_core::border::Post;
 use mesh_core::view::{ConversationView, Cursor, MAX_PAGE, MessageView, Page};
-use mesh_core::{AccountId, Command, MessageId, Node, Reply, Wall};
+use mesh_core::{Command, ConversationId, MessageId, Node, Reply, Wall};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use utoipa::IntoParams;
@@ -36,7 +36,7 @@ pub(super) async fn messages(
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<Message>>, ApiError> {
     let with = match &wanted.with {
-        Some(who) => Some(handle.resolve(who).await??),
+        Some(who) => Some(handle.conversation(who).await??),
         None => None,
     };
     let since = match &wanted.since {
@@ -63,7 +63,7 @@ pub(super) async fn send(
         Some(text) => Some(parse_id(text)?),
         None => None,
     };
-    let to = handle.resolve(&request.to).await??;
+    let to = handle.conversation(&request.to).await??;
     match handle.command(command(&handle, to, request, message).await?).await? {
         Reply::Sent(id) => detail(&handle, id).await,
         _ => Err(ApiError::not_found(t!("api-gone"))),
@@ -73,7 +73,7 @@ pub(super) async fn send(
 /// A text that is nothing more is sent as before.
 async fn command(
     handle: &Handle,
-    to: AccountId,
+    to: ConversationId,
     request: SendRequest,
     message: Option<MessageId>,
 ) -> Result<Command, ApiError> {
@@ -109,8 +109,8 @@ pub(super) async fn conversations(State(handle): State<Handle>) -> Result<Json<V
     let (views, contacts) = handle.read(|node, _| (node.conversations(), node.contacts())).await?;
     let names = Names::new(&contacts);
     let shown = |view: &ConversationView| Conversation {
-        conversation: view.account.to_text(),
-        name: names.of(view.account),
+        conversation: view.conversation.to_text(),
+        name: names.of(view.conversation),
         unread: view.unread,
         last: view.last.as_ref().map(|message| Message::new(message, &names)),
     };
@@ -128,13 +128,17 @@ pub(super) async fn mark_read(
 ) -> Result<StatusCode, ApiError> {
     let parsed = |ids: Vec<String>| ids.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>();
     let messages = seen.ids.map(parsed).transpose()?;
-    let from = handle.resolve(&who).await??;
-    handle.command(Command::MarkRead { from, messages }).await?;
+    let within = handle.conversation(&who).await??;
+    handle.command(Command::MarkRead { within, messages }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Every message since a time, oldest first. Between the pages the node does its other work.
-async fn all(handle: &Handle, with: Option<AccountId>, since: Wall) -> Result<Vec<MessageView>, ApiError> {
+async fn all(
+    handle: &Handle,
+    with: Option<ConversationId>,
+    since: Wall,
+) -> Result<Vec<MessageView>, ApiError> {
     let mut messages: Vec<MessageView> = Vec::new();
     loop {
         let from = messages.last().map_or(Cursor::Oldest, |last| Cursor::After(last.id));
@@ -150,7 +154,7 @@ async fn all(handle: &Handle, with: Option<AccountId>, since: Wall) -> Result<Ve
 /// The latest `count` messages since a time, oldest first.
 async fn latest(
     handle: &Handle,
-    with: Option<AccountId>,
+    with: Option<ConversationId>,
     since: Wall,
     count: usize,
 ) -> Result<Vec<MessageView>, ApiError> {
@@ -168,7 +172,11 @@ async fn latest(
     Ok(messages.into())
 }
 
-async fn read(handle: &Handle, with: Option<AccountId>, page: Page) -> Result<Vec<MessageView>, ApiError> {
+async fn read(
+    handle: &Handle,
+    with: Option<ConversationId>,
+    page: Page,
+) -> Result<Vec<MessageView>, ApiError> {
     Ok(handle.read(move |node, _| node.page(with, &page)).await??)
 }
 

@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mesh_core::border::Post;
-use mesh_core::{AccountId, Command, MessageId, Remark, Reply};
+use mesh_core::{Command, ConversationId, MessageId, Remark, Reply};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -117,7 +117,7 @@ pub(super) async fn forward(
     Body(request): Body<ForwardRequest>,
 ) -> Result<Json<Message>, ApiError> {
     let of = find(&handle, &id).await?;
-    let to = handle.resolve(&request.to).await??;
+    let to = handle.conversation(&request.to).await??;
     post(&handle, to, Post::Forward { of }).await
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn poll(
     Body(request): Body<PollRequest>,
 ) -> Result<Json<Message>, ApiError> {
     let PollRequest { to, question, options, multiple } = request;
-    let to = handle.resolve(&to).await??;
+    let to = handle.conversation(&to).await??;
     post(&handle, to, Post::Poll { question, options, multiple }).await
 }
 
@@ -139,7 +139,7 @@ async fn remark(handle: &Handle, id: &str, remark: Remark) -> Result<Json<Messag
     show(handle, message).await
 }
 
-async fn post(handle: &Handle, to: AccountId, post: Post) -> Result<Json<Message>, ApiError> {
+async fn post(handle: &Handle, to: ConversationId, post: Post) -> Result<Json<Message>, ApiError> {
     match handle.command(Command::Post { to, post, message: None }).await? {
         Reply::Sent(id) => show(handle, id).await,
         _ => Err(ApiError::not_found(t!("api-gone"))),

@@ -13,7 +13,7 @@ use mesh_core::view::{
     BeaconView, ContactView, ForecastView, IdentityView, InfoView, InviteView, MessageView, PeerView,
     StatusView,
 };
-use mesh_core::{AccountId, BeaconKind, Medium, Node, Role, Wall};
+use mesh_core::{AccountId, BeaconKind, ConversationId, Medium, Node, Role, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -205,27 +205,29 @@ impl Message {
     }
 }
 
-/// How accounts are shown here.
+/// How accounts and groups are shown here.
 #[derive(Clone, Debug, Default)]
-pub struct Names(BTreeMap<AccountId, String>);
+pub struct Names(BTreeMap<ConversationId, String>);
 
 impl Names {
     /// The names of `contacts`.
     #[must_use]
     pub fn new(contacts: &[ContactView]) -> Self {
-        Self(contacts.iter().map(|contact| (contact.account, contact.shown().to_owned())).collect())
+        Self(contacts.iter().map(|contact| (contact.account.into(), contact.shown().to_owned())).collect())
     }
 
     /// What `node` shows for these accounts, each once: as much work as there are accounts, however many contacts.
     #[must_use]
     pub fn among(node: &Node, accounts: impl IntoIterator<Item = AccountId>) -> Self {
-        Self(accounts.into_iter().filter_map(|account| Some((account, node.shown(account)?))).collect())
+        let shown = |account: AccountId| Some((account.into(), node.shown(account)?));
+        Self(accounts.into_iter().filter_map(shown).collect())
     }
 
-    /// Petname, name or tag of `account`, else its text form.
+    /// Petname, name or tag of a person, or the name of a group; else its text form.
     #[must_use]
-    pub fn of(&self, account: AccountId) -> String {
-        self.0.get(&account).cloned().unwrap_or_else(|| account.to_text())
+    pub fn of(&self, who: impl Into<ConversationId>) -> String {
+        let who = who.into();
+        self.0.get(&who).cloned().unwrap_or_else(|| who.to_text())
     }
 
     /// The same, or `me` for this node's person.
@@ -715,7 +717,7 @@ mod tests {
     fn a_message_has_its_stable_keys_and_names_its_author() {
         let view = MessageView {
             id: MessageId([1; 16]),
-            conversation: AccountId([7; 20]),
+            conversation: AccountId([7; 20]).into(),
             from: Some(AccountId([7; 20])),
             text: "hi".into(),
             sent_at: Wall(0),

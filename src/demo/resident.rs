@@ -89,7 +89,7 @@ impl Resident {
     }
 
     pub(super) async fn send(&self, to: AccountId, text: &str) -> anyhow::Result<MessageId> {
-        let command = Command::Send { to, text: text.to_owned(), message: None };
+        let command = Command::Send { to: to.into(), text: text.to_owned(), message: None };
         match self.command(command).await? {
             Reply::Sent(id) => Ok(id),
             other => anyhow::bail!("{other:?}"),

@@ -94,7 +94,7 @@ impl Story {
         let last = self.write(YOU, ASHA, asha, &typed).await?;
         self.carry(last, YOU, ASHA).await?;
         self.bo_stays(ASHA).await?;
-        self.people[ASHA].command(Command::MarkRead { from: you, messages: None }).await?;
+        self.people[ASHA].command(Command::MarkRead { within: you.into(), messages: None }).await?;
         // That she has read it travels sealed, like a message.
         self.people[BO].wait_for_carried(1).await?;
         self.bo_walks().await?;

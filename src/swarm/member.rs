@@ -108,7 +108,7 @@ impl Member {
 
     /// Writes; durable on return.
     pub(super) async fn write(&self, to: &Self, draft: &Draft) -> anyhow::Result<()> {
-        let command = Command::Send { to: to.account, text: draft.text(), message: None };
+        let command = Command::Send { to: to.account.into(), text: draft.text(), message: None };
         self.running.handle().command(command).await?;
         Ok(())
     }

@@ -73,7 +73,7 @@ fn main() -> Result<(), StartError> {
     asha.command(now, Command::Add { link: minas.link, petname: None });
     mina.command(now, Command::Add { link: ashas.link, petname: None });
     let to = minas.account;
-    asha.command(now, Command::Send { to, text: "Are you safe?".to_owned(), message: None });
+    asha.command(now, Command::Send { to: to.into(), text: "Are you safe?".to_owned(), message: None });
 
     // The cable is plugged in. Both ends know one value that no other cable has.
     for (person, role) in [(&mut asha, Role::Dialer), (&mut mina, Role::Listener)] {
@@ -81,7 +81,7 @@ fn main() -> Result<(), StartError> {
         person.handle(now, Input::LinkReady { link: CABLE, credit: 1 << 20 });
     }
     let is_delivered = |asha: &Person| {
-        let sent = asha.node.messages(Some(to)).expect("memory can be read");
+        let sent = asha.node.messages(Some(to.into())).expect("memory can be read");
         sent.iter().all(|message| message.state >= MessageState::Delivered)
     };
     while !is_delivered(&asha) {

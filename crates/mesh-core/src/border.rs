@@ -4,7 +4,7 @@
 //! [`Node::poll_output`](crate::Node::poll_output): all [`Output::Store`] of one input are one atomic
 //! batch that is made durable before anything else of that input is carried out.
 
-use crate::id::{AccountId, CommandId, LinkId, MessageId, Seq};
+use crate::id::{AccountId, CommandId, ConversationId, LinkId, MessageId, Seq};
 use crate::store::StoreOp;
 use crate::view::{BeaconView, InviteView, MessageState, MessageView};
 use core::time::Duration;
@@ -267,7 +267,7 @@ pub enum Command {
     /// Sends a text.
     Send {
         /// To whom.
-        to: AccountId,
+        to: ConversationId,
         /// 1 B to 64 KiB.
         text: String,
         /// Chosen by a front end that may repeat the command; a known id is answered, not sent again.
@@ -276,7 +276,7 @@ pub enum Command {
     /// Sends a text that answers another one or names people, passes a message on, or asks a question.
     Post {
         /// To whom.
-        to: AccountId,
+        to: ConversationId,
         /// What.
         post: Post,
         /// Chosen by a front end that may repeat the command; a known id is answered, not sent again.
@@ -296,9 +296,9 @@ pub enum Command {
     },
     /// The person has seen messages of this conversation; their writer learns it.
     MarkRead {
-        /// Whose messages.
-        from: AccountId,
-        /// Which of them; `None` is all that are there. Others than unread ones of `from` are passed over.
+        /// Of which conversation.
+        within: ConversationId,
+        /// Which of them; `None` is all that are there. Others than unread ones are passed over.
         messages: Option<Vec<MessageId>>,
     },
     /// Publishes a beacon to everybody nearby.
@@ -392,8 +392,8 @@ pub enum Event {
     Message(MessageView),
     /// A message is another than before: other words, taken back, a reaction, a vote.
     MessageChanged {
-        /// The other person.
-        conversation: AccountId,
+        /// Where it was said.
+        conversation: ConversationId,
         /// Which.
         message: MessageId,
     },
@@ -402,7 +402,7 @@ pub enum Event {
         /// Which.
         message: MessageId,
         /// To whom.
-        to: AccountId,
+        to: ConversationId,
         /// The state now.
         state: MessageState,
         /// How many carriers confirmed the latest sealing.

@@ -55,6 +55,11 @@ id!(
     20
 );
 id!(
+    /// BLAKE3 of the operation that began a group, the first 20 bytes (PROTOCOL.md section 15).
+    GroupId,
+    20
+);
+id!(
     /// BLAKE3 of a device's signing key, the first 16 bytes (PROTOCOL.md section 2).
     DeviceId,
     16
@@ -80,6 +85,15 @@ id!(
     Invite,
     16
 );
+
+/// Where events belong: what two people say to each other, or a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConversationId {
+    /// With one person.
+    Person(AccountId),
+    /// Of a group.
+    Group(GroupId),
+}
 
 /// A live pipe to one neighbour, named by the transport that opened it; never reused in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,6 +142,67 @@ impl AccountId {
     pub fn from_text(text: &str) -> Option<Self> {
         let bytes = data_encoding::BASE32_NOPAD.decode(text.to_uppercase().as_bytes()).ok()?;
         Self::from_slice(&bytes)
+    }
+}
+
+impl GroupId {
+    /// The text form: base32 of the 20 bytes, 32 lower-case characters.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        AccountId(self.0).to_text()
+    }
+
+    /// Reads [`GroupId::to_text`]'s form, in any case.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        AccountId::from_text(text).map(|id| Self(id.0))
+    }
+}
+
+impl ConversationId {
+    /// The 20 bytes of the person's or the group's name: both are hashes, so no two are alike.
+    #[must_use]
+    pub const fn bytes(&self) -> [u8; 20] {
+        match self {
+            Self::Person(account) => account.0,
+            Self::Group(group) => group.0,
+        }
+    }
+
+    /// The person, where it is with one person.
+    #[must_use]
+    pub const fn person(&self) -> Option<AccountId> {
+        match self {
+            Self::Person(account) => Some(*account),
+            Self::Group(_) => None,
+        }
+    }
+
+    /// The group, where it is one.
+    #[must_use]
+    pub const fn group(&self) -> Option<GroupId> {
+        match self {
+            Self::Person(_) => None,
+            Self::Group(group) => Some(*group),
+        }
+    }
+
+    /// The text form of the name: 32 lower-case characters of base32.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        AccountId(self.bytes()).to_text()
+    }
+}
+
+impl From<AccountId> for ConversationId {
+    fn from(account: AccountId) -> Self {
+        Self::Person(account)
+    }
+}
+
+impl From<GroupId> for ConversationId {
+    fn from(group: GroupId) -> Self {
+        Self::Group(group)
     }
 }
 

@@ -130,7 +130,8 @@ pub use border::{
     Role,
 };
 pub use id::{
-    AccountId, Ack, AckCommit, CommandId, DeviceId, EnvelopeId, Invite, LinkId, MessageId, Seq, Tag,
+    AccountId, Ack, AckCommit, CommandId, ConversationId, DeviceId, EnvelopeId, GroupId, Invite, LinkId,
+    MessageId, Seq, Tag,
 };
 pub use node::{Config, Node, Seals, StartError};
 pub use outbox::Outbox;

@@ -1,7 +1,7 @@
 //! What front ends see: plain values, copied out of the node.
 
 use crate::border::{BeaconKind, Medium};
-use crate::id::{AccountId, LinkId, MessageId};
+use crate::id::{AccountId, ConversationId, LinkId, MessageId};
 use crate::time::Wall;
 use core::time::Duration;
 
@@ -125,8 +125,8 @@ impl MessageState {
 pub struct MessageView {
     /// The message.
     pub id: MessageId,
-    /// The other person.
-    pub conversation: AccountId,
+    /// Where it was said.
+    pub conversation: ConversationId,
     /// Who wrote it; `None` is this node's person.
     pub from: Option<AccountId>,
     /// The text.
@@ -209,9 +209,9 @@ pub enum Cursor {
 /// A conversation at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationView {
-    /// The other person.
-    pub account: AccountId,
-    /// Their messages that the person has not seen.
+    /// With whom.
+    pub conversation: ConversationId,
+    /// Messages of others that the person has not seen.
     pub unread: usize,
     /// The message that came last; `None` where storage lost it.
     pub last: Option<MessageView>,

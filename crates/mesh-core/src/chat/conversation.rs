@@ -20,8 +20,8 @@ const _: () = assert!(NAMED_PARENTS <= MAX_PARENTS);
 /// What a conversation keeps in memory of a text; the text itself stays in storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Brief {
-    /// Whether we wrote it.
-    pub(super) own: bool,
+    /// Who wrote it; `None` is this node's person.
+    pub(super) author: Option<AccountId>,
     /// The author's clock.
     pub(super) when: u32,
     /// Our clock when it arrived, or when it was written here.
@@ -40,7 +40,7 @@ pub(super) struct Brief {
     pub(super) hidden: bool,
 }
 
-/// The events that two people exchanged.
+/// The events that two people, or a group, exchanged.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     texts: BTreeMap<(u64, MessageId), Brief>,
@@ -59,6 +59,13 @@ pub(super) struct Conversation {
     latest: Option<(u64, MessageId)>,
 }
 
+impl Brief {
+    /// Whether this node's person wrote it.
+    pub(super) const fn is_own(&self) -> bool {
+        self.author.is_none()
+    }
+}
+
 /// Before every text.
 const FIRST: (u64, MessageId) = (0, MessageId([0; 16]));
 
@@ -68,7 +75,7 @@ impl Conversation {
         if !self.join(id, lamport, &brief.parents) {
             return false;
         }
-        if !brief.own && !brief.read {
+        if !brief.is_own() && !brief.read {
             self.unread.insert(id);
         }
         self.latest = self.latest.max(Some((brief.order, id)));
@@ -209,7 +216,7 @@ impl Conversation {
 
     /// Whether this text is here and ours.
     pub(super) fn is_own(&self, id: MessageId) -> bool {
-        self.brief(id).is_some_and(|(brief, _)| brief.own)
+        self.brief(id).is_some_and(|(brief, _)| brief.is_own())
     }
 
     /// Notes how a text of ours ended.
@@ -227,7 +234,7 @@ impl Conversation {
 
     /// Texts of ours whose end is unknown.
     pub(super) fn endless(&self) -> Vec<MessageId> {
-        let own = self.texts.iter().filter(|(_, brief)| brief.own && brief.fate.is_none());
+        let own = self.texts.iter().filter(|(_, brief)| brief.is_own() && brief.fate.is_none());
         own.map(|((_, id), _)| *id).collect()
     }
 
@@ -271,7 +278,7 @@ mod tests {
     fn brief(parents: Vec<[u8; 8]>) -> Brief {
         let arrived = Wall(0);
         Brief {
-            own: false,
+            author: Some(AccountId([7; 20])),
             when: 0,
             arrived,
             order: 0,

@@ -7,38 +7,41 @@ use super::conversation::Brief;
 use super::marks::{Mark, is_in_time};
 use super::outgoing::Kind;
 use super::{
-    EVENT, FATE, HIDDEN, Incoming, MAX_OPEN, READ_MARK, State, TEXT, event_key, parse_key, segments,
+    EVENT, FATE, GROUP_EVENT, HIDDEN, MAX_OPEN, READ_MARK, State, TEXT, event_key, parse_key, segments,
 };
 use crate::border::{Event, Refusal, Remark};
-use crate::id::{AccountId, MessageId};
+use crate::id::{AccountId, ConversationId, GroupId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Wall};
 use crate::view::ContactState;
 use crate::wire::codec;
 use crate::wire::message::{
-    Body, MAX_EMOJI, MAX_MENTIONS, MAX_OPTION, MAX_OPTIONS, MAX_TEXT, Message, Poll, Post, Seen,
+    Body, MAX_EMOJI, MAX_MENTIONS, MAX_OPTION, MAX_OPTIONS, MAX_TEXT, Message, Poll, Post,
 };
 use serde::{Deserialize, Serialize};
 
 /// The kinds of records that may stand under one event's name.
-pub(super) const RECORDS: [u8; 5] = [TEXT, EVENT, READ_MARK, FATE, HIDDEN];
+pub(super) const RECORDS: [u8; 6] = [TEXT, EVENT, GROUP_EVENT, READ_MARK, FATE, HIDDEN];
 
 /// An event to be sent to somebody.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// To whom.
-    pub to: AccountId,
+    pub to: ConversationId,
     /// What.
     pub body: Body,
     /// Chosen by a front end that may repeat itself; a known one is answered, not sent again.
     pub id: Option<MessageId>,
 }
 
-/// An event as stored.
+/// An event, and how it came here. Of a group it is stored as it stands here.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct StoredEvent {
-    pub(super) own: bool,
+    /// Who wrote it; `None` is this node's person.
+    pub(super) author: Option<AccountId>,
+    /// Of a group: the operations on its members that the author knew of.
+    pub(super) heads: Vec<[u8; 8]>,
     pub(super) when: u32,
     pub(super) arrived: Wall,
     pub(super) order: u64,
@@ -48,7 +51,20 @@ pub(super) struct StoredEvent {
     pub(super) body: Body,
 }
 
-/// A text as stored: shorter than any event, and as the first release wrote it.
+/// What two people say as stored: its author follows from the conversation.
+#[derive(Serialize, Deserialize)]
+struct StoredMark {
+    own: bool,
+    when: u32,
+    arrived: Wall,
+    order: u64,
+    lamport: u64,
+    hops_left: u8,
+    parents: Vec<[u8; 8]>,
+    body: Body,
+}
+
+/// A text of two people as stored: shorter than any event, and as the first release wrote it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredText<'a> {
     pub(super) own: bool,
@@ -62,21 +78,40 @@ pub(super) struct StoredText<'a> {
 }
 
 impl StoredEvent {
-    fn decode(kind: u8, bytes: &[u8]) -> Option<Self> {
-        if kind == EVENT {
-            return codec::decode(bytes).ok();
+    fn decode(kind: u8, with: ConversationId, bytes: &[u8]) -> Option<Self> {
+        let author = |own: bool| if own { None } else { with.person() };
+        let heads = Vec::new();
+        match kind {
+            GROUP_EVENT => codec::decode(bytes).ok(),
+            EVENT => {
+                let StoredMark { own, when, arrived, order, lamport, hops_left, parents, body } =
+                    codec::decode(bytes).ok()?;
+                let author = author(own);
+                Some(Self { author, heads, when, arrived, order, lamport, hops_left, parents, body })
+            }
+            _ => {
+                let StoredText { own, when, arrived, order, lamport, hops_left, parents, text } =
+                    codec::decode(bytes).ok()?;
+                let (author, body) = (author(own), Body::Text { text: text.into_owned() });
+                Some(Self { author, heads, when, arrived, order, lamport, hops_left, parents, body })
+            }
         }
-        let StoredText { own, when, arrived, order, lamport, hops_left, parents, text } =
-            codec::decode(bytes).ok()?;
-        let body = Body::Text { text: text.into_owned() };
-        Some(Self { own, when, arrived, order, lamport, hops_left, parents, body })
     }
 
     /// Its record, and what kind of record that is.
-    fn encode(&self) -> (u8, Vec<u8>) {
-        let Body::Text { text } = &self.body else { return (EVENT, codec::encode(self)) };
-        let Self { own, when, arrived, order, lamport, hops_left, ref parents, .. } = *self;
-        let (parents, text) = (parents.clone(), text.as_str().into());
+    fn encode(&self, with: ConversationId) -> (u8, Vec<u8>) {
+        if with.group().is_some() {
+            return (GROUP_EVENT, codec::encode(self));
+        }
+        let own = self.author.is_none();
+        let Self { when, arrived, order, lamport, hops_left, ref parents, ref body, .. } = *self;
+        let parents = parents.clone();
+        let Body::Text { text } = body else {
+            let body = body.clone();
+            let mark = StoredMark { own, when, arrived, order, lamport, hops_left, parents, body };
+            return (EVENT, codec::encode(&mark));
+        };
+        let text = text.as_str().into();
         (TEXT, codec::encode(&StoredText { own, when, arrived, order, lamport, hops_left, parents, text }))
     }
 
@@ -87,9 +122,9 @@ impl StoredEvent {
     }
 
     fn brief(&self) -> Brief {
-        let Self { own, when, arrived, order, hops_left, .. } = *self;
+        let Self { author, when, arrived, order, hops_left, .. } = *self;
         let parents = self.parents.clone();
-        Brief { own, when, arrived, order, read: false, hops_left, fate: None, parents, hidden: false }
+        Brief { author, when, arrived, order, read: false, hops_left, fate: None, parents, hidden: false }
     }
 
     /// Takes away what it says.
@@ -100,6 +135,23 @@ impl StoredEvent {
             Body::Poll(poll) => *poll = Default::default(),
             _ => {}
         }
+    }
+}
+
+/// Where an event comes from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origin {
+    /// `None` is this node's person.
+    pub(super) author: Option<AccountId>,
+    pub(super) hops_left: u8,
+    /// As [`StoredEvent::heads`].
+    pub(super) heads: Vec<[u8; 8]>,
+}
+
+impl Origin {
+    /// This node's person says it.
+    pub(super) fn own(heads: Vec<[u8; 8]>) -> Self {
+        Self { heads, ..Self::default() }
     }
 }
 
@@ -139,8 +191,8 @@ impl State {
         let bytes = message.to_bytes();
         let too_long = Refusal::Length { what: "message", min: 1, max: MAX_TEXT, got: bytes.len() };
         let cut = segments::cut(bytes.len(), room).ok_or(too_long)?;
-        self.record(now, to, message, None, read, out)?;
-        self.outgoing.add(now, id, to, kind, cut, out);
+        self.record(now, to, message, Origin::own(self.heads(to)), read, out)?;
+        self.outgoing.add(now, id, to, kind, cut, self.recipients(to), out);
         Ok(id)
     }
 
@@ -180,8 +232,9 @@ impl State {
             return Err(refused(message, "it is still on its way: take it back for everybody"));
         }
         out.put(Table::Event, event_key(HIDDEN, with, message), []);
-        let is_own = self.conversations.get(&with).is_some_and(|c| c.is_own(message));
-        self.silence(with, message, if is_own { self.own } else { with }, read, out)?;
+        let brief = self.conversations.get(&with).and_then(|c| c.brief(message));
+        let author = brief.and_then(|(brief, _)| brief.author).unwrap_or(self.own);
+        self.silence(with, message, author, read, out)?;
         if let Some(conversation) = self.conversations.get_mut(&with) {
             conversation.hide(message);
         }
@@ -189,7 +242,11 @@ impl State {
         Ok(())
     }
 
-    fn check_recipient(&self, to: AccountId) -> Result<(), Refusal> {
+    fn check_recipient(&self, to: ConversationId) -> Result<(), Refusal> {
+        let to = match to {
+            ConversationId::Person(account) => account,
+            ConversationId::Group(group) => return self.check_group(group),
+        };
         match self.contacts.state(to) {
             None => Err(Refusal::UnknownContact { account: to }),
             Some(ContactState::Blocked) => Err(Refusal::ContactState { state: "blocked" }),
@@ -205,7 +262,7 @@ impl State {
         message: MessageId,
         remark: &Remark,
         read: &dyn Read,
-    ) -> Result<AccountId, Refusal> {
+    ) -> Result<ConversationId, Refusal> {
         let with = self.conversation_of(message).ok_or_else(|| unknown(message))?;
         let view = self.message(with, message, read)?.ok_or_else(|| unknown(message))?;
         let is_own = view.from.is_none();
@@ -229,48 +286,31 @@ impl State {
         Err(refused(message, why))
     }
 
-    /// Takes in an event that somebody sent, and says that it is here where its envelope has no receipt for that.
-    pub(super) fn take_in(
-        &mut self,
-        now: Now,
-        incoming: Incoming<'_>,
-        message: Message,
-        read: &dyn Read,
-        out: &mut Outbox,
-    ) -> Result<(), ReadError> {
-        let (account, hops_left) = (incoming.account, incoming.hops_left);
-        let seen = Seen { id: message.id, hops_left };
-        self.record(now, account, message, Some(hops_left), read, out)?;
-        if incoming.ack.is_none() && self.contacts.may_learn(account) {
-            self.note(now, account, Body::Delivered { seen: vec![seen] });
-        }
-        Ok(())
-    }
-
-    /// Stores and folds an event; whether it was new. `hops_left` is `None` for our own.
+    /// Stores and folds an event; whether it was new.
     pub(super) fn record(
         &mut self,
         now: Now,
-        with: AccountId,
+        with: ConversationId,
         message: Message,
-        hops_left: Option<u8>,
+        origin: Origin,
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<bool, ReadError> {
         let Message { id, when, lamport, parents, body } = message;
-        let (own, arrived, order) = (hops_left.is_none(), now.wall, self.next_order);
-        let hops_left = hops_left.unwrap_or(0);
-        let mut event = StoredEvent { own, when, arrived, order, lamport, hops_left, parents, body };
+        let (arrived, order) = (now.wall, self.next_order);
+        let Origin { author, hops_left, heads } = origin;
+        let mut event =
+            StoredEvent { author, heads, when, arrived, order, lamport, hops_left, parents, body };
         if !self.fold(with, id, &event) {
             return Ok(false);
         }
         self.forgetting.revive(with, id, out);
         self.next_order += 1;
-        let (author, target) = (if own { self.own } else { with }, event.body.target());
+        let (author, target) = (author.unwrap_or(self.own), event.body.target());
         if self.conversations.get(&with).is_some_and(|c| c.is_deleted(target.unwrap_or(id), author)) {
             event.silence();
         }
-        let (kind, record) = event.encode();
+        let (kind, record) = event.encode(with);
         out.put(Table::Event, event_key(kind, with, id), record);
         if let Body::Delete { of } = event.body {
             self.silence(with, of, author, read, out)?;
@@ -283,7 +323,7 @@ impl State {
     /// Tells of a new text, or of one that is another than before.
     fn tell(
         &self,
-        with: AccountId,
+        with: ConversationId,
         target: Option<MessageId>,
         id: MessageId,
         read: &dyn Read,
@@ -302,8 +342,8 @@ impl State {
     }
 
     /// Adds an event to its conversation; whether it was new.
-    fn fold(&mut self, with: AccountId, id: MessageId, event: &StoredEvent) -> bool {
-        let by = if event.own { self.own } else { with };
+    fn fold(&mut self, with: ConversationId, id: MessageId, event: &StoredEvent) -> bool {
+        let by = event.author.unwrap_or(self.own);
         let conversation = self.conversations.entry(with).or_default();
         let Some(target) = event.body.target() else {
             let is_new = conversation.insert(id, event.lamport, event.brief());
@@ -319,14 +359,14 @@ impl State {
     /// Takes the words of a message of `author`, and all others that they wrote for it, out of storage.
     fn silence(
         &mut self,
-        with: AccountId,
+        with: ConversationId,
         id: MessageId,
         author: AccountId,
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<(), ReadError> {
         let Some(conversation) = self.conversations.get(&with) else { return Ok(()) };
-        let is_theirs = |brief: &Brief| brief.own == (author == self.own);
+        let is_theirs = |brief: &Brief| brief.author.unwrap_or(self.own) == author;
         let message = conversation.brief(id).filter(|(brief, _)| is_theirs(brief)).map(|_| id);
         let words = conversation.other_words(id, author);
         for id in words.into_iter().chain(message) {
@@ -336,7 +376,7 @@ impl State {
                 self.end(with, id, fate, out);
             }
             event.silence();
-            let (kind, record) = event.encode();
+            let (kind, record) = event.encode(with);
             out.put(Table::Event, event_key(kind, with, id), record);
             self.fresh.insert(id, event);
         }
@@ -346,16 +386,17 @@ impl State {
     /// An event, of storage or of the input at work; `None` where it is gone or damaged.
     pub(super) fn event(
         &self,
-        with: AccountId,
+        with: ConversationId,
         id: MessageId,
         read: &dyn Read,
     ) -> Result<Option<StoredEvent>, ReadError> {
         if let Some(event) = self.fresh.get(&id) {
             return Ok(Some(event.clone()));
         }
-        for kind in [TEXT, EVENT] {
-            if let Some(bytes) = read.load(Table::Event, &event_key(kind, with, id))? {
-                return Ok(StoredEvent::decode(kind, &bytes));
+        let kinds: &[u8] = if with.group().is_some() { &[GROUP_EVENT] } else { &[TEXT, EVENT] };
+        for kind in kinds {
+            if let Some(bytes) = read.load(Table::Event, &event_key(*kind, with, id))? {
+                return Ok(StoredEvent::decode(*kind, with, &bytes));
             }
         }
         Ok(None)
@@ -364,14 +405,15 @@ impl State {
     /// Takes an event of storage in.
     pub(super) fn restore_event(&mut self, key: &[u8], value: &[u8]) {
         let kind = key.first().copied().unwrap_or_default();
-        let Some(((account, id), event)) = parse_key(key).zip(StoredEvent::decode(kind, value)) else {
-            return;
-        };
-        if self.forgetting.claims(account, id, event.order) {
+        let Some((name, id)) = parse_key(key) else { return };
+        let is_group = kind == GROUP_EVENT;
+        let with = if is_group { GroupId(name).into() } else { AccountId(name).into() };
+        let Some(event) = StoredEvent::decode(kind, with, value) else { return };
+        if self.forgetting.claims(with, id, event.order) {
             return;
         }
         self.next_order = self.next_order.max(event.order + 1);
-        self.fold(account, id, &event);
+        self.fold(with, id, &event);
     }
 }
 

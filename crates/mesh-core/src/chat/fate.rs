@@ -1,10 +1,10 @@
 //! What became of a text of ours. It stands beside the text, where the history is: what is over needs no place among
 //! what is on its way.
 
-use super::outgoing::Change;
+use super::outgoing::{Change, Recipient, least_end};
 use super::{FATE, State, event_key};
 use crate::border::Event;
-use crate::id::{AccountId, MessageId};
+use crate::id::{AccountId, ConversationId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
@@ -36,7 +36,7 @@ impl State {
             return Ok(Some(info));
         }
         let over = self.conversations.iter().find(|(_, c)| c.end_of(id).is_some());
-        over.map(|(to, _)| Ok(self.fate(*to, id, read)?.info(now, id, *to))).transpose()
+        over.map(|(to, _)| Ok(self.fate(*to, id, read)?.info(now, id, to.person()))).transpose()
     }
 
     /// A receipt of the recipient itself, for a message on its way or one that is over.
@@ -55,21 +55,28 @@ impl State {
             self.changed(change, out);
             return Ok(());
         }
-        let end = self.conversations.get(&from).and_then(|c| c.end_of(id));
-        if end.is_none_or(|end| end == End::Read) {
+        let Some((to, end)) = self.ended(from, id).filter(|(_, end)| *end != End::Read) else {
+            return Ok(());
+        };
+        let mut fate = self.fate(to, id, read)?;
+        let is_unreceipted = to.group().is_some() && fate.recipients.is_empty();
+        if is_unreceipted || !fate.receipted(now, from, hops_left, is_read) {
             return Ok(());
         }
-        let before = self.fate(from, id, read)?;
-        let mut fate = before;
-        fate.receipted(now, hops_left, is_read);
-        if fate != before {
-            self.end(from, id, fate, out);
-        }
-        if fate.end != before.end {
+        if fate.end != end {
             let (state, carriers) = (fate.end.into(), fate.carriers);
-            out.notify(Event::MessageState { message: id, to: from, state, carriers });
+            out.notify(Event::MessageState { message: id, to, state, carriers });
         }
+        self.end(to, id, fate, out);
         Ok(())
+    }
+
+    /// Where a message of ours ended that this person may have received.
+    fn ended(&self, from: AccountId, id: MessageId) -> Option<(ConversationId, End)> {
+        let person = ConversationId::Person(from);
+        let groups = self.groups.of(from).map(ConversationId::Group);
+        let end_in = |with: ConversationId| Some((with, self.conversations.get(&with)?.end_of(id)?));
+        [person].into_iter().chain(groups).find_map(end_in)
     }
 
     /// What is neither on its way nor known to have ended lost its end with a part of storage.
@@ -84,7 +91,7 @@ impl State {
     }
 
     /// Stores what is over beside its text; of marks nothing is kept.
-    pub(super) fn end(&mut self, to: AccountId, id: MessageId, fate: Fate, out: &mut Outbox) {
+    pub(super) fn end(&mut self, to: ConversationId, id: MessageId, fate: Fate, out: &mut Outbox) {
         if self.is_mark(to, id) {
             return;
         }
@@ -93,9 +100,9 @@ impl State {
         self.fresh_fates.insert(id, fate);
     }
 
-    fn fate(&self, to: AccountId, id: MessageId, read: &dyn Read) -> Result<Fate, ReadError> {
+    fn fate(&self, to: ConversationId, id: MessageId, read: &dyn Read) -> Result<Fate, ReadError> {
         if let Some(fate) = self.fresh_fates.get(&id) {
-            return Ok(*fate);
+            return Ok(fate.clone());
         }
         let bytes = read.load(Table::Event, &event_key(FATE, to, id))?;
         Ok(bytes.and_then(|bytes| codec::decode(&bytes).ok()).unwrap_or(Fate::LOST))
@@ -114,13 +121,13 @@ impl State {
     }
 
     /// Whether an event is no text: it has no line of its own, and nobody is told where it is.
-    fn is_mark(&self, with: AccountId, id: MessageId) -> bool {
+    fn is_mark(&self, with: ConversationId, id: MessageId) -> bool {
         self.conversations.get(&with).is_some_and(|c| c.contains(id) && c.brief(id).is_none())
     }
 }
 
 /// The end of a text of ours, as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fate {
     pub(super) end: End,
     pub(super) at: Option<Wall>,
@@ -131,6 +138,8 @@ pub(super) struct Fate {
     /// The hops that it took.
     pub(super) hops: Option<u8>,
     pub(super) carriers: u32,
+    /// As [`Pending::recipients`](super::outgoing::Pending).
+    pub(super) recipients: Vec<Recipient>,
 }
 
 /// How a message can end; what it cannot come back from stands later.
@@ -155,27 +164,45 @@ impl From<End> for MessageState {
 impl Fate {
     /// Of a text that is not on its way any more, whose end was lost with a part of storage: nothing that was
     /// receipted is known, and nothing is claimed.
-    pub(super) const LOST: Self =
-        Self { end: End::Expired, at: None, until: Time(0), start: None, hops: None, carriers: 0 };
+    pub(super) const LOST: Self = Self {
+        end: End::Expired,
+        at: None,
+        until: Time(0),
+        start: None,
+        hops: None,
+        carriers: 0,
+        recipients: Vec::new(),
+    };
 
-    /// Takes in a receipt of the recipient.
-    pub(super) fn receipted(&mut self, now: Now, hops_left: u8, is_read: bool) {
-        self.hops = self.start.and_then(|start| start.checked_sub(hops_left)).or(self.hops);
-        let end = if is_read { End::Read } else { End::Delivered };
-        if end > self.end {
-            (self.end, self.at) = (end, Some(now.wall));
+    /// Takes in a receipt of a recipient; whether it told anything new.
+    pub(super) fn receipted(&mut self, now: Now, from: AccountId, hops_left: u8, is_read: bool) -> bool {
+        let hops = self.start.and_then(|start| start.checked_sub(hops_left)).or(self.hops);
+        let mut is_news = core::mem::replace(&mut self.hops, hops) != hops;
+        let mut end = Some(if is_read { End::Read } else { End::Delivered });
+        if !self.recipients.is_empty() {
+            let mut recipients = self.recipients.iter_mut();
+            let recipient = recipients.find(|recipient| recipient.view().account == from);
+            is_news |= recipient.is_some_and(|recipient| recipient.receipted(now, is_read));
+            end = least_end(&self.recipients);
         }
+        if end > Some(self.end) {
+            (self.end, self.at) = (end.unwrap_or(self.end), Some(now.wall));
+            is_news = true;
+        }
+        is_news
     }
 
-    pub(super) fn info(&self, now: Now, id: MessageId, to: AccountId) -> InfoView {
+    /// `to` is the person whom it was for; `None` of a group.
+    pub(super) fn info(&self, now: Now, id: MessageId, to: Option<AccountId>) -> InfoView {
         let state = self.end.into();
+        let person = to.map(|account| RecipientView { account, state, at: self.at });
         InfoView {
             id,
             state,
             carriers: self.carriers,
             hops: self.hops,
             expires_in: self.until.since(now.mono),
-            recipients: vec![RecipientView { account: to, state, at: self.at }],
+            recipients: self.recipients.iter().map(Recipient::view).chain(person).collect(),
             forecast: None,
         }
     }

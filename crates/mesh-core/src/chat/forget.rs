@@ -5,8 +5,8 @@
 //! that comes anew meanwhile has a later place in the order of arrival, and stays.
 
 use super::events::RECORDS;
-use super::{FATE, HIDDEN, READ_MARK, State, event_key};
-use crate::id::{AccountId, MessageId};
+use super::{FATE, HIDDEN, READ_MARK, State, event_key, named_key};
+use crate::id::{AccountId, ConversationId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::Time;
@@ -15,14 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Events of which everything is deleted in one input, 5 records each.
 pub(super) const SLICE: usize = 600;
-/// The beginning of a note's key in the table of counters; the account follows.
+/// The beginning of a note's key in the table of counters; the name of the conversation follows.
 const NOTE: &[u8] = b"forget";
 
-/// The people who are being forgotten.
+/// The conversations that are being forgotten, by the bytes of their names: what is left of them has no other use.
 #[derive(Debug, Default)]
-pub(super) struct Forgetting(BTreeMap<AccountId, Dead>);
+pub(super) struct Forgetting(BTreeMap<[u8; 20], Dead>);
 
-/// What is left of one person.
+/// What is left of one conversation.
 #[derive(Debug, Default)]
 struct Dead {
     /// Texts whose place in the order of arrival is before this are dead.
@@ -35,19 +35,21 @@ struct Dead {
 impl Forgetting {
     /// Who was being forgotten when the node ended.
     pub(super) fn restore(read: &dyn Read) -> Result<Self, ReadError> {
-        let mut people = BTreeMap::new();
+        let mut names = BTreeMap::new();
         read.scan(Table::Meta, &mut |key, value| {
-            let account = key.strip_prefix(NOTE).and_then(AccountId::from_slice);
-            if let (Some(account), Ok(below)) = (account, codec::decode(value)) {
-                people.insert(account, Dead { below, noted: true, ..Dead::default() });
+            let name = key.strip_prefix(NOTE).and_then(|name| name.try_into().ok());
+            if let (Some(name), Ok(below)) = (name, codec::decode(value)) {
+                names.insert(name, Dead { below, noted: true, ..Dead::default() });
             }
         })?;
-        Ok(Self(people))
+        Ok(Self(names))
     }
 
     /// Whether a stored text is one of the dead; then it is remembered as such.
-    pub(super) fn claims(&mut self, account: AccountId, id: MessageId, order: u64) -> bool {
-        let Some(dead) = self.0.get_mut(&account).filter(|dead| order < dead.below) else { return false };
+    pub(super) fn claims(&mut self, with: ConversationId, id: MessageId, order: u64) -> bool {
+        let Some(dead) = self.0.get_mut(&with.bytes()).filter(|dead| order < dead.below) else {
+            return false;
+        };
         dead.texts.insert(id);
         true
     }
@@ -58,16 +60,16 @@ impl Forgetting {
     }
 
     /// A text that may be one of the dead comes anew: its record is replaced, and what stood beside it goes.
-    pub(super) fn revive(&mut self, account: AccountId, id: MessageId, out: &mut Outbox) {
-        if self.0.get_mut(&account).is_some_and(|dead| dead.texts.remove(&id)) {
-            out.delete(Table::Event, event_key(FATE, account, id));
-            out.delete(Table::Event, event_key(READ_MARK, account, id));
-            out.delete(Table::Event, event_key(HIDDEN, account, id));
+    pub(super) fn revive(&mut self, with: ConversationId, id: MessageId, out: &mut Outbox) {
+        if self.0.get_mut(&with.bytes()).is_some_and(|dead| dead.texts.remove(&id)) {
+            for kind in [FATE, READ_MARK, HIDDEN] {
+                out.delete(Table::Event, event_key(kind, with, id));
+            }
         }
     }
 
-    fn add(&mut self, account: AccountId, below: u64, texts: impl Iterator<Item = MessageId>) {
-        let dead = self.0.entry(account).or_default();
+    fn add(&mut self, with: ConversationId, below: u64, texts: impl Iterator<Item = MessageId>) {
+        let dead = self.0.entry(with.bytes()).or_default();
         // A note that stands names an earlier end: it is written again.
         (dead.below, dead.noted) = (below, false);
         dead.texts.extend(texts);
@@ -76,11 +78,11 @@ impl Forgetting {
     /// Deletes a slice of what is left, and notes what is left then.
     fn advance(&mut self, out: &mut Outbox) {
         let mut room = SLICE;
-        while let Some(mut person) = self.0.first_entry() {
-            let (account, dead) = (*person.key(), person.get_mut());
+        while let Some(mut entry) = self.0.first_entry() {
+            let (name, dead) = (*entry.key(), entry.get_mut());
             while let Some(id) = dead.texts.pop_first() {
                 for kind in RECORDS {
-                    out.delete(Table::Event, event_key(kind, account, id));
+                    out.delete(Table::Event, named_key(kind, name, id));
                 }
                 room -= 1;
                 if room == 0 {
@@ -88,16 +90,16 @@ impl Forgetting {
                 }
             }
             if dead.texts.is_empty() {
-                person.remove();
-                out.delete(Table::Meta, note_key(account));
+                entry.remove();
+                out.delete(Table::Meta, note_key(name));
             }
             if room == 0 {
                 break;
             }
         }
-        for (account, dead) in self.0.iter_mut().filter(|(_, dead)| !dead.noted) {
+        for (name, dead) in self.0.iter_mut().filter(|(_, dead)| !dead.noted) {
             dead.noted = true;
-            out.put(Table::Meta, note_key(*account), codec::encode(&dead.below));
+            out.put(Table::Meta, note_key(*name), codec::encode(&dead.below));
         }
     }
 
@@ -107,21 +109,26 @@ impl Forgetting {
     }
 }
 
-fn note_key(account: AccountId) -> Vec<u8> {
-    [NOTE, &account.0].concat()
+fn note_key(name: [u8; 20]) -> Vec<u8> {
+    [NOTE, &name].concat()
 }
 
 impl State {
     /// Forgets a person: nobody sees anything of them any more. Records of a long history go with the next ticks.
     pub fn forget(&mut self, account: AccountId, out: &mut Outbox) {
         self.contacts.forget(account, out);
-        self.outgoing.forget(account, out);
         self.unfinished.forget(account, out);
-        let Some(conversation) = self.conversations.remove(&account) else { return };
+        self.forget_conversation(account.into(), out);
+    }
+
+    /// Forgets everything that was said in a conversation.
+    pub(super) fn forget_conversation(&mut self, with: ConversationId, out: &mut Outbox) {
+        self.outgoing.forget(with, out);
+        let Some(conversation) = self.conversations.remove(&with) else { return };
         for (_, brief, _) in conversation.texts() {
             self.arrivals.remove(&brief.order);
         }
-        self.forgetting.add(account, self.next_order, conversation.events());
+        self.forgetting.add(with, self.next_order, conversation.events());
         self.forgetting.advance(out);
     }
 

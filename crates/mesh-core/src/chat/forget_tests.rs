@@ -28,8 +28,8 @@ fn long(count: u64) -> Rig {
         };
         let mark = order
             .is_multiple_of(2)
-            .then(|| StoreOp::put(Table::Event, event_key(READ_MARK, account(2), id), []));
-        let text = StoreOp::put(Table::Event, event_key(TEXT, account(2), id), codec::encode(&stored));
+            .then(|| StoreOp::put(Table::Event, event_key(READ_MARK, account(2).into(), id), []));
+        let text = StoreOp::put(Table::Event, event_key(TEXT, account(2).into(), id), codec::encode(&stored));
         [Some(text), mark].into_iter().flatten()
     };
     asha.memory.apply((0..count).flat_map(text));
@@ -97,7 +97,7 @@ fn who_comes_again_while_being_forgotten_begins_anew() {
         texts.sort_unstable();
         assert_eq!(texts, ["hello again", "sent again"], "{restarts}");
         let unread = asha.state.conversations(&asha.memory).unwrap();
-        assert!(unread.iter().any(|c| c.account == account(2) && c.unread == 2), "{restarts}");
+        assert!(unread.iter().any(|c| c.conversation == account(2).into() && c.unread == 2), "{restarts}");
         asha.restart();
     }
     while asha.state.next_wakeup().is_some_and(|due| due == Time(0)) {

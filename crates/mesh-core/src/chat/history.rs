@@ -4,14 +4,14 @@
 //! it has texts, however long the history is.
 
 use super::{PLAUSIBLE, State};
-use crate::id::{AccountId, MessageId};
+use crate::id::{AccountId, ConversationId, MessageId};
 use crate::store::{Read, ReadError};
 use crate::time::Wall;
 use crate::view::{ConversationView, Cursor, MAX_PAGE, MessageState, MessageView, Page, PollView};
 use crate::wire::message::{Body, Poll, Post};
 
 /// Texts by name, in the order in which they are read.
-type Names<'a> = Box<dyn DoubleEndedIterator<Item = (AccountId, MessageId)> + 'a>;
+type Names<'a> = Box<dyn DoubleEndedIterator<Item = (ConversationId, MessageId)> + 'a>;
 
 impl State {
     /// A page of one conversation in its order, or of all in the order of arrival here; oldest first.
@@ -20,15 +20,15 @@ impl State {
     /// Where storage cannot be read.
     pub fn page(
         &self,
-        with: Option<AccountId>,
+        with: Option<ConversationId>,
         page: &Page,
         read: &dyn Read,
     ) -> Result<Vec<MessageView>, ReadError> {
         let (names, is_backward) = self.names(with, page.from);
-        let recent = names.filter(|(account, id)| self.is_since(*account, *id, page.since));
+        let recent = names.filter(|(with, id)| self.is_since(*with, *id, page.since));
         let mut views = Vec::new();
-        for (account, id) in recent {
-            views.extend(self.message(account, id, read)?);
+        for (with, id) in recent {
+            views.extend(self.message(with, id, read)?);
             if views.len() >= page.limit.clamp(1, MAX_PAGE) {
                 break;
             }
@@ -47,21 +47,22 @@ impl State {
         let mut latest: Vec<_> = self
             .conversations
             .iter()
-            .filter_map(|(account, conversation)| Some((conversation.latest()?, *account, conversation)))
+            .filter_map(|(with, conversation)| Some((conversation.latest()?, *with, conversation)))
             .collect();
         latest.sort_by_key(|((order, _), ..)| core::cmp::Reverse(*order));
-        let view = |((_, id), account, conversation): ((u64, MessageId), AccountId, &super::Conversation)| {
-            let last = self.message(account, id, read)?;
-            Ok(ConversationView { account, unread: conversation.unread().count(), last })
-        };
+        let view =
+            |((_, id), with, conversation): ((u64, MessageId), ConversationId, &super::Conversation)| {
+                let last = self.message(with, id, read)?;
+                Ok(ConversationView { conversation: with, unread: conversation.unread().count(), last })
+            };
         latest.into_iter().map(view).collect()
     }
 
     /// The names to read from a cursor on, and whether they go backward.
-    fn names(&self, with: Option<AccountId>, from: Cursor) -> (Names<'_>, bool) {
+    fn names(&self, with: Option<ConversationId>, from: Cursor) -> (Names<'_>, bool) {
         let names: Names<'_> = match with {
-            Some(account) => match self.conversations.get(&account) {
-                Some(conversation) => Box::new(conversation.names(from).map(move |id| (account, id))),
+            Some(with) => match self.conversations.get(&with) {
+                Some(conversation) => Box::new(conversation.names(from).map(move |id| (with, id))),
                 None => Box::new(core::iter::empty()),
             },
             None => match self.arrivals_around(from) {
@@ -83,10 +84,10 @@ impl State {
         }
     }
 
-    fn is_since(&self, account: AccountId, id: MessageId, since: Wall) -> bool {
-        let brief = self.conversations.get(&account).and_then(|conversation| conversation.brief(id));
+    fn is_since(&self, with: ConversationId, id: MessageId, since: Wall) -> bool {
+        let brief = self.conversations.get(&with).and_then(|conversation| conversation.brief(id));
         brief.is_some_and(|(brief, _)| {
-            let at = if brief.own { Wall(u64::from(brief.when)) } else { brief.arrived };
+            let at = if brief.is_own() { Wall(u64::from(brief.when)) } else { brief.arrived };
             at >= since
         })
     }
@@ -97,7 +98,7 @@ impl State {
     /// Where storage cannot be read.
     pub fn message(
         &self,
-        with: AccountId,
+        with: ConversationId,
         id: MessageId,
         read: &dyn Read,
     ) -> Result<Option<MessageView>, ReadError> {
@@ -107,25 +108,25 @@ impl State {
 
     /// The conversation that a text of anybody stands in.
     #[must_use]
-    pub fn conversation_of(&self, id: MessageId) -> Option<AccountId> {
-        self.conversations.iter().find(|(_, c)| c.brief(id).is_some()).map(|(account, _)| *account)
+    pub fn conversation_of(&self, id: MessageId) -> Option<ConversationId> {
+        self.conversations.iter().find(|(_, c)| c.brief(id).is_some()).map(|(with, _)| *with)
     }
 
     /// A text as it is shown: with what was said about it.
     pub(super) fn view(
         &self,
-        with: AccountId,
+        with: ConversationId,
         id: MessageId,
         body: &Body,
         read: &dyn Read,
     ) -> Result<Option<MessageView>, ReadError> {
         let Some(conversation) = self.conversations.get(&with) else { return Ok(None) };
         let Some((brief, gap)) = conversation.brief(id) else { return Ok(None) };
-        let author = if brief.own { self.own } else { with };
+        let author = brief.author.unwrap_or(self.own);
         let shown = conversation.shown(id, author);
         let theirs = if brief.read { MessageState::Read } else { MessageState::Delivered };
         let ended = || brief.fate.map_or(MessageState::Waiting, MessageState::from);
-        let state = if brief.own { self.outgoing.state(id).unwrap_or_else(ended) } else { theirs };
+        let state = if brief.is_own() { self.outgoing.state(id).unwrap_or_else(ended) } else { theirs };
         let when = u64::from(brief.when);
         let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
         let plausible = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
@@ -136,10 +137,10 @@ impl State {
         let mut view = MessageView {
             id,
             conversation: with,
-            from: (!brief.own).then_some(with),
+            from: brief.author,
             text: String::new(),
-            sent_at: Wall(if brief.own { when } else { plausible }),
-            received_at: (!brief.own).then_some(brief.arrived),
+            sent_at: Wall(if brief.is_own() { when } else { plausible }),
+            received_at: brief.author.map(|_| brief.arrived),
             state,
             gap,
             reply: None,

@@ -9,13 +9,16 @@ mod conversation;
 mod events;
 mod fate;
 mod forget;
+mod groups;
 mod history;
+mod incoming;
 mod marks;
 mod outgoing;
 mod segments;
 
 pub use contacts::{MAX_CONTACTS, MAX_REQUESTS};
 pub use events::Draft;
+pub use incoming::Incoming;
 pub use outgoing::{CUSTODY, PartKey, Sealing};
 pub use segments::MAX_UNFINISHED;
 
@@ -23,22 +26,23 @@ use crate::border::{Event, Refusal};
 use crate::crypto::AccountKey;
 use crate::crypto::name::{clean_line, clean_name};
 use crate::crypto::safety::safety_half;
-use crate::id::{AccountId, Ack, AckCommit, EnvelopeId, LinkId, MessageId};
+use crate::id::{AccountId, Ack, AckCommit, ConversationId, EnvelopeId, GroupId, LinkId, MessageId};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{ContactState, ContactView};
 use crate::wire::codec;
-use crate::wire::message::{Body, Gap, MAX_ABOUT, MAX_NAME, MAX_SEEN, Message, Seen};
-use contacts::{Contacts, Heard, MAX_HELD};
+use crate::wire::message::{Body, Gap, GroupMessage, MAX_ABOUT, MAX_NAME, MAX_SEEN, Message, Seen};
+use contacts::{Contacts, Heard};
 use conversation::Conversation;
 use core::time::Duration;
 use events::StoredEvent;
 use fate::Fate;
 use forget::Forgetting;
+use groups::Groups;
 use outgoing::{Kind, Outgoing};
-use segments::{Arrived, Unfinished};
+use segments::Unfinished;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -55,6 +59,7 @@ const READ_MARK: u8 = 3;
 const FATE: u8 = 4;
 const EVENT: u8 = 5;
 const HIDDEN: u8 = 6;
+const GROUP_EVENT: u8 = 7;
 
 /// Who we say that we are.
 #[derive(Clone, Serialize, Deserialize)]
@@ -79,8 +84,8 @@ pub struct Job {
     /// Which part of a message in custody; `None` for a receipt, which nobody waits for.
     pub part: Option<PartKey>,
     /// For whom.
-    pub to: AccountId,
-    /// An encoded [`Message`].
+    pub to: ConversationId,
+    /// An encoded [`Message`]; of a group, an encoded [`GroupMessage`].
     pub bytes: Vec<u8>,
 }
 
@@ -90,36 +95,16 @@ impl core::fmt::Debug for Job {
     }
 }
 
-/// What was opened, with the author that the seal proved.
-#[derive(Clone, Copy)]
-pub struct Incoming<'a> {
-    /// The author's account.
-    pub account: AccountId,
-    /// What it came in.
-    pub envelope: EnvelopeId,
-    /// Encoded messages.
-    pub contents: &'a [Vec<u8>],
-    /// The receipt of the envelope, where it has one.
-    pub ack: Option<Ack>,
-    /// What was left of its hops.
-    pub hops_left: u8,
-}
-
-impl core::fmt::Debug for Incoming<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Incoming({:?} from {:?})", self.envelope, self.account)
-    }
-}
-
 /// Everything that the person's conversations are.
 pub struct State {
     own: AccountId,
     own_half: String,
     profile: Profile,
     contacts: Contacts,
-    conversations: BTreeMap<AccountId, Conversation>,
+    conversations: BTreeMap<ConversationId, Conversation>,
     outgoing: Outgoing,
     unfinished: Unfinished,
+    groups: Groups,
     forgetting: Forgetting,
     /// Receipts that wait to be sealed within the input at work.
     notes: VecDeque<Job>,
@@ -130,7 +115,7 @@ pub struct State {
     /// Texts that ended within the input at work.
     fresh_fates: BTreeMap<MessageId, Fate>,
     /// Every text in the order in which it came to be here.
-    arrivals: BTreeMap<u64, (AccountId, MessageId)>,
+    arrivals: BTreeMap<u64, (ConversationId, MessageId)>,
     next_order: u64,
     rng: Rng,
 }
@@ -154,6 +139,7 @@ impl State {
             conversations: BTreeMap::new(),
             outgoing: Outgoing::default(),
             unfinished: Unfinished::default(),
+            groups: Groups::default(),
             forgetting: Forgetting::default(),
             notes: VecDeque::new(),
             lacked: Vec::new(),
@@ -180,27 +166,21 @@ impl State {
         state.next_order = state.forgetting.end();
         let (mut seen, mut ended, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
         read.scan(Table::Event, &mut |key, value| match key.first() {
-            Some(&TEXT | &EVENT) => state.restore_event(key, value),
+            Some(&TEXT | &EVENT | &GROUP_EVENT) => state.restore_event(key, value),
             Some(&HIDDEN) => hidden.extend(parse_key(key)),
             Some(&segments::PREFIX) => state.unfinished.restored(key),
             Some(&READ_MARK) => seen.extend(parse_key(key)),
             Some(&FATE) => ended.extend(parse_key(key).zip(codec::decode::<Fate>(value).ok())),
             _ => {}
         })?;
-        for (account, id) in seen {
-            if let Some(conversation) = state.conversations.get_mut(&account) {
-                conversation.mark_read(id);
-            }
+        for (name, id) in seen {
+            state.named_mut(name).into_iter().for_each(|conversation| conversation.mark_read(id));
         }
-        for (account, id) in hidden {
-            if let Some(conversation) = state.conversations.get_mut(&account) {
-                conversation.hide(id);
-            }
+        for (name, id) in hidden {
+            state.named_mut(name).into_iter().for_each(|conversation| conversation.hide(id));
         }
-        for ((account, id), fate) in ended {
-            if let Some(conversation) = state.conversations.get_mut(&account) {
-                conversation.end(id, fate.end);
-            }
+        for ((name, id), fate) in ended {
+            state.named_mut(name).into_iter().for_each(|conversation| conversation.end(id, fate.end));
         }
         state.end_lost();
         Ok(state)
@@ -229,7 +209,14 @@ impl State {
     /// Sends the own profile to somebody: what a first contact says.
     pub fn submit_profile(&mut self, now: Now, to: AccountId, out: &mut Outbox) {
         let id = MessageId(self.rng.bytes());
-        self.outgoing.add(now, id, to, Kind::Profile, (1, 0), out);
+        self.outgoing.add(now, id, to.into(), Kind::Profile, (1, 0), Vec::new(), out);
+    }
+
+    /// The conversation whose name has these bytes, where anything was said in it.
+    fn named_mut(&mut self, name: [u8; 20]) -> Option<&mut Conversation> {
+        let (person, group) = (AccountId(name).into(), GroupId(name).into());
+        let with = if self.conversations.contains_key(&person) { person } else { group };
+        self.conversations.get_mut(&with)
     }
 
     /// The next bytes to seal, until `None`.
@@ -270,12 +257,23 @@ impl State {
             }
         };
         let Some(message) = message else { return Ok(None) };
-        let whole = message.to_bytes();
-        let bytes = match pending.kind {
-            Kind::Profile => Some(whole),
-            Kind::Text | Kind::Mark => segments::part(&message, &whole, key.index, pending.part_len),
+        let part = match pending.kind {
+            Kind::Profile => Some(message),
+            Kind::Text | Kind::Mark => segments::part(message, key.index, pending.part_len),
         };
-        Ok(bytes.map(|bytes| Job { part: Some(key), to: pending.to, bytes }))
+        Ok(part.map(|message| Job {
+            part: Some(key),
+            to: pending.to,
+            bytes: self.enclosed(pending.to, message),
+        }))
+    }
+
+    /// A message as it is sealed for a conversation.
+    fn enclosed(&self, to: ConversationId, message: Message) -> Vec<u8> {
+        match to {
+            ConversationId::Person(_) => message.to_bytes(),
+            ConversationId::Group(_) => GroupMessage { heads: self.heads(to), message }.to_bytes(),
+        }
     }
 
     fn profile_message(&self, now: Now, id: MessageId) -> Message {
@@ -365,111 +363,39 @@ impl State {
         }
     }
 
-    /// Takes in what was opened. Returns the receipt that may be published now.
-    ///
-    /// # Errors
-    /// Where storage cannot be read; nothing of the input may be acknowledged then.
-    pub fn receive(
-        &mut self,
-        now: Now,
-        incoming: Incoming<'_>,
-        read: &dyn Read,
-        out: &mut Outbox,
-    ) -> Result<Option<Ack>, ReadError> {
-        let account = incoming.account;
-        let is_unheard = matches!(self.contacts.state(account), None | Some(ContactState::Blocked));
-        if is_unheard || self.is_overdone(account) {
-            return Ok(None);
-        }
-        for bytes in incoming.contents {
-            // What the author sealed is damaged: nobody else can have done that, and a receipt
-            // would only hide it. The envelope itself is acknowledged, it can never get better.
-            let Ok(message) = Message::from_bytes(bytes) else { continue };
-            self.receive_message(now, incoming, message, read, out)?;
-        }
-        let Some(ack) = incoming.ack else { return Ok(None) };
-        if self.contacts.may_learn(account) {
-            return Ok(Some(ack));
-        }
-        self.contacts.hold(account, incoming.envelope, ack, out);
-        Ok(None)
-    }
-
-    fn receive_message(
-        &mut self,
-        now: Now,
-        incoming: Incoming<'_>,
-        message: Message,
-        read: &dyn Read,
-        out: &mut Outbox,
-    ) -> Result<(), ReadError> {
-        let account = incoming.account;
-        match &message.body {
-            Body::Profile { name, about, profile_key } => {
-                self.contacts.profile(account, name, about, *profile_key, out);
-                out.notify(Event::Contact { account });
-            }
-            Body::Delivered { seen } => {
-                for seen in seen {
-                    self.receipted(now, account, *seen, false, read, out)?;
-                }
-            }
-            Body::Read { seen } => {
-                for seen in seen {
-                    self.receipted(now, account, *seen, true, read, out)?;
-                }
-            }
-            // One to an envelope: an honest reader asks no more at a time.
-            Body::Missing { session, gaps } if self.lacked.is_empty() => {
-                self.lacked = self.outgoing.missing(account, *session, gaps);
-            }
-            Body::Missing { .. } => {}
-            Body::Segment { whole, index, count, bytes } => {
-                if self.conversations.get(&account).is_some_and(|c| c.contains(*whole)) {
-                    return Ok(());
-                }
-                let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
-                let Some(bytes) = self.unfinished.arrived(account, part, read, out)? else { return Ok(()) };
-                let assembled = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole);
-                if let Some(whole) = assembled.filter(|whole| events::is_event(&whole.body)) {
-                    self.record(now, account, whole, Some(incoming.hops_left), read, out)?;
-                }
-            }
-            _ => self.take_in(now, incoming, message, read, out)?,
-        }
-        Ok(())
-    }
-
-    /// Whether a stranger said more than is kept of a request. The rest is not receipted either, so that its
-    /// author seals it again: it comes once the person has accepted.
-    fn is_overdone(&self, account: AccountId) -> bool {
-        let said = self.conversations.get(&account).map_or(0, Conversation::len);
-        said >= MAX_HELD && !self.contacts.may_learn(account)
-    }
-
+    /// Says something to a person's program that nobody waits for.
     fn note(&mut self, now: Now, to: AccountId, body: Body) {
         let id = MessageId(self.rng.bytes());
         let when = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
         let bytes = Message { id, when, lamport: 0, parents: Vec::new(), body }.to_bytes();
-        self.notes.push_back(Job { part: None, to, bytes });
+        self.notes.push_back(Job { part: None, to: to.into(), bytes });
     }
 
     /// The person has seen these messages of this conversation, or all that are there.
-    pub fn mark_read(&mut self, now: Now, from: AccountId, which: Option<&[MessageId]>, out: &mut Outbox) {
-        let Some(conversation) = self.conversations.get_mut(&from) else { return };
+    pub fn mark_read(
+        &mut self,
+        now: Now,
+        within: ConversationId,
+        which: Option<&[MessageId]>,
+        out: &mut Outbox,
+    ) {
+        let Some(conversation) = self.conversations.get_mut(&within) else { return };
         let which: Option<BTreeSet<&MessageId>> = which.map(|ids| ids.iter().collect());
         let wanted = |id: &MessageId| which.as_ref().is_none_or(|which| which.contains(id));
         let unread: Vec<_> = conversation.unread().filter(wanted).collect();
-        let mut seen = Vec::with_capacity(unread.len());
+        let mut authors: BTreeMap<AccountId, Vec<Seen>> = BTreeMap::new();
         for id in unread {
             conversation.mark_read(id);
-            out.put(Table::Event, event_key(READ_MARK, from, id), []);
-            let hops_left = conversation.brief(id).map_or(0, |(brief, _)| brief.hops_left);
-            seen.push(Seen { id, hops_left });
+            out.put(Table::Event, event_key(READ_MARK, within, id), []);
+            let Some((brief, _)) = conversation.brief(id) else { continue };
+            let Some(author) = brief.author else { continue };
+            authors.entry(author).or_default().push(Seen { id, hops_left: brief.hops_left });
         }
-        if self.contacts.may_learn(from) {
-            for seen in seen.chunks(MAX_SEEN) {
-                self.note(now, from, Body::Read { seen: seen.to_vec() });
+        for (author, seen) in authors {
+            if self.answers(within, author) {
+                for seen in seen.chunks(MAX_SEEN) {
+                    self.note(now, author, Body::Read { seen: seen.to_vec() });
+                }
             }
         }
     }
@@ -639,17 +565,23 @@ fn put_profile(profile: &Profile, out: &mut Outbox) {
     out.put(Table::Meta, *b"profile", codec::encode(profile));
 }
 
-fn event_key(kind: u8, account: AccountId, id: MessageId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(1 + AccountId::LEN + MessageId::LEN);
+fn event_key(kind: u8, with: ConversationId, id: MessageId) -> Vec<u8> {
+    named_key(kind, with.bytes(), id)
+}
+
+/// [`event_key`] by the bytes of the conversation's name.
+fn named_key(kind: u8, name: [u8; 20], id: MessageId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + name.len() + MessageId::LEN);
     key.push(kind);
-    key.extend_from_slice(&account.0);
+    key.extend_from_slice(&name);
     key.extend_from_slice(&id.0);
     key
 }
 
-fn parse_key(key: &[u8]) -> Option<(AccountId, MessageId)> {
-    let (account, id) = key.get(1..)?.split_at_checked(AccountId::LEN)?;
-    Some((AccountId::from_slice(account)?, MessageId::from_slice(id)?))
+/// The name of the conversation and that of the event in a record's key.
+fn parse_key(key: &[u8]) -> Option<([u8; 20], MessageId)> {
+    let (name, id) = key.get(1..)?.split_at_checked(AccountId::LEN)?;
+    Some((name.try_into().ok()?, MessageId::from_slice(id)?))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! and sealed again when its envelope ended without a receipt. States only rise.
 
 use super::fate::{End, Fate};
-use crate::id::{AccountId, AckCommit, EnvelopeId, LinkId, MessageId};
+use crate::id::{AccountId, AckCommit, ConversationId, EnvelopeId, LinkId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Schedule, Time, Wall};
@@ -74,7 +74,7 @@ pub struct Sealing {
 /// A message of ours, as stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Pending {
-    pub(super) to: AccountId,
+    pub(super) to: ConversationId,
     pub(super) kind: Kind,
     state: StoredState,
     at: Option<Wall>,
@@ -83,6 +83,42 @@ pub(super) struct Pending {
     /// The length that the message was cut at, where it has several parts.
     pub(super) part_len: u32,
     parts: Vec<Part>,
+    /// Of a group: who is to tell where the message is. None of a person, and of a large group.
+    recipients: Vec<Recipient>,
+}
+
+/// One of several people for whom a message is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Recipient {
+    account: AccountId,
+    state: StoredState,
+    at: Option<Wall>,
+}
+
+impl Recipient {
+    pub(super) fn view(&self) -> RecipientView {
+        RecipientView { account: self.account, state: self.state.into(), at: self.at }
+    }
+
+    /// Takes in a receipt of this person; whether it was news.
+    pub(super) fn receipted(&mut self, now: Now, is_read: bool) -> bool {
+        let state = if is_read { StoredState::Read } else { StoredState::Delivered };
+        let is_news = self.state < state || self.state == StoredState::Expired;
+        if is_news {
+            (self.state, self.at) = (state, Some(now.wall));
+        }
+        is_news
+    }
+}
+
+/// How far the least advanced of several came; `None` where one of them has said nothing.
+pub(super) fn least_end(recipients: &[Recipient]) -> Option<End> {
+    let end = |recipient: &Recipient| match recipient.state {
+        StoredState::Read => Some(End::Read),
+        StoredState::Delivered => Some(End::Delivered),
+        StoredState::Waiting | StoredState::HandedOn | StoredState::Expired => None,
+    };
+    recipients.iter().map(end).min().flatten()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,7 +166,12 @@ impl Pending {
         };
         let start = self.parts.last().and_then(|part| part.sealed).map(|sealing| sealing.hops);
         let (at, until, hops, carriers) = (self.at, self.created + CUSTODY, self.hops, self.carriers());
-        Fate { end, at, until, start, hops, carriers }
+        Fate { end, at, until, start, hops, carriers, recipients: self.recipients.clone() }
+    }
+
+    /// Whether nobody says where it is, so that it is sealed again for those alone who ask.
+    fn is_unreceipted(&self) -> bool {
+        self.to.group().is_some() && self.recipients.is_empty()
     }
 
     fn carriers(&self) -> u32 {
@@ -139,10 +180,10 @@ impl Pending {
 }
 
 /// A change of state that front ends are told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) message: MessageId,
-    pub(super) to: AccountId,
+    pub(super) to: ConversationId,
     pub(super) state: MessageState,
     pub(super) carriers: u32,
     /// What is kept of a text that is over: it is not here any more.
@@ -157,7 +198,7 @@ pub(super) struct Outgoing {
     /// The same the other way round: all sealings of this run.
     commits: BTreeSet<(PartKey, AckCommit)>,
     /// The profile that is on its way to somebody: a later one replaces it.
-    profiles: BTreeMap<AccountId, MessageId>,
+    profiles: BTreeMap<ConversationId, MessageId>,
     by_envelope: BTreeMap<EnvelopeId, PartKey>,
     /// Of open messages alone.
     by_place: BTreeMap<Place, PartKey>,
@@ -196,7 +237,8 @@ impl Outgoing {
     fn index_part(&mut self, key: PartKey, pending: &Pending, sealing: Option<&Sealing>) {
         if pending.is_open() {
             let end = pending.created + CUSTODY;
-            self.due.set(key, Some(sealing.map_or_else(Time::default, |s| s.expires.min(end))));
+            let again = |s: &Sealing| if pending.is_unreceipted() { end } else { s.expires.min(end) };
+            self.due.set(key, Some(sealing.map_or_else(Time::default, again)));
             self.by_place.extend(sealing.and_then(|s| s.place).map(|place| (place, key)));
         }
         if let Some(sealing) = sealing {
@@ -212,11 +254,14 @@ impl Outgoing {
         &mut self,
         now: Now,
         id: MessageId,
-        to: AccountId,
+        to: ConversationId,
         kind: Kind,
         cut: (u16, u32),
+        recipients: Vec<AccountId>,
         out: &mut Outbox,
     ) {
+        let (state, at) = (StoredState::Waiting, None);
+        let recipients = recipients.into_iter().map(|account| Recipient { account, state, at }).collect();
         let parts = vec![Part { sealed: None, delivered: false }; usize::from(cut.0)];
         let pending = Pending {
             to,
@@ -227,6 +272,7 @@ impl Outgoing {
             hops: None,
             part_len: cut.1,
             parts,
+            recipients,
         };
         if kind == Kind::Profile
             && let Some(earlier) = self.profiles.get(&to).copied()
@@ -274,7 +320,12 @@ impl Outgoing {
     }
 
     /// Lets go of a message in a final state that no receipt can change any more; what is kept of a text.
-    pub(super) fn rest(&mut self, now: Now, id: MessageId, out: &mut Outbox) -> Option<(AccountId, Fate)> {
+    pub(super) fn rest(
+        &mut self,
+        now: Now,
+        id: MessageId,
+        out: &mut Outbox,
+    ) -> Option<(ConversationId, Fate)> {
         let pending = self.messages.get(&id).filter(|p| !p.is_open() && p.rests_at() <= now.mono)?;
         let to = pending.to;
         self.remove(id, out).map(|fate| (to, fate))
@@ -319,7 +370,9 @@ impl Outgoing {
             let place = |index| Place { session, index };
             let range = place(*first)..place(first.saturating_add(*count));
             for key in self.by_place.range(range).map(|(_, key)| key) {
-                let pending = self.messages.get(&key.message).filter(|p| p.to == from && p.is_open());
+                // Of a group whoever can name a place in its session was given it.
+                let may_ask = |p: &&Pending| p.to == from.into() || p.to.group().is_some();
+                let pending = self.messages.get(&key.message).filter(|p| p.is_open()).filter(may_ask);
                 let part = pending.and_then(|p| p.parts.get(usize::from(key.index)));
                 let sealing = part.filter(|part| !part.delivered).and_then(|part| part.sealed);
                 envelopes.extend(sealing.map(|sealing| sealing.envelope));
@@ -374,6 +427,12 @@ impl Outgoing {
         }
         part.delivered = true;
         if pending.parts.iter().all(|p| p.delivered) {
+            // Who can open it is one device, and that has it.
+            for recipient in &mut pending.recipients {
+                recipient.receipted(now, false);
+            }
+        }
+        if pending.parts.iter().all(|p| p.delivered) {
             return self.raise(now, key.message, StoredState::Delivered, out);
         }
         put(key.message, pending, out);
@@ -390,10 +449,27 @@ impl Outgoing {
         out: &mut Outbox,
     ) -> Option<Change> {
         let (id, hops_left) = seen;
-        let pending = self.messages.get_mut(&id).filter(|p| p.to == from)?;
+        let pending = self.messages.get_mut(&id)?;
+        let mut end = Some(if read { End::Read } else { End::Delivered });
+        if pending.to.group().is_some() {
+            let recipient = pending.recipients.iter_mut().find(|recipient| recipient.account == from);
+            if !recipient?.receipted(now, read) {
+                return None;
+            }
+            end = least_end(&pending.recipients);
+        } else if pending.to != from.into() {
+            return None;
+        }
         let start = pending.parts.last().and_then(|p| p.sealed).map(|s| s.hops);
         pending.hops = start.and_then(|s| s.checked_sub(hops_left)).or(pending.hops);
-        self.raise(now, id, if read { StoredState::Read } else { StoredState::Delivered }, out)
+        match end {
+            Some(End::Read) => self.raise(now, id, StoredState::Read, out),
+            Some(_) => self.raise(now, id, StoredState::Delivered, out),
+            None => {
+                put(id, pending, out);
+                None
+            }
+        }
     }
 
     /// Raises a state; the change where it rose. What is delivered cannot expire.
@@ -494,20 +570,22 @@ impl Outgoing {
     /// Everything that is known about where a message is.
     pub(super) fn info(&self, now: Now, id: MessageId) -> Option<InfoView> {
         let pending = self.messages.get(&id)?;
-        let recipient = RecipientView { account: pending.to, state: pending.state.into(), at: pending.at };
+        let state = pending.state.into();
+        let person = pending.to.person().map(|account| RecipientView { account, state, at: pending.at });
+        let recipients = pending.recipients.iter().map(Recipient::view).chain(person).collect();
         Some(InfoView {
             id,
-            state: pending.state.into(),
+            state,
             carriers: pending.carriers(),
             hops: pending.hops,
             expires_in: (pending.created + CUSTODY).since(now.mono),
-            recipients: vec![recipient],
+            recipients,
             forecast: None,
         })
     }
 
-    /// Forgets every message to one person.
-    pub(super) fn forget(&mut self, to: AccountId, out: &mut Outbox) {
+    /// Forgets every message of one conversation.
+    pub(super) fn forget(&mut self, to: ConversationId, out: &mut Outbox) {
         let ids: Vec<_> = self.messages.iter().filter(|(_, p)| p.to == to).map(|(id, _)| *id).collect();
         for id in ids {
             self.remove(id, out);

@@ -27,17 +27,18 @@ pub(super) fn cut(len: usize, room: usize) -> Option<(u16, u32)> {
     Some((count, u32::try_from(part).ok()?))
 }
 
-/// The sealed bytes of one part of `whole`.
-pub(super) fn part(whole: &Message, encoded: &[u8], index: u16, part_len: u32) -> Option<Vec<u8>> {
+/// One part of `whole`; the whole itself where there is one.
+pub(super) fn part(whole: Message, index: u16, part_len: u32) -> Option<Message> {
+    let encoded = whole.to_bytes();
     let part_len = usize::try_from(part_len).ok().filter(|l| *l > 0)?;
     let count = u16::try_from(encoded.len().div_ceil(part_len)).ok()?;
     if count <= 1 {
-        return Some(encoded.to_vec());
+        return Some(whole);
     }
     let bytes = encoded.chunks(part_len).nth(usize::from(index))?.to_vec();
     let id = part_id(whole.id, index);
     let body = Body::Segment { whole: whole.id, index, count, bytes };
-    Some(Message { id, when: whole.when, lamport: whole.lamport, parents: Vec::new(), body }.to_bytes())
+    Some(Message { id, when: whole.when, lamport: whole.lamport, parents: Vec::new(), body })
 }
 
 /// A part's name follows from the whole's, so that a part sealed twice is the same message.
@@ -209,12 +210,10 @@ mod tests {
         indexes.sort_by_key(|i| order(*i));
         let mut out = Outbox::default();
         for (n, index) in indexes.into_iter().enumerate() {
-            let sealed = part(message, &encoded, index, len).unwrap();
+            let part = part(message.clone(), index, len).unwrap();
+            let sealed = part.to_bytes();
             assert!(sealed.len() <= room);
-            let Body::Segment { whole: id, index, count, bytes } = Message::from_bytes(&sealed).unwrap().body
-            else {
-                return vec![sealed];
-            };
+            let Body::Segment { whole: id, index, count, bytes } = part.body else { return vec![sealed] };
             let arrived = Arrived { whole: id, index, count, bytes: &bytes };
             whole.extend(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out).unwrap());
             if (n + 1) % at_once == 0 || n + 1 == usize::from(count) {

@@ -21,7 +21,7 @@ pub(super) fn account(n: u8) -> AccountId {
 }
 
 fn text_to(to: u8, text: &str, id: Option<MessageId>) -> Draft {
-    Draft { to: account(to), body: Body::Text { text: text.into() }, id }
+    Draft { to: account(to).into(), body: Body::Text { text: text.into() }, id }
 }
 
 impl Rig {
@@ -87,7 +87,8 @@ impl Rig {
 
     pub(super) fn receive(&mut self, from: u8, contents: &[Vec<u8>], ack: Option<Ack>) -> Option<Ack> {
         let envelope = EnvelopeId([9; 32]);
-        let incoming = Incoming { account: account(from), envelope, contents, ack, hops_left: 9 };
+        let (account, conversation) = (account(from), account(from).into());
+        let incoming = Incoming { account, conversation, envelope, contents, ack, hops_left: 9 };
         self.step(|s, now, memory, out| s.receive(now, incoming, memory, out)).unwrap()
     }
 
@@ -103,7 +104,7 @@ impl Rig {
     }
 
     pub(super) fn texts(&self, with: u8) -> Vec<String> {
-        let views = self.state.page(Some(account(with)), &Page::default(), &self.memory).unwrap();
+        let views = self.state.page(Some(account(with).into()), &Page::default(), &self.memory).unwrap();
         views.into_iter().map(|v| v.text).collect()
     }
 
@@ -254,10 +255,10 @@ fn reading_is_told_once_and_only_to_contacts() {
     bela.send(1, "hello");
     let contents: Vec<_> = bela.jobs().into_iter().map(|j| j.bytes).collect();
     asha.receive(2, &contents, Some(Ack([5; 16])));
-    asha.step(|s, now, _, out| s.mark_read(now, account(2), None, out));
+    asha.step(|s, now, _, out| s.mark_read(now, account(2).into(), None, out));
     assert_eq!(asha.jobs().len(), 1);
     asha.restart();
-    asha.step(|s, now, _, out| s.mark_read(now, account(2), None, out));
+    asha.step(|s, now, _, out| s.mark_read(now, account(2).into(), None, out));
     assert!(asha.jobs().is_empty());
 }
 
@@ -325,7 +326,7 @@ fn an_absurd_clock_of_the_author_is_shown_within_reason() {
     let body = Body::Text { text: "from 1970".into() };
     let message = Message { id: MessageId([3; 16]), when: 0, lamport: 1, parents: vec![], body };
     asha.receive(2, &[message.to_bytes()], None);
-    let view = &asha.state.page(Some(account(2)), &Page::default(), &asha.memory).unwrap()[0];
+    let view = &asha.state.page(Some(account(2).into()), &Page::default(), &asha.memory).unwrap()[0];
     assert_eq!(view.sent_at, Wall(1_800_000_000 - 14 * 86_400));
 }
 
@@ -343,7 +344,7 @@ fn writer(count: usize) -> Rig {
 
 fn page(rig: &Rig, with: Option<u8>, from: Cursor, limit: usize) -> Vec<(MessageId, String)> {
     let page = Page { from, limit, ..Page::default() };
-    let views = rig.state.page(with.map(account), &page, &rig.memory).unwrap();
+    let views = rig.state.page(with.map(|n| account(n).into()), &page, &rig.memory).unwrap();
     views.into_iter().map(|view| (view.id, view.text)).collect()
 }
 
@@ -399,8 +400,8 @@ fn nothing_stands_before_or_after_a_message_that_is_not_there() {
 fn conversations_come_latest_first_with_their_last_text() {
     let asha = writer(5);
     let seen = asha.state.conversations(&asha.memory).unwrap();
-    let seen: Vec<_> = seen.into_iter().map(|c| (c.account, c.unread, c.last.unwrap().text)).collect();
-    assert_eq!(seen, [(account(3), 0, "5".to_owned()), (account(2), 0, "4".to_owned())]);
+    let seen: Vec<_> = seen.into_iter().map(|c| (c.conversation, c.unread, c.last.unwrap().text)).collect();
+    assert_eq!(seen, [(account(3).into(), 0, "5".to_owned()), (account(2).into(), 0, "4".to_owned())]);
 }
 
 #[test]
@@ -572,7 +573,7 @@ fn told(id: MessageId, is_read: bool) -> Vec<u8> {
 
 fn shown(rig: &Rig, id: MessageId) -> MessageState {
     let info = rig.state.info(rig.now, id, &rig.memory).unwrap().unwrap();
-    let views = rig.state.page(Some(account(2)), &Page::default(), &rig.memory).unwrap();
+    let views = rig.state.page(Some(account(2).into()), &Page::default(), &rig.memory).unwrap();
     let view = views.into_iter().find(|view| view.id == id).unwrap();
     assert_eq!((view.state, info.recipients[0].state), (info.state, info.state));
     info.state
@@ -642,7 +643,7 @@ fn a_text_whose_end_was_lost_claims_nothing() {
     let id = asha.send(2, "hello");
     let part = asha.jobs()[0].part.unwrap();
     asha.step(|s, now, _, out| s.acked(now, commit(part), out));
-    asha.memory.apply([StoreOp::delete(Table::Event, event_key(FATE, account(2), id))]);
+    asha.memory.apply([StoreOp::delete(Table::Event, event_key(FATE, account(2).into(), id))]);
     asha.restart();
     assert_eq!(shown(&asha, id), MessageState::Expired);
     asha.receive(2, &[told(id, false)], None);

@@ -7,9 +7,9 @@ use crate::crypto::ContactLink;
 use crate::crypto::IntroError;
 use crate::crypto::invite::MAX_INVITES;
 use crate::crypto::session::{LearnError, PER_CONTENT};
-use crate::id::{AccountId, Ack, CommandId, EnvelopeId, MessageId};
+use crate::id::{AccountId, Ack, CommandId, ConversationId, EnvelopeId, MessageId};
 use crate::time::Now;
-use crate::wire::message::{self, Body};
+use crate::wire::message::{self, Body, GroupMessage};
 use core::time::Duration;
 
 impl Node {
@@ -46,8 +46,8 @@ impl Node {
             Command::Post { to, post, message } => self.post(now, to, post, message),
             Command::Remark { message, remark } => self.remark(now, message, remark),
             Command::Hide { message } => self.chat.hide(message, &*self.read, out).map(|()| Reply::Done),
-            Command::MarkRead { from, messages } => {
-                self.chat.mark_read(now, from, messages.as_deref(), out);
+            Command::MarkRead { within, messages } => {
+                self.chat.mark_read(now, within, messages.as_deref(), out);
                 Ok(Reply::Done)
             }
             Command::Beacon { kind, text, position } => self.beacon(now, kind, &text, position),
@@ -94,7 +94,7 @@ impl Node {
     fn submit(
         &mut self,
         now: Now,
-        to: AccountId,
+        to: ConversationId,
         body: Body,
         id: Option<MessageId>,
     ) -> Result<Reply, Refusal> {
@@ -103,7 +103,13 @@ impl Node {
         self.chat.submit(now, draft, room, &*self.read, &mut self.outbox).map(Reply::Sent)
     }
 
-    fn post(&mut self, now: Now, to: AccountId, post: Post, id: Option<MessageId>) -> Result<Reply, Refusal> {
+    fn post(
+        &mut self,
+        now: Now,
+        to: ConversationId,
+        post: Post,
+        id: Option<MessageId>,
+    ) -> Result<Reply, Refusal> {
         let body = match post {
             Post::Text { text, reply, mentions, silent } => {
                 Body::Post(message::Post { text, reply, forwarded: 0, mentions, silent })
@@ -133,9 +139,10 @@ impl Node {
         self.chat.remark(now, message, remark, room, &*self.read, &mut self.outbox).map(Reply::Sent)
     }
 
-    /// What one envelope to this person takes.
-    fn room(&self, to: AccountId) -> usize {
-        self.sessions.room(to).saturating_sub(PER_CONTENT)
+    /// What one envelope takes.
+    fn room(&self, to: ConversationId) -> usize {
+        let enclosing = if to.group().is_some() { GroupMessage::OVERHEAD } else { 0 };
+        self.sessions.room(to).saturating_sub(PER_CONTENT + enclosing)
     }
 
     fn invite_new(

@@ -111,6 +111,7 @@ impl Node {
         }
         let incoming = Incoming {
             account,
+            conversation: delivery.conversation,
             envelope: envelope.id(),
             contents: &delivery.contents,
             ack: delivery.ack,

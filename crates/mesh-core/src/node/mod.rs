@@ -24,7 +24,7 @@ use crate::crypto::ratchet::{Ratchet, RatchetError, Vodozemac};
 use crate::crypto::seal::{Noise, Sealer};
 use crate::crypto::session::{SealError, SealedEnvelope, Sessions, commitment};
 use crate::crypto::{OwnIdentity, RestoreError, safety};
-use crate::id::{AccountId, EnvelopeId, MessageId, Seq};
+use crate::id::{AccountId, ConversationId, EnvelopeId, MessageId, Seq};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
@@ -382,10 +382,10 @@ impl Node {
         let (hops, commit) = (sealed.envelope.hops_left, sealed.commit);
         let (envelope, lifetime) = (sealed.envelope.id(), sealed.envelope.lifetime());
         let out = &mut self.outbox;
-        let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(job.to) }, out);
+        let kept = self.mesh.keep(now, sealed.envelope, Origin::Own { to: job.to.person() }, out);
         let (Ok(_), Some(part)) = (kept, job.part) else { return };
         // How soon somebody has it who is here says nothing of others.
-        if !self.mesh.neighbours().contains(&job.to) {
+        if !job.to.person().is_some_and(|to| self.mesh.neighbours().contains(&to)) {
             let is_held = |id| self.mesh.held_since(id).is_some();
             self.forecast.seen(now.mono, envelope, Duration::ZERO, None, &is_held);
         }
@@ -395,19 +395,20 @@ impl Node {
     }
 
     /// Sends keys alone, where they are owed.
-    fn seal_keys(&mut self, now: Now, to: AccountId) {
+    fn seal_keys(&mut self, now: Now, to: ConversationId) {
         if !self.mesh.has_own_room() {
             return;
         }
         let Ok(sealed) = self.envelope_for(now, to, &[]) else { return };
         // Without room for it the keys are still owed, and go with the next envelope.
-        let _refused = self.mesh.keep(now, sealed.envelope, Origin::Own { to: Some(to) }, &mut self.outbox);
+        let _refused =
+            self.mesh.keep(now, sealed.envelope, Origin::Own { to: to.person() }, &mut self.outbox);
     }
 
     fn envelope_for(
         &mut self,
         now: Now,
-        to: AccountId,
+        to: ConversationId,
         contents: &[Vec<u8>],
     ) -> Result<SealedEnvelope, SealError> {
         let (read, out) = (&*self.read, &mut self.outbox);
@@ -423,9 +424,9 @@ impl Node {
         if !std::mem::take(&mut self.keys_may_be_due) {
             return;
         }
-        for account in self.sessions.owes() {
+        for account in self.sessions.owes().iter().filter_map(ConversationId::person) {
             if self.chat.may_learn(account) {
-                self.seal_keys(now, account);
+                self.seal_keys(now, account.into());
             }
         }
     }
@@ -499,7 +500,7 @@ impl Node {
     ///
     /// # Errors
     /// Where storage fails.
-    pub fn page(&self, with: Option<AccountId>, page: &Page) -> Result<Vec<MessageView>, ReadError> {
+    pub fn page(&self, with: Option<ConversationId>, page: &Page) -> Result<Vec<MessageView>, ReadError> {
         self.chat.page(with, page, &*self.read)
     }
 
@@ -508,7 +509,7 @@ impl Node {
     ///
     /// # Errors
     /// Where storage fails.
-    pub fn messages(&self, with: Option<AccountId>) -> Result<Vec<MessageView>, ReadError> {
+    pub fn messages(&self, with: Option<ConversationId>) -> Result<Vec<MessageView>, ReadError> {
         let (mut all, mut page) = (Vec::new(), Page::default());
         loop {
             let views = self.page(with, &page)?;

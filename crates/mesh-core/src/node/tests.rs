@@ -139,14 +139,14 @@ impl Village {
 
     fn send(&mut self, from: usize, to: usize, text: &str) -> MessageId {
         let to = self.account(to);
-        match self.command(from, Command::Send { to, text: text.into(), message: None }) {
+        match self.command(from, Command::Send { to: to.into(), text: text.into(), message: None }) {
             Ok(Reply::Sent(id)) => id,
             other => panic!("{other:?}"),
         }
     }
 
     fn texts(&self, at: usize, with: usize) -> Vec<String> {
-        let views = self.nodes[at].0.messages(Some(self.account(with))).unwrap();
+        let views = self.nodes[at].0.messages(Some(self.account(with).into())).unwrap();
         views.into_iter().filter(|v| v.from.is_some()).map(|v| v.text).collect()
     }
 
@@ -301,7 +301,7 @@ fn a_text_of_64_kib_arrives_whole_and_is_read() {
     village.pass(Duration::from_secs(30));
     assert_eq!(village.texts(1, 0), [text]);
     let from = village.account(0);
-    village.command(1, Command::MarkRead { from, messages: None }).unwrap();
+    village.command(1, Command::MarkRead { within: from.into(), messages: None }).unwrap();
     village.pass(Duration::from_secs(30));
     assert_eq!(village.state(0, id), MessageState::Read);
     assert_eq!(village.nodes[0].0.info(village.now, id).unwrap().unwrap().hops, Some(1));
@@ -315,7 +315,7 @@ fn only_what_was_seen_counts_as_read() {
     let (seen, unseen) = (village.send(0, 1, "one"), village.send(0, 1, "two"));
     village.pass(Duration::from_secs(30));
     let from = village.account(0);
-    village.command(1, Command::MarkRead { from, messages: Some(vec![seen]) }).unwrap();
+    village.command(1, Command::MarkRead { within: from.into(), messages: Some(vec![seen]) }).unwrap();
     village.pass(Duration::from_secs(30));
     assert_eq!(village.state(0, seen), MessageState::Read);
     assert_eq!(village.state(0, unseen), MessageState::Delivered);

@@ -45,6 +45,19 @@ pub struct Message {
     pub body: Body,
 }
 
+/// The most heads of a group's operations that a message names.
+pub const MAX_HEADS: usize = 4;
+
+/// An event of a group, as its author wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMessage {
+    /// The operations on the group's members that the author knew of and nothing followed: the first 8 bytes of
+    /// each one's hash, at most [`MAX_HEADS`]. They tell for whom the author took the group to be.
+    pub heads: Vec<[u8; 8]>,
+    /// What was said.
+    pub message: Message,
+}
+
 /// A message that arrived, as a sealed receipt names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
@@ -278,6 +291,29 @@ impl Message {
             }
         };
         body && self.parents.len() <= MAX_PARENTS && self.lamport <= MAX_LAMPORT
+    }
+}
+
+impl GroupMessage {
+    /// The most bytes around the message itself.
+    pub const OVERHEAD: usize = 1 + 8 * MAX_HEADS;
+
+    /// Encodes the message for sealing.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Decodes what a seal held and checks every limit.
+    ///
+    /// # Errors
+    /// Where the bytes are no message of a group or a limit is passed.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let this: Self = codec::decode(bytes)?;
+        if this.heads.len() <= MAX_HEADS && this.message.is_within_limits() {
+            return Ok(this);
+        }
+        Err(DecodeError::Malformed { expected: "GroupMessage", len: bytes.len() })
     }
 }
 

@@ -38,7 +38,7 @@ fn flooder(many_names: bool) -> impl FnOnce(&mut World) {
 fn send(world: &mut World) -> MessageId {
     let to = world.node(NodeIx::from(1)).identity().account;
     let text = "can you read me?".to_owned();
-    match world.command(NodeIx::from(0), Command::Send { to, text, message: None }) {
+    match world.command(NodeIx::from(0), Command::Send { to: to.into(), text, message: None }) {
         Ok(Reply::Sent(id)) => id,
         other => panic!("{other:?}"),
     }

@@ -144,7 +144,7 @@ impl Planted {
     }
 }
 
-fn state(message: MessageId, to: mesh_core::AccountId, state: MessageState) -> Event {
+fn state(message: MessageId, to: mesh_core::ConversationId, state: MessageState) -> Event {
     Event::MessageState { message, to, state, carriers: 1 }
 }
 

@@ -181,7 +181,7 @@ impl<'a> Play<'a> {
         let name = MessageId(name);
         let Some(account) = self.world.account(to) else { return };
         self.checks.attempt(&draft);
-        let send = Command::Send { to: account, text: draft.text(), message: Some(name) };
+        let send = Command::Send { to: account.into(), text: draft.text(), message: Some(name) };
         match self.world.try_command(from, send) {
             Some(Ok(Reply::Sent(_))) => {
                 self.promises.push(Promise { number, message: name, from, to });

@@ -4,7 +4,7 @@ use super::ledger::Ledger;
 use super::{Found, HONEST, Invariant, Look};
 use crate::NodeIx;
 use mesh_core::view::MessageState;
-use mesh_core::{AccountId, Event, MessageId};
+use mesh_core::{ConversationId, Event, MessageId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first bytes of frames that confirm: kept, and have for what one has oneself (PROTOCOL.md sections 4.1 and 9.3).
@@ -14,7 +14,7 @@ const CONFIRMING: [u8; 2] = [8, 5];
 /// text is on its reader's disk.
 #[derive(Default)]
 pub(super) struct States {
-    last: BTreeMap<(NodeIx, MessageId, AccountId), MessageState>,
+    last: BTreeMap<(NodeIx, MessageId, ConversationId), MessageState>,
     /// Nodes that ever had a confirmation.
     confirmed: BTreeSet<NodeIx>,
 }
@@ -47,8 +47,9 @@ impl Invariant for States {
                     let before = before.map_or("", MessageState::as_str);
                     found.push((at, *node, format!("{message:?} goes from {before} to {}", state.as_str())));
                 }
-                let reader = known.node_of(*to);
-                let there = reader.is_some_and(|reader| known.has_text(reader, *message));
+                let reader = to.person().and_then(|person| known.node_of(person));
+                let there =
+                    to.group().is_some() || reader.is_some_and(|reader| known.has_text(reader, *message));
                 // Introductions have states too, and no text.
                 let is_text = known.has_text(*node, *message);
                 if matches!(state, MessageState::Delivered | MessageState::Read) && is_text && !there {

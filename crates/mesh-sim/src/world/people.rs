@@ -60,7 +60,7 @@ impl World {
     fn write_to(&mut self, ix: NodeIx, draft: &Draft, to: u32) {
         let account = self.nodes[to as usize].account;
         let answer = account.and_then(|to| {
-            let send = Command::Send { to, text: draft.text(), message: None };
+            let send = Command::Send { to: to.into(), text: draft.text(), message: None };
             match self.try_command(ix, send) {
                 Some(Ok(Reply::Sent(id))) => Some(id),
                 _ => None,

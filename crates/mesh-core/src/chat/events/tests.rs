@@ -1,8 +1,8 @@
-use super::super::PartKey;
 use super::super::tests::{Rig, account};
+use super::super::{Incoming, PartKey};
 use super::*;
 use crate::view::{MessageView, Page};
-use crate::wire::message::{Poll, Post};
+use crate::wire::message::{Poll, Post, Seen};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ fn friends() -> Rig {
 
 impl Rig {
     fn submit(&mut self, body: Body) -> MessageId {
-        let draft = Draft { to: account(THEM), body, id: None };
+        let draft = Draft { to: account(THEM).into(), body, id: None };
         self.step(|s, now, m, out| s.submit(now, draft, ROOM, m, out)).unwrap()
     }
 
@@ -39,11 +39,11 @@ impl Rig {
     }
 
     fn shown(&self, id: MessageId) -> MessageView {
-        self.state.message(account(THEM), id, &self.memory).unwrap().unwrap()
+        self.state.message(account(THEM).into(), id, &self.memory).unwrap().unwrap()
     }
 
     fn page(&self) -> Vec<MessageView> {
-        self.state.page(Some(account(THEM)), &Page::default(), &self.memory).unwrap()
+        self.state.page(Some(account(THEM).into()), &Page::default(), &self.memory).unwrap()
     }
 
     /// Whether these words stand anywhere in storage.
@@ -73,7 +73,9 @@ fn other_words_stand_for_the_first_ones_and_are_no_text_of_their_own() {
     asha.remark(mine, Remark::Edit("see you at 6".into())).unwrap();
     let view = asha.shown(mine);
     assert_eq!((view.text.as_str(), view.edits, asha.page().len()), ("see you at 6", 1, 1));
-    assert!(asha.events.contains(&Event::MessageChanged { conversation: account(THEM), message: mine }));
+    assert!(
+        asha.events.contains(&Event::MessageChanged { conversation: account(THEM).into(), message: mine })
+    );
     asha.restart();
     assert_eq!(asha.shown(mine).text, "see you at 6");
 }
@@ -263,10 +265,11 @@ fn a_long_edit_comes_in_parts() {
     for job in jobs {
         let envelope = crate::id::EnvelopeId([9; 32]);
         let contents = &[job.bytes][..];
-        let incoming = Incoming { account: account(1), envelope, contents, ack: None, hops_left: 9 };
+        let (account, conversation) = (account(1), account(1).into());
+        let incoming = Incoming { account, conversation, envelope, contents, ack: None, hops_left: 9 };
         ben.step(|s, now, m, out| s.receive(now, incoming, m, out)).unwrap();
     }
-    let view = ben.state.message(account(1), mine, &ben.memory).unwrap().unwrap();
+    let view = ben.state.message(account(1).into(), mine, &ben.memory).unwrap().unwrap();
     assert_eq!(view.text.len(), 50_000);
 }
 

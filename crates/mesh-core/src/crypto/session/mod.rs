@@ -24,6 +24,7 @@
 //! * All state is in [`Table::Session`](crate::Table::Session), in records so small that a message
 //!   costs one or two of them; [`Sessions::restore`] rebuilds everything.
 
+mod audience;
 mod chain;
 mod inbound;
 mod missing;
@@ -46,7 +47,7 @@ use super::cert::{IntroError, VerifiedIntro};
 use super::invite::{invite_psk, no_invite_psk};
 use super::ratchet::{OlmId, Ratchet, RatchetError};
 use super::seal::{Noise, Sealer};
-use crate::id::{AccountId, Ack, AckCommit, DeviceId, EnvelopeId, Invite, Tag};
+use crate::id::{AccountId, Ack, AckCommit, ConversationId, DeviceId, EnvelopeId, Invite, Tag};
 use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::store::ReadError;
@@ -122,11 +123,11 @@ pub struct SealedEnvelope {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// No device of this account is known.
-    #[error("no device of {account:?} is known")]
+    /// No device of this account is known, or none of anybody in this group.
+    #[error("no device of {to:?} is known")]
     UnknownPeer {
         /// To whom.
-        account: AccountId,
+        to: ConversationId,
     },
     /// The contents need more room than one envelope has: see [`Sessions::room`].
     #[error("contents need {got} bytes, an envelope has room for {limit}")]
@@ -186,6 +187,9 @@ pub struct Delivery {
     pub account: AccountId,
     /// With which device.
     pub device: DeviceId,
+    /// Where it belongs: what is said to this device alone by its author, or in a group. The writer's share bound
+    /// its session to it; whether the author is a member is the layer's above to say.
+    pub conversation: ConversationId,
     /// Encoded messages, in order; none where the envelope held keys only, or its inside did not open.
     pub contents: Vec<Vec<u8>>,
     /// The receipt to publish; `None` where the envelope is for several devices, or its contents did
@@ -322,15 +326,14 @@ impl Sessions {
         }
     }
 
-    /// Accounts to which keys are owed: a share of theirs did not open, or a device of theirs lacks
-    /// the session.
+    /// Where keys are owed: a share of somebody's did not open, or a device that reads on lacks the session.
     #[must_use]
-    pub fn owes(&self) -> Vec<AccountId> {
+    pub fn owes(&self) -> Vec<ConversationId> {
         let owed = |conversation: &Conversation| {
             let lost = |device| self.peers.get(device).is_some_and(|peer: &Peer| peer.owed);
             conversation.devices.iter().any(lost) || self.lacking(conversation).is_some()
         };
-        self.conversations.iter().filter(|(_, c)| owed(c)).map(|(account, _)| *account).collect()
+        self.conversations.iter().filter(|(_, c)| owed(c)).map(|(account, _)| (*account).into()).collect()
     }
 
     /// What proves each pair to each other on a link, of those accounts that `may` know it: most recently heard

@@ -557,7 +557,8 @@ impl Sessions {
 impl Delivery {
     fn empty(account: AccountId, device: DeviceId) -> Self {
         let (contents, new_tags, resend): (_, Vec<Tag>, _) = (Vec::new(), Vec::new(), Vec::new());
-        Self { account, device, contents, ack: None, first_contact: None, new_tags, resend }
+        let conversation = account.into();
+        Self { account, device, conversation, contents, ack: None, first_contact: None, new_tags, resend }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::crypto::kem::kem_id;
 use crate::crypto::ratchet::{AccountKeys, OlmId, OlmState, RatchetError};
 use crate::crypto::seal::{FIRST_CLASS, FirstSeal, Header, SESSION_OVERHEAD};
 use crate::crypto::{OwnIdentity, kdf};
-use crate::id::{AccountId, Ack, AckCommit, DeviceId, Tag};
+use crate::id::{AccountId, Ack, AckCommit, ConversationId, DeviceId, Tag};
 use crate::outbox::Outbox;
 use crate::store::Read;
 use crate::time::{Now, Time};
@@ -75,34 +75,38 @@ struct KemUse {
 }
 
 /// Where an envelope's tag and key come from, and what sealing it changes.
-struct Letter<'a> {
-    own: &'a OwnIdentity,
-    read: &'a dyn Read,
-    to: AccountId,
-    lifetime: Lifetime,
-    contents: &'a [Vec<u8>],
+pub(super) struct Letter<'a> {
+    pub(super) own: &'a OwnIdentity,
+    pub(super) read: &'a dyn Read,
+    pub(super) to: ConversationId,
+    pub(super) lifetime: Lifetime,
+    pub(super) contents: &'a [Vec<u8>],
 }
 
 impl Sessions {
-    /// Whether the next envelope to this account is a first contact: then the profile belongs among
-    /// its contents.
+    /// Whether the next contents to this person go in a first contact: then the profile belongs among
+    /// them. To a group they never do.
     #[must_use]
-    pub fn is_first_contact(&self, to: AccountId) -> bool {
-        self.plan(to, false).is_some_and(|plan| matches!(plan.way, Way::First(_)))
+    pub fn is_first_contact(&self, to: ConversationId) -> bool {
+        let plan = to.person().and_then(|account| self.plan(account, false));
+        plan.is_some_and(|plan| matches!(plan.way, Way::First(_)))
     }
 
-    /// The room that one envelope to this account has for contents now, in bytes; each content takes
+    /// The room that one envelope of this conversation has for contents now, in bytes; each content takes
     /// its length and 3. Longer contents go in segments.
     #[must_use]
-    pub fn room(&self, to: AccountId) -> usize {
+    pub fn room(&self, to: ConversationId) -> usize {
         if self.is_first_contact(to) { first_room() } else { session_room() }
     }
 
-    /// Seals contents to one account: none (keys only), one, or several. The state that this uses up
-    /// is in the same batch of writes, so nothing is ever sealed twice with it.
+    /// Seals contents to one person or to a group: none (keys only), one, or several. The state that this
+    /// uses up is in the same batch of writes, so nothing is ever sealed twice with it.
+    ///
+    /// To a group, contents are one envelope for everybody, and keys are one for the device whose turn it is:
+    /// as long as [`Sessions::owes`] names the group.
     ///
     /// # Errors
-    /// [`SealError`]. Nothing changed where the account is unknown or the contents are too long; where
+    /// [`SealError`]. Nothing changed where nobody is known to read it or the contents are too long; where
     /// storage or a ratchet failed, drop this input's writes and restore.
     #[expect(clippy::too_many_arguments, reason = "all of them are borrowed from the layer above, per input")]
     pub fn seal(
@@ -110,29 +114,42 @@ impl Sessions {
         now: Now,
         own: &OwnIdentity,
         read: &dyn Read,
-        to: AccountId,
+        to: ConversationId,
         lifetime: Lifetime,
         contents: &[Vec<u8>],
         out: &mut Outbox,
     ) -> Result<SealedEnvelope, SealError> {
         self.begin(now);
-        let plan = self.plan(to, contents.is_empty()).ok_or(SealError::UnknownPeer { account: to })?;
+        let letter = Letter { own, read, to, lifetime, contents };
+        match to {
+            ConversationId::Person(account) => self.seal_to_person(account, &letter, out),
+            ConversationId::Group(group) => self.seal_to_group(group, &letter, out),
+        }
+    }
+
+    fn seal_to_person(
+        &mut self,
+        to: AccountId,
+        letter: &Letter<'_>,
+        out: &mut Outbox,
+    ) -> Result<SealedEnvelope, SealError> {
+        let contents = letter.contents;
+        let plan = self.plan(to, contents.is_empty()).ok_or(SealError::UnknownPeer { to: letter.to })?;
         let limit = if matches!(plan.way, Way::First(_)) { first_room() } else { session_room() };
         let got = room_of(contents);
         if got > limit {
             return Err(SealError::TooLong { got, limit });
         }
-        let letter = Letter { own, read, to, lifetime, contents };
-        let packed = self.pack(&letter, plan, out)?;
+        let packed = self.pack(to, letter, plan, out)?;
         let mut sealed = match (plan.way, packed) {
-            (Way::First(device), Some(packed)) => self.seal_first(&letter, device, packed, out),
+            (Way::First(device), Some(packed)) => self.seal_first(letter, device, packed, out),
             (Way::Carrier(device, _) | Way::Control(device, _), Some(packed)) => {
-                self.seal_with_share(&letter, plan.way, device, packed, out)
+                self.seal_with_share(letter, plan.way, device, packed, out)
             }
-            _ => self.seal_own(&letter, out),
+            _ => self.seal_own(letter, out),
         }?;
         if !contents.is_empty() {
-            let sid = self.current(to)?;
+            let sid = self.current(letter.to)?;
             let last = self.outbound.get(&sid).and_then(|(_, live)| live.index.checked_sub(1));
             sealed.place = last.map(|index| Place { session: prefix(&sid), index });
         }
@@ -250,6 +267,7 @@ impl Sessions {
     /// sealing can still fail, so everything after it cannot.
     fn pack(
         &mut self,
+        to: AccountId,
         letter: &Letter<'_>,
         plan: Plan,
         out: &mut Outbox,
@@ -261,12 +279,12 @@ impl Sessions {
         let is_first = matches!(plan.way, Way::First(_));
         let session = device.map(|device| self.olm_towards(letter, device, is_first)).transpose()?;
         if plan.renew {
-            self.begin_session(letter.to, plan.shrunk, out);
+            self.begin_session(to, plan.shrunk, out);
         }
         let (Some(device), Some((session, state))) = (device, session) else { return Ok(None) };
         let kem = self.kem_for(letter, device, is_first, out)?;
         let sid = self.current(letter.to)?;
-        let share = self.share_of(sid, device, letter.to, letter.contents.is_empty(), &session);
+        let share = self.share_of(sid, device, to, letter.contents.is_empty(), &session);
         let mut state = state;
         let olm = self.ratchet.olm_encrypt(&mut state, &share.to_bytes(), &mut self.rng)?;
         self.records.put(out, records::olm(&session.id), &state);
@@ -287,7 +305,7 @@ impl Sessions {
         device: DeviceId,
         is_first: bool,
     ) -> Result<(OlmRef, OlmState), SealError> {
-        let unknown = SealError::UnknownPeer { account: letter.to };
+        let unknown = SealError::UnknownPeer { to: letter.to };
         let peer = self.peers.get(&device).ok_or(unknown)?;
         let fits = |session: &&OlmRef| {
             let started = session.started.as_ref().is_some_and(|s| s.seq == peer.bundle.seq);
@@ -453,9 +471,12 @@ impl Sessions {
         }
     }
 
-    fn current(&self, to: AccountId) -> Result<Sid, SealError> {
-        let current = self.conversations.get(&to).and_then(|conversation| conversation.current);
-        current.ok_or(SealError::UnknownPeer { account: to })
+    fn current(&self, to: ConversationId) -> Result<Sid, SealError> {
+        let current = match to {
+            ConversationId::Person(account) => self.conversations.get(&account).and_then(|c| c.current),
+            ConversationId::Group(_) => None,
+        };
+        current.ok_or(SealError::UnknownPeer { to })
     }
 
     pub(super) fn share_of(

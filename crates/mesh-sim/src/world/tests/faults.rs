@@ -96,7 +96,7 @@ fn a_crash_after_the_commit_sends_nothing_and_loses_nothing() {
     let log = logged(&mut world);
     world.change(&Change::LoseSends(a));
     let to = world.node(b).identity().account;
-    let command = mesh_core::Command::Send { to, text: "Written, not sent".into(), message: None };
+    let command = mesh_core::Command::Send { to: to.into(), text: "Written, not sent".into(), message: None };
     assert_eq!(world.try_command(a, command), None);
     assert!(log.lock().unwrap().crashed.len() == 1 && log.lock().unwrap().order.contains('s'));
     assert!(world.run_until(5 * MINUTE, |world| texts(world, b) == ["Written, not sent"]));
@@ -107,7 +107,7 @@ fn a_crash_before_the_commit_leaves_nothing_behind() {
     let (mut world, a, b) = pair(33);
     world.change(&Change::LoseCommit(a));
     let to = world.node(b).identity().account;
-    let command = mesh_core::Command::Send { to, text: "Never written".into(), message: None };
+    let command = mesh_core::Command::Send { to: to.into(), text: "Never written".into(), message: None };
     assert_eq!(world.try_command(a, command), None);
     world.run_for(5 * MINUTE);
     assert!(texts(&world, b).is_empty());

@@ -22,7 +22,7 @@ fn befriend(world: &mut World, a: NodeIx, b: NodeIx) {
 
 fn send(world: &mut World, from: NodeIx, to: NodeIx, text: &str) -> MessageId {
     let to = world.node(to).identity().account;
-    let command = Command::Send { to, text: text.to_owned(), message: None };
+    let command = Command::Send { to: to.into(), text: text.to_owned(), message: None };
     match world.command(from, command) {
         Ok(Reply::Sent(id)) => id,
         other => panic!("{other:?}"),

@@ -8,7 +8,7 @@ fn a_link_alone_is_enough_for_a_text() {
     for kind in [Kind::Real, Kind::Fake] {
         let (mut a, mut b) = Device::pair(kind);
         a.add(&b);
-        assert!(a.sessions.is_first_contact(b.id()));
+        assert!(a.sessions.is_first_contact(b.id().into()));
         let sealed = a.seal_all(b.id(), &[b"profile".to_vec(), b"hello".to_vec()]);
         assert!(sealed.first_contact && sealed.single_device);
         assert_eq!(sealed.envelope.size(), Some(SizeClass::B4096));
@@ -40,7 +40,7 @@ fn the_answer_rides_on_the_control_chain_and_is_hybrid() {
         a.add(&b);
         let first = a.seal(b.id(), "hello");
         b.delivered(&first);
-        assert!(!b.sessions.is_first_contact(a.id()));
+        assert!(!b.sessions.is_first_contact(a.id().into()));
         let answer = b.seal(a.id(), "hello yourself");
         assert!(!answer.first_contact);
         assert_eq!(answer.envelope.size(), Some(SizeClass::B4096));
@@ -154,7 +154,7 @@ fn a_first_contact_that_fails_inside_is_answered_and_comes_again() {
         let delivery = b.delivered(&spoilt);
         assert!(delivery.contents.is_empty() && delivery.ack.is_none());
         assert!(delivery.first_contact.unwrap().inner_failed);
-        assert_eq!(b.sessions.owes(), [a.id()]);
+        assert_eq!(b.sessions.owes(), [a.id().into()]);
         // Nobody answers a request by itself; the person does.
         let answer = b.seal_all(a.id(), &[]);
         assert!(answer.first_contact && b.sessions.owes().is_empty());
@@ -196,16 +196,17 @@ fn contents_up_to_the_room_fit_and_longer_ones_are_refused() {
     let (mut a, mut b) = Device::pair(Kind::Real);
     a.add(&b);
     for round in 0..4 {
-        let room = a.sessions.room(b.id());
+        let room = a.sessions.room(b.id().into());
         let mut out = Outbox::new(Seq(0));
         let long = vec![vec![7; room - 2]];
-        let refused = a.sessions.seal(a.now, &a.own, &a.memory, b.id(), Lifetime::Hour, &long, &mut out);
+        let refused =
+            a.sessions.seal(a.now, &a.own, &a.memory, b.id().into(), Lifetime::Hour, &long, &mut out);
         assert_eq!(refused, Err(SealError::TooLong { got: room + 1, limit: room }));
         let sealed = a.seal_all(b.id(), &[vec![7; room - 3]]);
         assert_eq!(b.delivered(&sealed).contents, [vec![7; room - 3]], "round {round}");
         a.receipted(sealed.commit);
         if round % 2 == 0 {
-            let room = b.sessions.room(a.id());
+            let room = b.sessions.room(a.id().into());
             let sealed = b.seal_all(a.id(), &[vec![8; room - 3]]);
             assert_eq!(a.delivered(&sealed).contents, [vec![8; room - 3]], "round {round}");
             b.receipted(sealed.commit);
@@ -217,8 +218,8 @@ fn contents_up_to_the_room_fit_and_longer_ones_are_refused() {
 fn nobody_is_written_to_unknown() {
     let mut a = Device::new(Kind::Fake, 1);
     let (mut out, account) = (Outbox::new(Seq(0)), AccountId([9; 20]));
-    let refused = a.sessions.seal(a.now, &a.own, &a.memory, account, Lifetime::Hour, &[], &mut out);
-    assert_eq!(refused, Err(SealError::UnknownPeer { account }));
+    let refused = a.sessions.seal(a.now, &a.own, &a.memory, account.into(), Lifetime::Hour, &[], &mut out);
+    assert_eq!(refused, Err(SealError::UnknownPeer { to: account.into() }));
 }
 
 #[test]

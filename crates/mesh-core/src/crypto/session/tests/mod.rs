@@ -82,11 +82,12 @@ impl Device {
         self.apply(out);
     }
 
-    fn seal(&mut self, to: AccountId, text: &str) -> SealedEnvelope {
+    fn seal(&mut self, to: impl Into<ConversationId>, text: &str) -> SealedEnvelope {
         self.seal_all(to, &[text.as_bytes().to_vec()])
     }
 
-    fn seal_all(&mut self, to: AccountId, contents: &[Vec<u8>]) -> SealedEnvelope {
+    fn seal_all(&mut self, to: impl Into<ConversationId>, contents: &[Vec<u8>]) -> SealedEnvelope {
+        let to = to.into();
         self.pass(1);
         let mut out = Outbox::new(Seq(0));
         let lifetime = Lifetime::Fortnight;

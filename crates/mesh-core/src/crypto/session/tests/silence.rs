@@ -125,7 +125,7 @@ fn an_envelope_opens_in_the_same_moment_as_its_key() {
         assert!(matches!(opened, Opened::Delivery(d) if d.contents.len() == 1));
     }
     let answer =
-        b.sessions.seal(now, &b.own, &b.memory, a.id(), Lifetime::Hour, &[b"same".to_vec()], &mut out);
+        b.sessions.seal(now, &b.own, &b.memory, a.id().into(), Lifetime::Hour, &[b"same".to_vec()], &mut out);
     b.apply(out);
     assert_eq!(a.texts(&answer.unwrap()), ["same"]);
 }
@@ -181,8 +181,10 @@ fn a_message_costs_few_small_records() {
     Device::round_trips(&mut a, &mut b, 3);
     let (mut out, contents) = (Outbox::new(Seq(0)), [b"twenty bytes of text".to_vec()]);
     a.pass(1);
-    let sealed =
-        a.sessions.seal(a.now, &a.own, &a.memory, b.id(), Lifetime::Hour, &contents, &mut out).unwrap();
+    let sealed = a
+        .sessions
+        .seal(a.now, &a.own, &a.memory, b.id().into(), Lifetime::Hour, &contents, &mut out)
+        .unwrap();
     let bytes: usize = stored(&mut out).iter().sum();
     assert!(bytes < 400, "{bytes} bytes to seal");
     b.pass(1);

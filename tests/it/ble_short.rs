@@ -1,4 +1,4 @@
-//! What of the Bluetooth lab is played with every change: short scenes that proved steady, in one boot.
+//! What CI plays of the Bluetooth lab where it is asked to (`STARLING_CI_BLE=1`): short scenes, in one boot.
 
 use crate::ble_nodes::{FAST, first_message};
 use crate::ble_radio::{bluetoothd_restarts, both_parts_at_once, off_and_on, values_cross};

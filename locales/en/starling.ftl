@@ -292,6 +292,7 @@ doctor-works = works
 doctor-multicast = Neighbours are not found by themselves: allow UDP port 5353 in the firewall, or use run --peer HOST:PORT.
 doctor-loopback = Nodes on this machine do not find each other: is the loopback interface up? Or use run --peer.
 doctor-bluetooth-none = no adapter; Wi-Fi and LAN work without
+doctor-bluetooth-not-here = not in this version on this system; Wi-Fi and LAN work without
 doctor-bluetooth-unused = not used by this node
 doctor-bluetooth-off = Switch Bluetooth on, for example: rfkill unblock bluetooth && bluetoothctl power on
 doctor-bluetooth-no-service = Start the service, for example: systemctl start bluetooth

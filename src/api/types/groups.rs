@@ -72,7 +72,7 @@ impl From<&MemberView> for Member {
 pub struct GroupRequest {
     /// 1 to 64 bytes.
     pub name: String,
-    /// Contacts: petname, name, tag or account; at most 64.
+    /// Contacts: petname, name, tag or account.
     #[serde(default)]
     pub members: Vec<String>,
 }
@@ -81,7 +81,7 @@ pub struct GroupRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MembersRequest {
-    /// Contacts: petname, name, tag or account; 1 to 64.
+    /// Contacts: petname, name, tag or account; at least one.
     pub members: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::border::{GroupCommand, GroupProperty, Refusal, Reply};
-use crate::chat::group::{Meta, What};
+use crate::chat::group::{MAX_ADDED, MAX_MEMBERS, Meta, What};
 use crate::chat::{Asked, Brought, Person};
 use crate::crypto::AccountKey;
 use crate::id::{AccountId, DeviceId, GroupId};
@@ -14,10 +14,7 @@ impl Node {
     pub(super) fn on_group(&mut self, now: Now, command: GroupCommand) -> Result<Reply, Refusal> {
         match command {
             GroupCommand::Create { name, members } => self.create_group(now, &name, &members),
-            GroupCommand::Add { group, members } => {
-                let keys = members.iter().map(|who| self.contact_key(*who)).collect::<Result<Vec<_>, _>>()?;
-                self.change_group(now, group, What::add(keys), &members)
-            }
+            GroupCommand::Add { group, members } => self.add_members(now, group, &members),
             GroupCommand::Remove { group, member } => {
                 let member = self.chat.member_key(group, member)?;
                 self.change_group(now, group, What::Remove { member }, &[])
@@ -45,10 +42,33 @@ impl Node {
     }
 
     fn create_group(&mut self, now: Now, name: &str, members: &[AccountId]) -> Result<Reply, Refusal> {
-        let keys = members.iter().map(|who| self.contact_key(*who)).collect::<Result<Vec<_>, _>>()?;
-        let people = self.people(members.iter().copied());
-        let group = self.chat.create_group(now, name, keys, &self.identity, &people, &mut self.outbox)?;
+        let members: Vec<AccountId> = members.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let (first, later) = members.split_at(members.len().min(MAX_ADDED));
+        let keys = self.contact_keys(&members)?;
+        let people = self.people(first.iter().copied());
+        let begin = keys.into_iter().take(first.len());
+        let group = self.chat.create_group(now, name, begin, &self.identity, &people, &mut self.outbox)?;
+        if !later.is_empty() {
+            self.add_members(now, group, later)?;
+        }
         Ok(Reply::Group(group))
+    }
+
+    /// Adds any number of people, so many with each operation as it holds. Nobody is added where one cannot be.
+    fn add_members(&mut self, now: Now, group: GroupId, members: &[AccountId]) -> Result<Reply, Refusal> {
+        let keys = self.contact_keys(members)?;
+        let room = self.chat.group(group).map_or(0, |view| MAX_MEMBERS.saturating_sub(view.members.len()));
+        if keys.len() > MAX_ADDED && keys.len() > room {
+            return Err(Refusal::Full { what: "members", limit: MAX_MEMBERS });
+        }
+        for (members, keys) in members.chunks(MAX_ADDED).zip(keys.chunks(MAX_ADDED)) {
+            self.change_group(now, group, What::add(keys.iter().copied()), members)?;
+        }
+        Ok(Reply::Group(group))
+    }
+
+    fn contact_keys(&self, members: &[AccountId]) -> Result<Vec<AccountKey>, Refusal> {
+        members.iter().map(|who| self.contact_key(*who)).collect()
     }
 
     fn change_group(

@@ -6,7 +6,7 @@ use super::*;
 use crate::border::Event;
 use crate::crypto::name::clean_name;
 use crate::crypto::{DeviceKey, Intro, VerifiedIntro};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, OpHash};
 use crate::rng::Rng;
 use crate::view::ContactState;
 use crate::wire::message::{Body, MAX_OPS_AT_ONCE, MAX_PEOPLE, Message};
@@ -194,6 +194,7 @@ impl State {
         }
         if !ops.is_empty() {
             self.group_changed(*group, out);
+            self.tell_newcomers(now, *group, &stored, out);
         }
         if wanted {
             self.want_ops(now, *group, *from);
@@ -216,7 +217,7 @@ impl State {
     /// Answers who lacks operations of a group.
     pub fn answer_ops(&mut self, now: Now, asked: &Asked, people: &[Person], out: &mut Outbox) {
         let Some(held) = self.groups.held.get(&asked.group) else { return };
-        let heads: Vec<_> = asked.heads.iter().copied().map(crate::id::OpHash).collect();
+        let heads: Vec<_> = asked.heads.iter().copied().map(OpHash).collect();
         let ops: Vec<SignedOp> = held.group.ops_not_under(&heads).into_iter().cloned().collect();
         for body in in_slices(asked.group, &ops, &by_account(people)) {
             self.bring(now, asked.from.into(), &body, out);
@@ -233,6 +234,26 @@ impl State {
         held.asked.insert(from, now.mono);
         let heads = held.group.heads().into_iter().map(|hash| hash.0).take(MAX_OPS_AT_ONCE).collect();
         self.note(now, from, Body::OpsWanted { group, heads });
+    }
+
+    /// Who came in by somebody who did not know of operations of ours was not brought them: we tell the group again.
+    fn tell_newcomers(&mut self, now: Now, group: GroupId, new: &[OpHash], out: &mut Outbox) {
+        let Some(held) = self.groups.held.get(&group) else { return };
+        let is_add =
+            |hash: &&OpHash| held.group.op(hash).is_some_and(|op| matches!(op.what, What::Add { .. }));
+        let mut unknown = BTreeSet::new();
+        for add in new.iter().filter(is_add) {
+            unknown.extend(held.group.ops_not_under(&[*add]).into_iter().map(|op| OpHash(op.hash())));
+        }
+        let is_ours = |op: &&SignedOp| {
+            let hash = OpHash(op.hash());
+            unknown.contains(&hash) && held.group.op(&hash).is_some_and(|op| op.author == self.own)
+        };
+        let ours: Vec<SignedOp> =
+            held.group.ops_not_under(&[]).into_iter().filter(is_ours).cloned().collect();
+        for body in in_slices(group, &ours, &|_| Vec::new()) {
+            self.bring(now, group.into(), &body, out);
+        }
     }
 
     /// Brings a whole group to people who come in, with everybody's devices.

@@ -205,6 +205,20 @@ fn who_leaves_is_out_for_everybody_and_forgets_when_they_like() {
 }
 
 #[test]
+fn more_people_than_one_operation_holds_are_added_with_several() {
+    let names: Vec<String> = (0..70).map(|n| format!("P{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut village = Village::new(&names);
+    for other in 1..names.len() {
+        let link = village.nodes[other].0.identity().link;
+        village.command(0, Command::Add { link, petname: None }).unwrap();
+    }
+    let members = (1..names.len()).map(|at| village.account(at)).collect();
+    let group = village.create("Stadium", members);
+    assert_eq!(village.group(0, group).members.len(), 70);
+}
+
+#[test]
 fn a_group_that_a_stranger_brings_is_not_entered() {
     let mut village = Village::new(&["Asha", "Bo"]);
     let link = village.nodes[1].0.identity().link;
@@ -246,4 +260,103 @@ fn words_in_a_group_are_changed_felt_about_and_taken_back() {
     village.command(0, Command::Remark { message: id, within: None, remark: crate::Remark::Delete }).unwrap();
     village.pass(A_WHILE);
     assert!((0..3).all(|at| village.nodes[at].0.message(group.into(), id).unwrap().unwrap().deleted));
+}
+
+/// What random acts left behind.
+#[derive(Default)]
+struct Acts {
+    said: u32,
+    /// What was said, by whom.
+    words: Vec<(usize, String)>,
+    /// Who was put out at any time.
+    removed: Vec<usize>,
+}
+
+impl Acts {
+    /// One step of what may happen to a group, drawn by a number.
+    fn step(&mut self, village: &mut Village, group: GroupId, n: u64) {
+        let people = village.nodes.len();
+        let pick = |shift: u32| usize::try_from(n >> shift & 0xff).unwrap() % people;
+        let (at, other) = (pick(8), pick(16));
+        let member = village.account(other);
+        match n % 12 {
+            0..=4 => {
+                self.said += 1;
+                let text = format!("{} from {at}", self.said);
+                let send = Command::Send { to: group.into(), text: text.clone(), message: None };
+                // Whoever may not do it is refused, which is fine.
+                if village.command(at, send).is_ok() {
+                    self.words.push((at, text));
+                }
+            }
+            5 => {
+                drop(village.command(at, Command::Group(GroupCommand::Add { group, members: vec![member] })))
+            }
+            6 => {
+                let remove = Command::Group(GroupCommand::Remove { group, member });
+                if village.command(at, remove).is_ok() {
+                    self.removed.push(other);
+                }
+            }
+            7 => {
+                let promote = GroupCommand::Promote { group, member, admin: n >> 24 & 1 == 0 };
+                drop(village.command(at, Command::Group(promote)));
+            }
+            8 => {
+                let property = crate::border::GroupProperty::Name(format!("Street {n}"));
+                drop(village.command(at, Command::Group(GroupCommand::Set { group, property })));
+            }
+            9 => village.restart(at),
+            10 => village.part_all(),
+            _ => {
+                let are_linked =
+                    |(_, a, b): &(LinkId, usize, usize)| (*a, *b) == (at, other) || (*a, *b) == (other, at);
+                if at != other && !village.links.iter().any(are_linked) {
+                    village.join(at, other);
+                }
+                village.pass(Duration::from_secs(n >> 32 & 127));
+            }
+        }
+    }
+}
+
+/// Five people of whom four are in a group act at random over random links, then all meet; the seed tells which acts.
+fn acts_that_heal(seed: u8) {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra", "Dawit", "Eyob"], 1);
+    for (a, b) in [(1, 2), (1, 3), (1, 4), (2, 3)] {
+        village.introduce(a, b);
+    }
+    let bo = village.account(1);
+    village.change(0, GroupCommand::Promote { group, member: bo, admin: true });
+    let (mut rng, mut acts) = (Rng::new([seed; 32]), Acts::default());
+    for _ in 0..60 {
+        acts.step(&mut village, group, u64::from_le_bytes(rng.bytes()));
+    }
+    village.part_all();
+    for (a, b) in [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)] {
+        village.join(a, b);
+    }
+    village.pass(Duration::from_secs(6 * 3_600));
+    let views: Vec<_> = (0..5).map(|at| village.nodes[at].0.group(group)).collect();
+    let is_in = |at: &usize| views[*at].as_ref().is_some_and(|view| view.admin.is_some());
+    let members: Vec<usize> = (0..5).filter(is_in).collect();
+    for at in &members {
+        let (one, other) = (views[members[0]].as_ref().unwrap(), views[*at].as_ref().unwrap());
+        assert_eq!(one.state, other.state, "seed {seed}: {one:?}\n{other:?}");
+        assert_eq!(other.members.len(), members.len(), "seed {seed}: {other:?}");
+    }
+    let stayed: Vec<usize> =
+        members.into_iter().filter(|at| *at != 4 && !acts.removed.contains(at)).collect();
+    for at in &stayed {
+        let words = village.words(*at, group);
+        assert_eq!(words, village.words(stayed[0], group), "seed {seed}: {at} and {}", stayed[0]);
+        for (by, text) in acts.words.iter().filter(|(by, _)| stayed.contains(by)) {
+            assert!(words.contains(text), "seed {seed}: {at} lacks what {by} said: {text}");
+        }
+    }
+}
+
+#[test]
+fn whatever_members_do_while_they_are_apart_comes_to_one_when_they_meet() {
+    (0..8).for_each(acts_that_heal);
 }

@@ -195,6 +195,7 @@ info-hops = { $hops ->
   }
 me = me
 messages-none = There are no messages yet. Write one with: starling send WHO "Hello"
+message-in-group = { $from } in { $group }
 message-deleted = taken back
 message-edited = edited
 message-forwarded = forwarded

@@ -198,9 +198,5 @@ pub(super) fn message(
     id: MessageId,
 ) -> Result<Option<Message>, mesh_core::ReadError> {
     let Some(view) = node.message(with, id)? else { return Ok(None) };
-    let votes = view.poll.iter().flat_map(|poll| &poll.votes).filter_map(|(by, _)| *by);
-    let felt = view.reactions.iter().filter_map(|(by, _)| *by);
-    let named = view.mentions.iter().copied().flatten();
-    let names = Names::among(node, view.from.into_iter().chain(votes).chain(felt).chain(named));
-    Ok(Some(Message::new(&view, &names)))
+    Ok(Some(Message::new(&view, &Names::in_message(node, &view))))
 }

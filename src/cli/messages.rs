@@ -203,7 +203,10 @@ pub(super) async fn mark_read(session: &Session, account: &str, ids: &[String]) 
 
 /// A message as people read it.
 pub(super) fn line(message: &Message) -> String {
-    let from = if message.from == "me" { t!("me") } else { clean_line(&message.from) };
+    let mut from = if message.from == "me" { t!("me") } else { clean_line(&message.from) };
+    if let Some(group) = &message.group {
+        from = t!("message-in-group", from = from, group = clean_line(group));
+    }
     let when = short_time(&message.sent_at);
     let text = if message.deleted { t!("message-deleted") } else { clean(&message.text) };
     let mut line = format!("{when}  {from}: {}{}", before(message), text.replace('\n', "\n    "));

@@ -49,6 +49,7 @@ fn three_people_talk_in_a_group_until_one_is_put_out() {
     let sent = chandra.run(&["send", "Street", "hello from Chandra", "--json"]).one();
     let read = heard(&bo, "Street", "hello from Chandra");
     assert_eq!((&read["from"], &read["conversation"]), (&"Chandra".into(), &made["group"]));
+    assert!(bo.run(&["messages", "--peek"]).stdout.contains("Chandra in Street: hello from Chandra"));
     let id = sent["id"].as_str().unwrap();
     bo.run(&["react", id, "!", "--json"]).one();
     eventually("both have it", || {

@@ -403,10 +403,6 @@ mod who {
         who: &str,
     ) -> Result<AccountId, WhoError> {
         let wanted = who.trim().to_lowercase();
-        let is_in = |account: &AccountId| members.iter().any(|member| member.account == Some(*account));
-        if let Some(contact) = resolve(contacts, who).ok().filter(is_in) {
-            return Ok(contact);
-        }
         if wanted == "me" {
             return Ok(own);
         }
@@ -422,7 +418,12 @@ mod who {
         };
         match found[..] {
             [one] => Ok(one.account.unwrap_or(own)),
-            [] => Err(WhoError::NoMember { who: who.to_owned() }),
+            [] => {
+                let is_in =
+                    |account: &AccountId| members.iter().any(|member| member.account == Some(*account));
+                let contact = resolve(contacts, who).ok().filter(is_in);
+                contact.ok_or_else(|| WhoError::NoMember { who: who.to_owned() })
+            }
             _ => {
                 let candidates = found.into_iter().take(MAX_CANDIDATES).map(candidate).collect();
                 Err(WhoError::Ambiguous { who: who.to_owned(), candidates })

@@ -21,10 +21,15 @@ use crate::view::{GroupView, MemberView};
 use crate::wire::codec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Groups that are kept; a further one is refused.
 pub const MAX_GROUPS: usize = 256;
+/// Groups that somebody brings and that are not whole yet.
+const MAX_AWAITED: usize = 16;
+/// What somebody may bring whose request is undecided, and how many such people are remembered.
+const MAX_REQUESTED: (usize, usize) = (4, 16);
 /// Up to so many members tell where messages are: in a larger group their receipts would cost more than the messages.
 pub const MAX_RECEIPTING: usize = 32;
 /// The same person is asked for operations of a group no sooner than after this.
@@ -40,8 +45,12 @@ pub(super) struct Groups {
     held: BTreeMap<GroupId, Held>,
     /// What people in groups were called by whoever brought them in, before they said it themselves.
     names: BTreeMap<AccountId, String>,
+    /// The groups that are not entered, in the order in which they were begun to be waited for.
+    awaited: VecDeque<GroupId>,
     /// Operations that came within the input at work, for the node to take in.
     brought: Vec<Brought>,
+    /// What people brought whose requests are undecided: it counts once they are accepted.
+    requested: BTreeMap<AccountId, Vec<Brought>>,
     /// Who asked for operations within the input at work.
     asked: Vec<Asked>,
     /// Groups whose members are not what the sessions know.
@@ -54,10 +63,13 @@ struct Held {
     group: Group,
     /// Everybody who ever was in it.
     ever: BTreeMap<AccountId, AccountKey>,
-    /// Whether this device knows it from storage or has entered it.
+    /// Whether we are or were in it. What we are not is neither shown nor stored: the operations that name us may still
+    /// be on their way.
     entered: bool,
     /// Whom we asked for operations, and when.
     asked: BTreeMap<AccountId, Time>,
+    /// Whom we answered, and when.
+    answered: BTreeMap<AccountId, Time>,
 }
 
 /// An operation as stored.
@@ -69,8 +81,8 @@ struct StoredOp {
 
 impl Held {
     fn new(group: Group) -> Self {
-        let (ever, asked) = (BTreeMap::new(), BTreeMap::new());
-        let mut held = Self { group, ever, entered: false, asked };
+        let (ever, asked, answered) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut held = Self { group, ever, entered: false, asked, answered };
         held.remember();
         held
     }
@@ -122,17 +134,43 @@ impl Groups {
 
     /// The groups that this person is or was in together with us.
     pub(super) fn of(&self, account: AccountId) -> impl Iterator<Item = GroupId> {
-        let together = move |(_, held): &(&GroupId, &Held)| held.ever.contains_key(&account);
+        let together = move |(_, held): &(&GroupId, &Held)| held.entered && held.ever.contains_key(&account);
         self.held.iter().filter(together).map(|(id, _)| *id)
     }
 
     /// Whether this person is or was in a group.
     pub(super) fn has(&self, group: GroupId, account: AccountId) -> bool {
-        self.held.get(&group).is_some_and(|held| held.ever.contains_key(&account))
+        self.entered(group).is_some_and(|held| held.ever.contains_key(&account))
+    }
+
+    /// A group that we are or were in.
+    fn entered(&self, group: GroupId) -> Option<&Held> {
+        self.held.get(&group).filter(|held| held.entered)
     }
 
     fn find(&self, group: GroupId) -> Result<&Held, Refusal> {
-        self.held.get(&group).ok_or_else(|| unknown(group))
+        self.entered(group).ok_or_else(|| unknown(group))
+    }
+
+    /// Whether a further group may be entered.
+    fn has_room(&self) -> bool {
+        self.held.values().filter(|held| held.entered).count() < MAX_GROUPS
+    }
+
+    /// Waits for the operations of a group; the one that was waited for longest gives way.
+    fn await_group(&mut self, group: GroupId) {
+        if self.held.contains_key(&group) {
+            return;
+        }
+        self.awaited.push_back(group);
+        self.held.insert(group, Held::new(Group::awaited(group)));
+        let held = &self.held;
+        self.awaited.retain(|group| held.get(group).is_some_and(|held| !held.entered));
+        if self.awaited.len() > MAX_AWAITED
+            && let Some(oldest) = self.awaited.pop_front()
+        {
+            self.held.remove(&oldest);
+        }
     }
 
     fn put_op(&self, group: GroupId, op: &SignedOp, arrived: Wall, out: &mut Outbox) {
@@ -189,24 +227,43 @@ impl State {
         let why = match state.role(self.own) {
             None => "you are not in this group any more",
             Some(_) if !state.may_post(self.own) => "only admins write in this group",
+            Some(_) if state.members().len() == 1 => "nobody else is in this group",
             Some(_) => return Ok(()),
         };
         Err(Refusal::Group { group, why: why.to_owned() })
     }
 
-    /// Whether a person's message counts who named these operations: `None` where one of them is not here.
-    pub(super) fn was_member(&mut self, group: GroupId, who: AccountId, heads: &[[u8; 8]]) -> Option<bool> {
+    /// Whether a person might write as far as these operations say: `None` where one of them is not here.
+    pub(super) fn might_post(&mut self, group: GroupId, who: AccountId, heads: &[[u8; 8]]) -> Option<bool> {
+        self.state_at(group, heads).map(|state| state.may_post(who))
+    }
+
+    /// Who was in a group as far as these operations say; `None` where one of them is not here.
+    fn state_at(&mut self, group: GroupId, heads: &[[u8; 8]]) -> Option<Arc<Membership>> {
         let held = self.groups.held.get_mut(&group)?;
         let names: Vec<OpName> = heads.iter().copied().map(OpName).collect();
         let heads = held.group.named(&names)?;
-        held.group.state_at(&heads).map(|state| state.role(who).is_some())
+        held.group.state_at(&heads)
+    }
+
+    /// Whether a person was in a group as far as these operations say.
+    fn was_member(&mut self, group: GroupId, who: AccountId, heads: &[[u8; 8]]) -> bool {
+        self.state_at(group, heads).is_some_and(|state| state.role(who).is_some())
+    }
+
+    /// Whether a text that named these operations may be sealed for the group once more: nobody came in since.
+    pub(super) fn may_reseal(&mut self, with: ConversationId, heads: &[[u8; 8]]) -> bool {
+        let Some(group) = with.group() else { return true };
+        let Some(then) = self.state_at(group, heads) else { return true };
+        let now = self.groups.entered(group).map(Held::state);
+        now.is_none_or(|now| now.members().keys().all(|who| then.role(*who).is_some()))
     }
 
     /// For whom a group is written, and whom it hears: its members, and all who ever were in it, both without us. Who
     /// has left still tells the others so. `None` for an unknown group.
     #[must_use]
     pub fn audience(&self, group: GroupId) -> Option<(BTreeSet<AccountId>, BTreeSet<AccountId>)> {
-        let held = self.groups.held.get(&group)?;
+        let held = self.groups.entered(group)?;
         let others = |who: &AccountId| *who != self.own;
         let now = held.state().members().keys().copied().filter(others).collect();
         Some((now, held.ever.keys().copied().filter(others).collect()))
@@ -234,7 +291,7 @@ impl State {
     /// One group.
     #[must_use]
     pub fn group(&self, id: GroupId) -> Option<GroupView> {
-        let state = self.groups.held.get(&id)?.state();
+        let state = self.groups.entered(id)?.state();
         let member = |(who, member): (&AccountId, &super::group::Member)| MemberView {
             account: (*who != self.own).then_some(*who),
             name: self.fellow_name(*who),

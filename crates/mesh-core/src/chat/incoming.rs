@@ -122,11 +122,8 @@ impl State {
         }
         for bytes in incoming.contents {
             let Ok(GroupMessage { heads, message }) = GroupMessage::from_bytes(bytes) else { continue };
-            match self.was_member(group, account, &heads) {
-                // Who writes as if they were still in the group, and knows better, is not heard.
-                Some(false) if !is_of_programs(&message.body) => continue,
-                Some(_) => {}
-                None => self.want_ops(now, group, account),
+            if self.might_post(group, account, &heads).is_none() {
+                self.want_ops(now, group, account);
             }
             self.receive_message(now, incoming, heads, message, read, out)?;
         }
@@ -152,17 +149,21 @@ impl State {
                 }
             }
             Body::Ops { group, ops, people } => {
-                if self.may_bring(account) {
-                    let (ops, people) = (ops.clone(), people.clone());
-                    self.note_brought(Brought { from: account, group: *group, ops, people });
-                }
+                let (ops, people) = (ops.clone(), people.clone());
+                self.note_brought(Brought { from: account, group: *group, ops, people });
                 if incoming.ack.is_none() && self.answers(conversation, account) {
                     let seen = vec![Seen { id: message.id, hops_left }];
                     self.note(now, account, Body::Delivered { seen });
                 }
             }
+            Body::Enclosed { group, message } if conversation.person().is_some() => {
+                let conversation = ConversationId::Group(*group);
+                let alone = Incoming { conversation, contents: core::slice::from_ref(message), ..*incoming };
+                self.receive_of_group(now, &Incoming { ack: None, ..alone }, *group, read, out)?;
+            }
+            Body::Enclosed { .. } => {}
             Body::OpsWanted { group, heads } => {
-                self.note_asked(Asked { from: account, group: *group, heads: heads.clone() });
+                self.note_asked(now, Asked { from: account, group: *group, heads: heads.clone() });
             }
             Body::Delivered { seen } => {
                 for seen in seen {
@@ -209,7 +210,7 @@ impl State {
         let Some(message) = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole) else {
             return Ok(());
         };
-        if matches!(message.body, Body::Ops { .. }) {
+        if matches!(message.body, Body::Ops { .. } | Body::Enclosed { .. }) {
             return self.receive_message(now, incoming, heads, message, read, out);
         }
         let may_speak = conversation.group().is_some() || self.contacts.state(account).is_some();
@@ -232,6 +233,12 @@ impl State {
     ) -> Result<(), ReadError> {
         let Incoming { account, conversation, hops_left, .. } = *incoming;
         let seen = Seen { id: message.id, hops_left };
+        // Who writes as if they might, and knows better, is not heard.
+        if let ConversationId::Group(group) = conversation
+            && self.might_post(group, account, &origin.heads) == Some(false)
+        {
+            return Ok(());
+        }
         self.record(now, conversation, message, origin, read, out)?;
         if incoming.ack.is_none() && self.answers(conversation, account) {
             self.note(now, account, Body::Delivered { seen: vec![seen] });
@@ -255,6 +262,7 @@ const fn is_of_programs(body: &Body) -> bool {
             | Body::Read { .. }
             | Body::Missing { .. }
             | Body::Ops { .. }
+            | Body::Enclosed { .. }
             | Body::OpsWanted { .. }
             | Body::Segment { .. }
     )

@@ -43,7 +43,7 @@ use events::StoredEvent;
 use fate::Fate;
 use forget::Forgetting;
 use groups::Groups;
-use outgoing::{Kind, Outgoing};
+use outgoing::{Kind, Outgoing, Pending};
 use segments::Unfinished;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -247,44 +247,54 @@ impl State {
             if !self.outgoing.wants_seal(now, key) {
                 continue;
             }
-            if let Some(job) = self.job(now, key, read)? {
+            if let Some(job) = self.job(now, key, read, out)? {
                 return Ok(Some(job));
             }
         }
         Ok(None)
     }
 
-    fn job(&self, now: Now, key: PartKey, read: &dyn Read) -> Result<Option<Job>, ReadError> {
-        let Some(pending) = self.outgoing.pending(key.message) else { return Ok(None) };
-        let message = match pending.kind {
+    fn job(
+        &mut self,
+        now: Now,
+        key: PartKey,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<Option<Job>, ReadError> {
+        let Some((to, kind, part_len)) = self.outgoing.pending(key.message).map(Pending::said) else {
+            return Ok(None);
+        };
+        let mut heads = self.heads(to);
+        let message = match kind {
             Kind::Profile => Some(self.profile_message(now, key.message)),
             Kind::Ops { content } => {
                 self.outgoing.held(content, read)?.map(|body| groups::ops_message(key.message, body))
             }
             Kind::Text | Kind::Mark => {
-                self.event(pending.to, key.message, read)?.map(|e| e.message(key.message))
+                let Some(event) = self.event(to, key.message, read)? else { return Ok(None) };
+                heads.clone_from(&event.heads);
+                let message = event.message(key.message);
+                if let ConversationId::Group(group) = to
+                    && self.outgoing.is_sealed(key)
+                    && !self.may_reseal(to, &heads)
+                {
+                    let lacking = self.outgoing.leave(key.message);
+                    self.bring_alone(now, group, GroupMessage { heads, message }, lacking, out);
+                    return Ok(None);
+                }
+                Some(message)
             }
         };
         let Some(message) = message else { return Ok(None) };
-        let part = match pending.kind {
+        let part = match kind {
             Kind::Profile => Some(message),
-            Kind::Text | Kind::Mark | Kind::Ops { .. } => {
-                segments::part(message, key.index, pending.part_len)
-            }
+            Kind::Text | Kind::Mark | Kind::Ops { .. } => segments::part(message, key.index, part_len),
         };
-        Ok(part.map(|message| Job {
-            part: Some(key),
-            to: pending.to,
-            bytes: self.enclosed(pending.to, message),
-        }))
-    }
-
-    /// A message as it is sealed for a conversation.
-    fn enclosed(&self, to: ConversationId, message: Message) -> Vec<u8> {
-        match to {
+        let enclosed = |message: Message| match to {
             ConversationId::Person(_) => message.to_bytes(),
-            ConversationId::Group(_) => GroupMessage { heads: self.heads(to), message }.to_bytes(),
-        }
+            ConversationId::Group(_) => GroupMessage { heads, message }.to_bytes(),
+        };
+        Ok(part.map(|message| Job { part: Some(key), to, bytes: enclosed(message) }))
     }
 
     fn profile_message(&self, now: Now, id: MessageId) -> Message {
@@ -348,7 +358,7 @@ impl State {
 
     /// Asks a writer for what did not come, unless that person must not know that we are here.
     pub fn ask(&mut self, now: Now, to: AccountId, session: [u8; 8], gaps: Vec<Gap>) {
-        if self.contacts.may_learn(to) {
+        if self.may_bring(to) {
             self.note(now, to, Body::Missing { session, gaps });
         }
     }
@@ -441,6 +451,7 @@ impl State {
         let petname = petname.map(|petname| checked_name("petname", petname)).transpose()?;
         let known = self.contacts.may_learn(account);
         let held = self.contacts.add(account, key, petname, out);
+        self.accepted(account);
         if !known {
             self.submit_profile(now, account, out);
         }
@@ -465,6 +476,7 @@ impl State {
                 _ => Ok(Vec::new()),
             };
         };
+        self.accepted(account);
         self.submit_profile(now, account, out);
         out.notify(Event::Contact { account });
         Ok(held)

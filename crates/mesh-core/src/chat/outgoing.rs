@@ -156,6 +156,11 @@ impl From<StoredState> for MessageState {
 }
 
 impl Pending {
+    /// To whom it goes, what it says, and at which length it is cut.
+    pub(super) fn said(&self) -> (ConversationId, Kind, u32) {
+        (self.to, self.kind, self.part_len)
+    }
+
     fn is_open(&self) -> bool {
         self.state <= StoredState::HandedOn
     }
@@ -387,7 +392,7 @@ impl Outgoing {
         let pending = pending.clone();
         if let Some(earlier) = earlier {
             self.by_envelope.remove(&earlier.envelope);
-            self.leave(earlier.place);
+            self.forget_place(earlier.place);
             self.unconfirm(key);
         }
         self.index_part(key, &pending, Some(&sealing));
@@ -469,13 +474,16 @@ impl Outgoing {
     pub(super) fn acked(&mut self, now: Now, commit: AckCommit, out: &mut Outbox) -> Option<Change> {
         let key = *self.by_commit.get(&commit)?;
         let pending = self.messages.get_mut(&key.message)?;
+        // In a group one device may be all that is known of several people.
+        if pending.recipients.len() > 1 || pending.is_unreceipted() {
+            return None;
+        }
         let part = pending.parts.get_mut(usize::from(key.index))?;
         if part.delivered {
             return None;
         }
         part.delivered = true;
         if pending.parts.iter().all(|p| p.delivered) {
-            // Who can open it is one device, and that has it.
             for recipient in &mut pending.recipients {
                 recipient.receipted(now, false);
             }
@@ -629,7 +637,7 @@ impl Outgoing {
             let key = PartKey { message: id, index };
             self.due.set(key, None);
             self.unconfirm(key);
-            self.leave(self.sealing(key).and_then(|sealing| sealing.place));
+            self.forget_place(self.sealing(key).and_then(|sealing| sealing.place));
         }
     }
 
@@ -637,7 +645,7 @@ impl Outgoing {
         self.messages.get(&key.message)?.parts.get(usize::from(key.index))?.sealed
     }
 
-    fn leave(&mut self, place: Option<Place>) {
+    fn forget_place(&mut self, place: Option<Place>) {
         place.and_then(|place| self.by_place.remove(&place));
     }
 
@@ -651,6 +659,22 @@ impl Outgoing {
     /// The state of a message of ours.
     pub(super) fn state(&self, id: MessageId) -> Option<MessageState> {
         self.messages.get(&id).map(|p| p.state.into())
+    }
+
+    /// Whether a part was sealed before.
+    pub(super) fn is_sealed(&self, key: PartKey) -> bool {
+        self.sealing(key).is_some()
+    }
+
+    /// Lets a message be as it was sealed until it ends; those who have not said that they have it.
+    pub(super) fn leave(&mut self, id: MessageId) -> Vec<AccountId> {
+        let Some(pending) = self.messages.get(&id) else { return Vec::new() };
+        let end = pending.created + CUSTODY;
+        for index in 0..u16::try_from(pending.parts.len()).unwrap_or(u16::MAX) {
+            self.due.set(PartKey { message: id, index }, Some(end));
+        }
+        let lacks = |recipient: &&Recipient| recipient.state < StoredState::Delivered;
+        pending.recipients.iter().filter(lacks).map(|recipient| recipient.account).collect()
     }
 
     /// Whether a part still wants an envelope.

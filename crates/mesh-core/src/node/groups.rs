@@ -91,8 +91,7 @@ impl Node {
         if !self.chat.may_learn(account) {
             return Err(Refusal::UnknownContact { account });
         }
-        let key = self.sessions.intros(account).first().and_then(|intro| intro.verify().ok());
-        key.map(|intro| intro.account()).ok_or(Refusal::UnknownContact { account })
+        self.sessions.account_key(account).ok_or(Refusal::UnknownContact { account })
     }
 
     /// How these people and this node's own are reached, as far as is known here.

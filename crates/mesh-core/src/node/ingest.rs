@@ -5,8 +5,8 @@ use super::mesh::Arrival;
 use crate::border::Event;
 use crate::carry::Origin;
 use crate::chat::{self, Incoming};
-use crate::crypto::Beacon;
 use crate::crypto::session::{Delivery, Opened};
+use crate::crypto::{AccountKey, Beacon};
 use crate::id::{AccountId, Ack, EnvelopeId, LinkId};
 use crate::store::ReadError;
 use crate::time::{Now, Time};
@@ -160,6 +160,10 @@ impl Node {
             return true;
         }
         let Some(first) = &delivery.first_contact else {
+            if is_fellow && let Some(key) = self.sessions.account_key(account) {
+                // Somebody in a group of ours knows how to reach us, and asks like any stranger.
+                return self.note_request(now, account, key);
+            }
             self.chat.answered(account, &mut self.outbox);
             return known.is_some();
         };
@@ -168,7 +172,13 @@ impl Node {
             self.sessions.forget(now, account, &mut self.outbox);
             return false;
         }
-        let evicted = self.chat.met(account, first.intro.account(), &mut self.outbox);
+        let key = first.intro.account();
+        self.note_request(now, account, key)
+    }
+
+    /// Notes that somebody wrote who may be a stranger; whether they may be heard.
+    fn note_request(&mut self, now: Now, account: AccountId, key: AccountKey) -> bool {
+        let evicted = self.chat.met(account, key, &mut self.outbox);
         if let Some(evicted) = evicted {
             self.chat.forget(evicted, &mut self.outbox);
             self.sessions.forget(now, evicted, &mut self.outbox);

@@ -192,6 +192,13 @@ pub enum Body {
         /// How the people are reached and called, encoded; at most [`MAX_PEOPLE`].
         people: Vec<Vec<u8>>,
     },
+    /// An event of a group for one who lacks it: not for those who came in since.
+    Enclosed {
+        /// Which.
+        group: GroupId,
+        /// An encoded [`GroupMessage`] of the author.
+        message: Vec<u8>,
+    },
     /// The author lacks operations of a group.
     OpsWanted {
         /// Which.
@@ -268,6 +275,7 @@ impl core::fmt::Debug for Body {
             Self::Vote { .. } => "Vote",
             Self::Close { .. } => "Close",
             Self::Ops { .. } => "Ops",
+            Self::Enclosed { .. } => "Enclosed",
             Self::OpsWanted { .. } => "OpsWanted",
         })
     }
@@ -302,6 +310,7 @@ impl Message {
             Body::Vote { choices, .. } => *choices < 1 << MAX_OPTIONS,
             Body::Delete { .. } | Body::Pin { .. } | Body::Close { .. } => true,
             Body::Ops { ops, people, .. } => ops.len() <= MAX_OPS_AT_ONCE && people.len() <= MAX_PEOPLE,
+            Body::Enclosed { message, .. } => message.len() <= 2 * MAX_TEXT,
             Body::OpsWanted { heads, .. } => heads.len() <= MAX_OPS_AT_ONCE,
             Body::Delivered { seen } | Body::Read { seen } => seen.len() <= MAX_SEEN,
             Body::Segment { index, count, .. } => (2..=MAX_PARTS).contains(count) && index < count,
@@ -426,11 +435,13 @@ mod tests {
         let group = GroupId([3; 20]);
         let bodies = [
             Body::Ops { group, ops: vec![vec![7]], people: vec![vec![8], vec![]] },
+            Body::Enclosed { group, message: vec![7] },
             Body::OpsWanted { group, heads: vec![[9; 16]] },
         ];
         let encoded = bodies.map(|body| data_encoding::HEXLOWER.encode(&codec::encode(&body)));
         assert_eq!(encoded[0], format!("0e{}010107020108 00", "03".repeat(20)).replace(' ', ""));
-        assert_eq!(encoded[1], format!("0f{}01{}", "03".repeat(20), "09".repeat(16)));
+        assert_eq!(encoded[1], format!("0f{}0107", "03".repeat(20)));
+        assert_eq!(encoded[2], format!("10{}01{}", "03".repeat(20), "09".repeat(16)));
         let message = GroupMessage { heads: vec![[4; 8]], message: text("hi") };
         let bytes = message.to_bytes();
         assert_eq!(bytes[..9], [1, 4, 4, 4, 4, 4, 4, 4, 4]);

@@ -1,15 +1,15 @@
 //! Operations between members: written here, brought by others, asked for (PROTOCOL.md section 15.5).
 
-use super::super::group::{Author, Group, Inserted};
+use super::super::group::{Author, Group, Inserted, Op};
 use super::super::outgoing::Kind;
 use super::*;
 use crate::border::Event;
 use crate::crypto::name::clean_name;
-use crate::crypto::{DeviceKey, Intro, VerifiedIntro};
+use crate::crypto::{DeviceKey, Intro, Verified, VerifiedIntro};
 use crate::id::{DeviceId, OpHash};
 use crate::rng::Rng;
 use crate::view::ContactState;
-use crate::wire::message::{Body, MAX_OPS_AT_ONCE, MAX_PEOPLE, Message};
+use crate::wire::message::{Body, GroupMessage, MAX_OPS_AT_ONCE, MAX_PEOPLE, Message};
 
 /// Operations that somebody brought.
 #[derive(Clone, Debug)]
@@ -102,7 +102,10 @@ impl State {
         let newcomers: Vec<AccountId> = after.difference(&before).copied().collect();
         let gone: Vec<AccountId> =
             before.difference(&after).copied().filter(|who| *who != self.own).collect();
-        let known: Vec<Vec<u8>> = people.iter().map(codec::encode).take(MAX_PEOPLE).collect();
+        // Those who are in the group know each other: they lack the newcomers alone.
+        let of = by_account(people);
+        let known = newcomers.iter().chain([&self.own]).flat_map(|who| of(*who));
+        let known: Vec<Vec<u8>> = known.map(|person| codec::encode(&person)).take(MAX_PEOPLE).collect();
         let body = Body::Ops { group, ops: vec![codec::encode(&op)], people: known };
         // Who was put out hears it alone: what the group is told is sealed for those who stay.
         for who in gone {
@@ -146,9 +149,26 @@ impl State {
         core::mem::take(&mut self.groups.brought)
     }
 
-    /// Notes operations that somebody brought: the node takes them in, who knows the devices' keys.
+    /// Notes operations that somebody brought: the node takes them in, who knows the devices' keys. What somebody
+    /// brings whose request is undecided counts once it is accepted.
     pub(in super::super) fn note_brought(&mut self, brought: Brought) {
-        self.groups.brought.push(brought);
+        if self.may_bring(brought.from) {
+            self.groups.brought.push(brought);
+        } else if self.contacts.state(brought.from) == Some(ContactState::Request) {
+            let requested = &mut self.groups.requested;
+            if requested.len() >= MAX_REQUESTED.1 && !requested.contains_key(&brought.from) {
+                return;
+            }
+            let of_person = requested.entry(brought.from).or_default();
+            if of_person.len() < MAX_REQUESTED.0 {
+                of_person.push(brought);
+            }
+        }
+    }
+
+    /// A person's request is accepted: what they brought counts.
+    pub(in super::super) fn accepted(&mut self, account: AccountId) {
+        self.groups.brought.extend(self.groups.requested.remove(&account).unwrap_or_default());
     }
 
     /// Takes in what somebody brought. Returns the devices that are to be learnt: of people in the group alone.
@@ -161,17 +181,18 @@ impl State {
     ) -> Vec<VerifiedIntro> {
         let Brought { from, group, ops, people } = brought;
         let known = verified(people);
-        let is_new = !self.groups.held.contains_key(group);
-        let may_enter = self.contacts.may_learn(*from) && self.groups.held.len() < MAX_GROUPS;
-        if is_new && !may_enter {
+        let is_entered = self.groups.entered(*group).is_some();
+        let may_enter = self.contacts.may_learn(*from) && self.groups.has_room();
+        if !is_entered && !may_enter {
             return Vec::new();
         }
+        self.groups.await_group(*group);
         let certs = |account, device| {
             let brought: Option<DeviceKey> =
                 known.get(&(account, device)).map(|(intro, _)| intro.cert().device);
             brought.or_else(|| certs(account, device))
         };
-        let held = self.groups.held.entry(*group).or_insert_with(|| Held::new(Group::awaited(*group)));
+        let Some(held) = self.groups.held.get_mut(group) else { return Vec::new() };
         let (mut stored, mut wanted) = (Vec::new(), false);
         for op in ops.iter().filter_map(|bytes| codec::decode::<SignedOp>(bytes).ok()) {
             match held.group.insert(&op, &certs) {
@@ -180,15 +201,21 @@ impl State {
                 Inserted::Known | Inserted::Refused(_) => {}
             }
         }
-        let ops: Vec<SignedOp> =
-            stored.iter().filter_map(|hash| held.group.op(hash)).map(|op| op.signed().clone()).collect();
         held.remember();
         held.entered |= held.state().role(self.own).is_some();
-        if !held.entered && !wanted {
-            // Somebody brings a group that has nothing to do with us.
-            self.groups.held.remove(group);
+        if !held.entered {
+            // The rest of it may be on its way.
+            if wanted {
+                self.want_ops(now, *group, *from);
+            }
             return Vec::new();
         }
+        let signed = |op: &Verified<Op>| op.signed().clone();
+        let ops: Vec<SignedOp> = if is_entered {
+            stored.iter().filter_map(|hash| held.group.op(hash)).map(signed).collect()
+        } else {
+            held.group.ops_not_under(&[]).into_iter().cloned().collect()
+        };
         for op in &ops {
             self.groups.put_op(*group, op, now.wall, out);
         }
@@ -207,9 +234,14 @@ impl State {
         core::mem::take(&mut self.groups.asked)
     }
 
-    /// Notes that somebody lacks operations: the node answers, who knows how people are reached.
-    pub(in super::super) fn note_asked(&mut self, asked: Asked) {
-        if self.groups.has(asked.group, asked.from) {
+    /// Notes that a member lacks operations, once in a while: the node answers, who knows how people are reached.
+    pub(in super::super) fn note_asked(&mut self, now: Now, asked: Asked) {
+        let Some(held) = self.groups.held.get_mut(&asked.group) else { return };
+        let is_member = held.state().role(asked.from).is_some();
+        let is_soon = held.answered.get(&asked.from).is_some_and(|at| now.mono < *at + ASK_EVERY);
+        if is_member && !is_soon {
+            held.answered.retain(|_, at| now.mono < *at + ASK_EVERY);
+            held.answered.insert(asked.from, now.mono);
             self.groups.asked.push(asked);
         }
     }
@@ -253,6 +285,24 @@ impl State {
             held.group.ops_not_under(&[]).into_iter().filter(is_ours).cloned().collect();
         for body in in_slices(group, &ours, &|_| Vec::new()) {
             self.bring(now, group.into(), &body, out);
+        }
+    }
+
+    /// Brings a text of ours to those alone who were in the group when it was written and have not said that they have
+    /// it: who came in since reads nothing of what was said before.
+    pub(in super::super) fn bring_alone(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        message: GroupMessage,
+        to: Vec<AccountId>,
+        out: &mut Outbox,
+    ) {
+        let body = Body::Enclosed { group, message: message.to_bytes() };
+        for who in to {
+            if self.was_member(group, who, &message.heads) {
+                self.bring(now, who.into(), &body, out);
+            }
         }
     }
 
@@ -332,6 +382,12 @@ impl State {
 const PERSON_ROOM: usize = 1_600;
 const GROUP_ROOM: usize = 8_000;
 
+/// About how much one message of operations holds with its people, in bytes: far below what a message may have in
+/// parts, also where everybody has several devices.
+const SLICE_LEN: usize = 32_000;
+/// About what one person takes in it.
+const PERSON_LEN: usize = 450;
+
 /// Operations as a message: always alike, so that its parts fit together whenever they are sealed.
 pub(in super::super) fn ops_message(id: MessageId, body: Body) -> Message {
     Message { id, when: 0, lamport: 0, parents: Vec::new(), body }
@@ -357,9 +413,10 @@ fn verified(people: &[Vec<u8>]) -> Known {
 
 /// Operations in messages of a bounded size, each with the devices of the people whom its operations name.
 fn in_slices(group: GroupId, ops: &[SignedOp], people: &dyn Fn(AccountId) -> Vec<Person>) -> Vec<Body> {
-    let (mut bodies, mut slice, mut named) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut bodies, mut slice, mut named, mut bytes) = (Vec::new(), Vec::new(), BTreeSet::new(), 0);
     for op in ops {
         let Ok(claim) = op.claim() else { continue };
+        let encoded = codec::encode(op);
         let mut new: BTreeSet<AccountId> = match claim.what {
             What::Create { creator, members, .. } => {
                 members.iter().chain([&creator]).map(AccountKey::id).collect()
@@ -368,11 +425,14 @@ fn in_slices(group: GroupId, ops: &[SignedOp], people: &dyn Fn(AccountId) -> Vec
             _ => BTreeSet::new(),
         };
         new.insert(claim.author);
-        if !slice.is_empty() && (slice.len() >= MAX_OPS_AT_ONCE || named.len() + new.len() > MAX_PEOPLE / 2) {
+        let len = encoded.len() + new.difference(&named).count() * PERSON_LEN;
+        if !slice.is_empty() && (slice.len() >= MAX_OPS_AT_ONCE || bytes + len > SLICE_LEN) {
             bodies.push((core::mem::take(&mut slice), core::mem::take(&mut named)));
+            bytes = 0;
         }
+        bytes += len;
         named.append(&mut new);
-        slice.push(codec::encode(op));
+        slice.push(encoded);
     }
     bodies.push((slice, named));
     let body = |(ops, named): (Vec<Vec<u8>>, BTreeSet<AccountId>)| {

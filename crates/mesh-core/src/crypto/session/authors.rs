@@ -3,7 +3,7 @@
 
 use super::Sessions;
 use super::state::Inbound;
-use crate::crypto::{DeviceKey, Intro};
+use crate::crypto::{AccountKey, DeviceKey, Intro};
 use crate::id::{AccountId, DeviceId, GroupId};
 use std::collections::BTreeSet;
 
@@ -48,6 +48,13 @@ impl Sessions {
         let devices = self.conversations.get(&account).map(|conversation| &conversation.devices);
         let peers = devices.into_iter().flatten().filter_map(|device| self.peers.get(device));
         peers.map(|peer| peer.signed.clone()).collect()
+    }
+
+    /// The key of an account of which a device is known.
+    #[must_use]
+    pub fn account_key(&self, account: AccountId) -> Option<AccountKey> {
+        let device = self.conversations.get(&account)?.devices.first()?;
+        self.peers.get(device).map(|peer| peer.cert.account)
     }
 
     /// The signing key of a device of this account.

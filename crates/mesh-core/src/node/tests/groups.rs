@@ -205,20 +205,6 @@ fn who_leaves_is_out_for_everybody_and_forgets_when_they_like() {
 }
 
 #[test]
-fn more_people_than_one_operation_holds_are_added_with_several() {
-    let names: Vec<String> = (0..70).map(|n| format!("P{n}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut village = Village::new(&names);
-    for other in 1..names.len() {
-        let link = village.nodes[other].0.identity().link;
-        village.command(0, Command::Add { link, petname: None }).unwrap();
-    }
-    let members = (1..names.len()).map(|at| village.account(at)).collect();
-    let group = village.create("Stadium", members);
-    assert_eq!(village.group(0, group).members.len(), 70);
-}
-
-#[test]
 fn a_group_that_a_stranger_brings_is_not_entered() {
     let mut village = Village::new(&["Asha", "Bo"]);
     let link = village.nodes[1].0.identity().link;
@@ -359,4 +345,77 @@ fn acts_that_heal(seed: u8) {
 #[test]
 fn whatever_members_do_while_they_are_apart_comes_to_one_when_they_meet() {
     (0..8).for_each(acts_that_heal);
+}
+
+#[test]
+fn what_is_sealed_again_after_somebody_came_in_reaches_those_alone_who_were_there() {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra", "Dawit"], 1);
+    village.say(0, group, "keys for all");
+    let away: Vec<LinkId> =
+        village.links.iter().filter(|(_, a, b)| *a == 1 || *b == 1).map(|(link, ..)| *link).collect();
+    away.into_iter().for_each(|link| village.part(link));
+    let id = village.say(0, group, "before Dawit");
+    let dawit = village.account(3);
+    village.change(0, GroupCommand::Add { group, members: vec![dawit] });
+    village.say(0, group, "with Dawit");
+    for _ in 0..16 {
+        village.pass(Duration::from_secs(86_400));
+    }
+    village.join(0, 1);
+    village.pass(Duration::from_secs(3_600));
+    assert_eq!(village.words(1, group), ["keys for all", "before Dawit", "with Dawit"]);
+    assert_eq!(village.words(3, group), ["with Dawit"]);
+    assert_eq!(village.state(0, id), MessageState::Delivered);
+}
+
+#[test]
+fn a_group_whose_welcome_takes_several_messages_is_entered() {
+    let names: Vec<String> = (0..70).map(|n| format!("P{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut village = Village::new(&names);
+    for other in 1..names.len() {
+        let link = village.nodes[other].0.identity().link;
+        village.command(0, Command::Add { link, petname: None }).unwrap();
+    }
+    let first = (1..69).map(|at| village.account(at)).collect();
+    let group = village.create("Stadium", first);
+    village.introduce(0, 69);
+    let last = village.account(69);
+    village.command(0, Command::Group(GroupCommand::Add { group, members: vec![last] })).unwrap();
+    assert_eq!(village.group(0, group).members.len(), 70);
+    village.join(0, 69);
+    village.pass(A_WHILE);
+    assert_eq!(village.group(69, group).members.len(), 70);
+    assert_eq!(village.group(69, group).state, village.group(0, group).state);
+}
+
+#[test]
+fn what_somebody_brought_before_they_were_accepted_counts_then() {
+    let mut village = Village::new(&["Asha", "Bo"]);
+    let link = village.nodes[1].0.identity().link;
+    village.command(0, Command::Add { link, petname: None }).unwrap();
+    village.join(0, 1);
+    let (asha, bo) = (village.account(0), village.account(1));
+    let group = village.create("Street", vec![bo]);
+    village.pass(A_WHILE);
+    village.command(1, Command::Accept { account: asha }).unwrap();
+    village.pass(A_WHILE);
+    village.say(0, group, "welcome");
+    assert_eq!(village.words(1, group), ["welcome"]);
+}
+
+#[test]
+fn a_fellow_whom_we_never_met_asks_like_any_stranger() {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra"], 0);
+    for at in 0..3 {
+        village.say(at, group, "hello");
+    }
+    let link = village.nodes[2].0.identity().link;
+    village.command(1, Command::Add { link, petname: None }).unwrap();
+    village.send(1, 2, "we are neighbours");
+    village.pass(A_WHILE);
+    let bo = village.account(1);
+    let contact = village.nodes[2].0.contacts().into_iter().find(|contact| contact.account == bo);
+    assert_eq!(contact.map(|contact| contact.state), Some(ContactState::Request));
+    assert_eq!(village.texts(2, 1), ["we are neighbours"]);
 }

@@ -80,11 +80,12 @@ fn each_invariant_catches_the_bug_that_is_there_for_it() {
     let work = |n: u64| {
         let (bug, invariant) = Bug::ALL[usize::try_from(n).unwrap()];
         // Small worlds: every bug shows in them, and they cost a tenth of the large ones.
-        let mut small = (0..100).map(Plan::draw).filter(|plan| plan.nodes <= 10).take(10);
-        let mut groups = (0..10).map(Plan::draw_group);
-        let plans: &mut dyn Iterator<Item = Plan> =
-            if invariant == crate::invariants::AGREES { &mut groups } else { &mut small };
-        let caught = plans.any(|plan| play::breaks(&plan, Some(bug), invariant).is_some());
+        let plans: Vec<Plan> = if invariant == crate::invariants::AGREES {
+            (0..10).map(Plan::draw_group).collect()
+        } else {
+            (0..100).map(Plan::draw).filter(|plan| plan.nodes <= 10).take(10).collect()
+        };
+        let caught = plans.iter().any(|plan| play::breaks(plan, Some(bug), invariant).is_some());
         assert!(caught, "{bug:?} is not caught by `{invariant}`");
     };
     each(0..Bug::ALL.len() as u64, 2, &work);

@@ -233,21 +233,35 @@ impl Session {
         segments: &[&str],
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        let body = serde_json::to_vec(body).map_err(io::Error::other)?;
-        self.request(Method::POST, segments, &[], Some(body)).await
+        self.post_with(segments, &[], body).await
     }
 
-    /// Puts `body` at `/v1/<segments>`.
+    /// Posts `body` to `/v1/<segments>?<query>`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn post_with<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(io::Error::other)?;
+        self.request(Method::POST, segments, query, Some(body)).await
+    }
+
+    /// Puts `body` at `/v1/<segments>?<query>`.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn put<T: DeserializeOwned>(
         &self,
         segments: &[&str],
+        query: &[(&str, &str)],
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(io::Error::other)?;
-        self.request(Method::PUT, segments, &[], Some(body)).await
+        self.request(Method::PUT, segments, query, Some(body)).await
     }
 
     /// Deletes `/v1/<segments>?<query>`.

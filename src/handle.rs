@@ -280,6 +280,18 @@ mod who {
             /// Who could have been meant, at most 10.
             candidates: Vec<Candidate>,
         },
+        /// No group is called so.
+        #[error("there is no group `{who}`")]
+        NoGroup {
+            /// What was given.
+            who: String,
+        },
+        /// Nobody in the group is called so.
+        #[error("`{who}` is not in the group")]
+        NoMember {
+            /// What was given.
+            who: String,
+        },
         /// Several are called so.
         #[error("`{who}` fits several contacts")]
         Ambiguous {
@@ -344,8 +356,7 @@ mod who {
                 }
             }
         }
-        let candidates = groups.iter().take(MAX_CANDIDATES).map(group_candidate).collect();
-        Err(WhoError::NotFound { who: which.to_owned(), candidates })
+        Err(WhoError::NoGroup { who: which.to_owned() })
     }
 
     /// The person or the group that `who` names. What is called exactly so goes before what only begins so.
@@ -411,10 +422,7 @@ mod who {
         };
         match found[..] {
             [one] => Ok(one.account.unwrap_or(own)),
-            [] => {
-                let candidates = members.iter().take(MAX_CANDIDATES).map(candidate).collect();
-                Err(WhoError::NotFound { who: who.to_owned(), candidates })
-            }
+            [] => Err(WhoError::NoMember { who: who.to_owned() }),
             _ => {
                 let candidates = found.into_iter().take(MAX_CANDIDATES).map(candidate).collect();
                 Err(WhoError::Ambiguous { who: who.to_owned(), candidates })

@@ -86,6 +86,7 @@ who-ambiguous =
     “{ $who }” fits several contacts. Write more of the name, or use the tag or the account:
     { $list }
 no-message = There is no message { $id } that this can be said of. `starling messages --ids` shows the ids.
+message-in-several = Several conversations have a message { $id }. Name the one you mean: --in WHO, or ?in= of the API.
 bad-message-id = “{ $id }” is no message id: write its 32 hexadecimal digits, or at least the first 4.
 bad-since = “{ $text }” is no time: write one such as 2026-11-22T08:00:00Z, or a span such as 2h or 7d.
 
@@ -291,6 +292,7 @@ doctor-works = works
 doctor-multicast = Neighbours are not found by themselves: allow UDP port 5353 in the firewall, or use run --peer HOST:PORT.
 doctor-loopback = Nodes on this machine do not find each other: is the loopback interface up? Or use run --peer.
 doctor-bluetooth-none = no adapter; Wi-Fi and LAN work without
+doctor-bluetooth-not-here = not in this version on this system; Wi-Fi and LAN work without
 doctor-bluetooth-unused = not used by this node
 doctor-bluetooth-off = Switch Bluetooth on, for example: rfkill unblock bluetooth && bluetoothctl power on
 doctor-bluetooth-no-service = Start the service, for example: systemctl start bluetooth
@@ -330,6 +332,18 @@ demo-receipt = A receipt is home at { $name }: the message is { $state }, and al
 demo-ask = Now you. Type a message to Asha, who is on the other side (Enter for a ready one):
 demo-text-first = Asha, are you all right over there?
 demo-text-reply = We are safe. The hill road is open, tell Dina.
+demo-added-dina = You add Dina, who is next to you.
+demo-accepted-dina = Dina accepts you as a contact.
+demo-street = Street
+demo-street-renamed = Hill Street
+demo-group = You begin the group “{ $name }” with Dina and Asha, who do not know each other.
+demo-joined = { $name } is in the group: its members came sealed, with their keys.
+demo-renamed = You call the group “{ $name }”. The other side does not know it yet.
+demo-split = The group is split: each side goes on, and nobody waits for anybody.
+demo-bridge = The bridge is open: Dina reaches both sides.
+demo-healed = Everybody has read everything, and agrees on who is in the group and what it is called.
+demo-text-west = Water is at the school from six.
+demo-text-east = The clinic here has room for twenty.
 demo-text-typed = Good to hear. I am coming over tomorrow with batteries.
 demo-summary =
     { $nodes } nodes, { $messages } messages, { $delivered } delivered with receipts, in { $seconds } s.

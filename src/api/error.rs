@@ -46,7 +46,7 @@ impl ApiError {
         Self { status: StatusCode::TOO_MANY_REQUESTS, code: "full", message: t!("api-busy") }
     }
 
-    fn conflict(message: String) -> Self {
+    pub(super) fn conflict(message: String) -> Self {
         Self { status: StatusCode::CONFLICT, code: "conflict", message }
     }
 
@@ -130,6 +130,8 @@ impl From<WhoError> for ApiError {
             WhoError::NotFound { who, candidates } => {
                 Self::not_found(t!("who-not-found", who = clean_line(&who), list = list(&candidates)))
             }
+            WhoError::NoGroup { who } => Self::not_found(t!("who-no-group", who = clean_line(&who))),
+            WhoError::NoMember { who } => Self::not_found(t!("who-no-member", who = clean_line(&who))),
             WhoError::Ambiguous { who, candidates } => {
                 Self::not_found(t!("who-ambiguous", who = clean_line(&who), list = list(&candidates)))
             }

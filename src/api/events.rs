@@ -8,7 +8,7 @@ use crate::handle::{Handle, Notice, Since, Stopped};
 use axum::extract::State;
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use mesh_core::{AccountId, Event, Seq};
+use mesh_core::{AccountId, ConversationId, Event, MessageId, Seq};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -111,6 +111,17 @@ async fn catch_up(
     Ok(since.next)
 }
 
+/// A message as it is now, not as it was when it was told of: words that were taken back or changed since go to
+/// nobody any more. `None` where it is gone, or cannot be read.
+async fn shown(
+    handle: &Handle,
+    with: ConversationId,
+    message: MessageId,
+) -> Result<Option<Message>, Stopped> {
+    let shown = handle.read(move |node, _| super::remarks::message(node, with, message)).await?;
+    Ok(shown.ok().flatten())
+}
+
 /// The event for front ends; `None` for what is not theirs.
 async fn to_json(handle: &Handle, notice: &Notice) -> Result<Option<Value>, Stopped> {
     let names = async |account: Option<AccountId>| {
@@ -118,16 +129,17 @@ async fn to_json(handle: &Handle, notice: &Notice) -> Result<Option<Value>, Stop
         handle.read(move |node, _| Names::among(node, [account])).await
     };
     let mut value = match &*notice.event {
-        Event::Message(view) => {
-            json!({ "type": "message", "message": Message::new(view, &names(view.from).await?) })
-        }
-        Event::MessageChanged { message, .. } => {
-            let message = *message;
-            // A message that cannot be read now is read when it is asked for.
-            let shown = handle.read(move |node, _| super::remarks::message(node, message)).await?;
-            match shown {
-                Ok(Some(shown)) => json!({ "type": "message_changed", "message": shown }),
-                Ok(None) | Err(_) => json!({ "type": "message_changed", "id": message.to_text() }),
+        Event::Message(view) => match shown(handle, view.conversation, view.id).await? {
+            Some(shown) => json!({ "type": "message", "message": shown }),
+            // What was taken away here since is nobody's news.
+            None => return Ok(None),
+        },
+        Event::MessageChanged { conversation, message } => {
+            match shown(handle, *conversation, *message).await? {
+                Some(shown) => json!({ "type": "message_changed", "message": shown }),
+                None => json!({
+                    "type": "message_changed", "id": message.to_text(), "conversation": conversation.to_text(),
+                }),
             }
         }
         Event::MessageState { message, to, state, carriers } => json!({

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mesh_core::border::Post;
 use mesh_core::view::{ConversationView, Cursor, MAX_PAGE, MessageView, Page};
-use mesh_core::{Command, ConversationId, MessageId, Node, Reply, Wall};
+use mesh_core::{Command, ConversationId, MessageId, Node, Refusal, Reply, Wall};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use utoipa::IntoParams;
@@ -83,7 +83,7 @@ async fn command(
         return Ok(Command::Send { to, text, message });
     }
     let reply = match reply_to {
-        Some(id) => Some(find(handle, &id).await?),
+        Some(id) => Some(find(handle, &id, Some(to)).await?.1),
         None => None,
     };
     let mut mentions = Vec::with_capacity(named.len());
@@ -154,7 +154,7 @@ async fn all(
 ) -> Result<Vec<MessageView>, ApiError> {
     let mut messages: Vec<MessageView> = Vec::new();
     loop {
-        let from = messages.last().map_or(Cursor::Oldest, |last| Cursor::After(last.id));
+        let from = messages.last().map_or(Cursor::Oldest, |last| Cursor::After(last.conversation, last.id));
         let views = read(handle, with, Page { from, since, limit: MAX_PAGE }).await?;
         let is_last = views.len() < MAX_PAGE;
         messages.extend(views);
@@ -173,7 +173,8 @@ async fn latest(
 ) -> Result<Vec<MessageView>, ApiError> {
     let mut messages: VecDeque<MessageView> = VecDeque::new();
     while messages.len() < count {
-        let from = messages.front().map_or(Cursor::Newest, |first| Cursor::Before(first.id));
+        let before = |first: &MessageView| Cursor::Before(first.conversation, first.id);
+        let from = messages.front().map_or(Cursor::Newest, before);
         let limit = (count - messages.len()).min(MAX_PAGE);
         let views = read(handle, with, Page { from, since, limit }).await?;
         let is_last = views.len() < limit;
@@ -206,31 +207,48 @@ async fn detail(handle: &Handle, id: MessageId) -> Result<Json<InfoDetail>, ApiE
 
 /// The own message that `text` names, whole or by a beginning that only one has.
 async fn find_id(handle: &Handle, text: &str) -> Result<MessageId, ApiError> {
-    find_among(handle, text, |node, beginning| node.own_messages_named(beginning)).await
-}
-
-/// The same among the messages of everybody.
-pub(super) async fn find(handle: &Handle, text: &str) -> Result<MessageId, ApiError> {
-    find_among(handle, text, |node, beginning| node.messages_named(beginning)).await
-}
-
-async fn find_among(
-    handle: &Handle,
-    text: &str,
-    named: fn(&Node, &str) -> Vec<MessageId>,
-) -> Result<MessageId, ApiError> {
     if let Some(id) = MessageId::from_text(text) {
         return Ok(id);
     }
-    let wanted = text.to_lowercase();
-    if wanted.len() < 4 || !wanted.bytes().all(|b| b.is_ascii_hexdigit()) || wanted.len() > 32 {
-        return Err(ApiError::invalid(t!("bad-message-id", id = crate::strings::clean_line(text))));
-    }
+    let wanted = digits(text)?;
     let beginning = wanted.clone();
-    match handle.read(move |node, _| named(node, &beginning)).await?[..] {
+    match handle.read(move |node, _| node.own_messages_named(&beginning)).await?[..] {
         [one] => Ok(one),
         _ => Err(ApiError::not_found(t!("no-message", id = wanted))),
     }
+}
+
+/// The same among the messages of everybody, in the conversation `within` or in all, and where it stands.
+pub(super) async fn find(
+    handle: &Handle,
+    text: &str,
+    within: Option<ConversationId>,
+) -> Result<(ConversationId, MessageId), ApiError> {
+    let wanted = digits(text)?;
+    let several = |id: MessageId| ApiError::conflict(t!("message-in-several", id = id.to_text()));
+    let none = || ApiError::not_found(t!("no-message", id = wanted.clone()));
+    if let Some(id) = MessageId::from_text(text) {
+        return match handle.read(move |node, _| node.locate(id, within)).await? {
+            Ok(with) => Ok((with, id)),
+            Err(Refusal::Message { .. }) => Err(several(id)),
+            Err(_) => Err(none()),
+        };
+    }
+    let beginning = wanted.clone();
+    match handle.read(move |node, _| node.messages_named(&beginning, within)).await?[..] {
+        [one] => Ok(one),
+        [(_, one), (_, other)] if one == other => Err(several(one)),
+        _ => Err(none()),
+    }
+}
+
+/// The digits by which somebody names a message.
+fn digits(text: &str) -> Result<String, ApiError> {
+    let wanted = text.to_lowercase();
+    if (4..=32).contains(&wanted.len()) && wanted.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(wanted);
+    }
+    Err(ApiError::invalid(t!("bad-message-id", id = crate::strings::clean_line(text))))
 }
 
 fn parse_id(text: &str) -> Result<MessageId, ApiError> {

@@ -25,28 +25,54 @@ pub(super) struct Whose {
     /// Takes an own message back for everybody. Default: it goes away on this device alone.
     #[serde(default)]
     everyone: bool,
+    /// As of the other requests.
+    #[serde(rename = "in")]
+    within: Option<String>,
+}
+
+/// Where a message stands.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Place {
+    /// The conversation: petname, name, tag or account. Needed where several have a message of this id.
+    #[serde(rename = "in")]
+    within: Option<String>,
+}
+
+impl Place {
+    /// The message that `id` names there.
+    async fn find(&self, handle: &Handle, id: &str) -> Result<(ConversationId, MessageId), ApiError> {
+        let within = match &self.within {
+            Some(who) => Some(handle.conversation(who).await??),
+            None => None,
+        };
+        find(handle, id, within).await
+    }
 }
 
 /// A message as it is shown now.
-#[utoipa::path(get, path = "/v1/messages/{id}/shown", tag = "messages", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/messages/{id}/shown", tag = "messages", params(("id" = String, Path), Place),
     responses((status = 200, body = Message), (status = 404, body = ErrorBody)))]
 pub(super) async fn shown(
     State(handle): State<Handle>,
     Path(id): Path<String>,
+    Params(place): Params<Place>,
 ) -> Result<Json<Message>, ApiError> {
-    show(&handle, find(&handle, &id).await?).await
+    show(&handle, place.find(&handle, &id).await?).await
 }
 
 /// Changes the words of an own message.
-#[utoipa::path(put, path = "/v1/messages/{id}", tag = "messages", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/messages/{id}", tag = "messages", params(("id" = String, Path), Place),
     request_body = EditRequest,
     responses((status = 200, body = Message), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(super) async fn edit(
     State(handle): State<Handle>,
     Path(id): Path<String>,
+    Params(place): Params<Place>,
     Body(request): Body<EditRequest>,
 ) -> Result<Json<Message>, ApiError> {
-    remark(&handle, &id, Remark::Edit(request.text)).await
+    remark(&handle, place.find(&handle, &id).await?, Remark::Edit(request.text)).await
 }
 
 /// Takes a message away, here or for everybody.
@@ -57,46 +83,51 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     Params(whose): Params<Whose>,
 ) -> Result<StatusCode, ApiError> {
-    let message = find(&handle, &id).await?;
-    let command = match whose.everyone {
-        true => Command::Remark { message, remark: Remark::Delete },
-        false => Command::Hide { message },
+    let Whose { everyone, within } = whose;
+    let (with, message) = Place { within }.find(&handle, &id).await?;
+    let within = Some(with);
+    let command = match everyone {
+        true => Command::Remark { message, within, remark: Remark::Delete },
+        false => Command::Hide { message, within },
     };
     handle.command(command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Reacts to a message.
-#[utoipa::path(put, path = "/v1/messages/{id}/reaction", tag = "messages", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/messages/{id}/reaction", tag = "messages", params(("id" = String, Path), Place),
     request_body = ReactionRequest,
     responses((status = 200, body = Message), (status = 404, body = ErrorBody)))]
 pub(super) async fn react(
     State(handle): State<Handle>,
     Path(id): Path<String>,
+    Params(place): Params<Place>,
     Body(request): Body<ReactionRequest>,
 ) -> Result<Json<Message>, ApiError> {
-    remark(&handle, &id, Remark::React(request.emoji)).await
+    remark(&handle, place.find(&handle, &id).await?, Remark::React(request.emoji)).await
 }
 
 /// Holds a message up, or not any more.
-#[utoipa::path(put, path = "/v1/messages/{id}/pin", tag = "messages", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/messages/{id}/pin", tag = "messages", params(("id" = String, Path), Place),
     request_body = PinRequest,
     responses((status = 200, body = Message), (status = 404, body = ErrorBody)))]
 pub(super) async fn pin(
     State(handle): State<Handle>,
     Path(id): Path<String>,
+    Params(place): Params<Place>,
     Body(request): Body<PinRequest>,
 ) -> Result<Json<Message>, ApiError> {
-    remark(&handle, &id, Remark::Pin(request.pinned)).await
+    remark(&handle, place.find(&handle, &id).await?, Remark::Pin(request.pinned)).await
 }
 
 /// Chooses in a poll, or closes one's own.
-#[utoipa::path(put, path = "/v1/messages/{id}/vote", tag = "messages", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/messages/{id}/vote", tag = "messages", params(("id" = String, Path), Place),
     request_body = VoteRequest,
     responses((status = 200, body = Message), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(super) async fn vote(
     State(handle): State<Handle>,
     Path(id): Path<String>,
+    Params(place): Params<Place>,
     Body(request): Body<VoteRequest>,
 ) -> Result<Json<Message>, ApiError> {
     let choices = request.choices.iter().try_fold(0_u16, |choices, number| {
@@ -104,21 +135,27 @@ pub(super) async fn vote(
         bit.map(|bit| choices | bit)
     });
     let choices = choices.ok_or_else(|| ApiError::invalid(t!("bad-choice")))?;
-    remark(&handle, &id, if request.close { Remark::Close } else { Remark::Vote(choices) }).await
+    remark(
+        &handle,
+        place.find(&handle, &id).await?,
+        if request.close { Remark::Close } else { Remark::Vote(choices) },
+    )
+    .await
 }
 
 /// Passes a message on.
-#[utoipa::path(post, path = "/v1/messages/{id}/forward", tag = "messages", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/messages/{id}/forward", tag = "messages", params(("id" = String, Path), Place),
     request_body = ForwardRequest,
     responses((status = 200, body = Message), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(super) async fn forward(
     State(handle): State<Handle>,
     Path(id): Path<String>,
+    Params(place): Params<Place>,
     Body(request): Body<ForwardRequest>,
 ) -> Result<Json<Message>, ApiError> {
-    let of = find(&handle, &id).await?;
+    let (with, of) = place.find(&handle, &id).await?;
     let to = handle.conversation(&request.to).await??;
-    post(&handle, to, Post::Forward { of }).await
+    post(&handle, to, Post::Forward { of, within: Some(with) }).await
 }
 
 /// Asks a question with options to choose from.
@@ -133,30 +170,34 @@ pub(super) async fn poll(
     post(&handle, to, Post::Poll { question, options, multiple }).await
 }
 
-async fn remark(handle: &Handle, id: &str, remark: Remark) -> Result<Json<Message>, ApiError> {
-    let message = find(handle, id).await?;
-    handle.command(Command::Remark { message, remark }).await?;
-    show(handle, message).await
+async fn remark(
+    handle: &Handle,
+    (with, message): (ConversationId, MessageId),
+    remark: Remark,
+) -> Result<Json<Message>, ApiError> {
+    handle.command(Command::Remark { message, within: Some(with), remark }).await?;
+    show(handle, (with, message)).await
 }
 
 async fn post(handle: &Handle, to: ConversationId, post: Post) -> Result<Json<Message>, ApiError> {
     match handle.command(Command::Post { to, post, message: None }).await? {
-        Reply::Sent(id) => show(handle, id).await,
+        Reply::Sent(id) => show(handle, (to, id)).await,
         _ => Err(ApiError::not_found(t!("api-gone"))),
     }
 }
 
-async fn show(handle: &Handle, id: MessageId) -> Result<Json<Message>, ApiError> {
-    let shown = handle.read(move |node, _| message(node, id)).await??;
+async fn show(handle: &Handle, (with, id): (ConversationId, MessageId)) -> Result<Json<Message>, ApiError> {
+    let shown = handle.read(move |node, _| message(node, with, id)).await??;
     shown.map(Json).ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))
 }
 
-/// A message with the names that are shown in it.
+/// A message as it is now, with the names that are shown in it.
 pub(super) fn message(
     node: &mesh_core::Node,
+    with: ConversationId,
     id: MessageId,
 ) -> Result<Option<Message>, mesh_core::ReadError> {
-    let Some(view) = node.message(id)? else { return Ok(None) };
+    let Some(view) = node.message(with, id)? else { return Ok(None) };
     let votes = view.poll.iter().flat_map(|poll| &poll.votes).filter_map(|(by, _)| *by);
     let felt = view.reactions.iter().filter_map(|(by, _)| *by);
     let named = view.mentions.iter().copied().flatten();

@@ -136,7 +136,8 @@ pub struct Message {
     pub sent_at: String,
     /// RFC 3339, by this node's clock; `null` for one's own.
     pub received_at: Option<String>,
-    /// `waiting`, `handed_on`, `delivered`, `read` or `expired`.
+    /// `waiting`, `handed_on`, `delivered`, `read` or `expired`; absent where the message was taken back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub state: String,
     /// The message that it answers, 32 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,7 +194,7 @@ impl Message {
             text: view.text.clone(),
             sent_at: rfc3339(view.sent_at),
             received_at: view.received_at.map(rfc3339),
-            state: view.state.as_str().to_owned(),
+            state: if view.deleted { String::new() } else { view.state.as_str().to_owned() },
             reply_to: view.reply.map(|id| id.to_text()),
             forwarded: view.forwarded,
             silent: view.silent,
@@ -762,8 +763,10 @@ mod tests {
         let message = Message::new(&view, &Names::new(&[asha()]));
         assert_eq!(keys(&message), ["conversation", "from", "id", "received_at", "sent_at", "state", "text"]);
         assert_eq!((message.from.as_str(), message.sent_at.as_str()), ("Asha", "1970-01-01T00:00:00Z"));
-        let own = Message::new(&MessageView { from: None, ..view }, &Names::default());
+        let own = Message::new(&MessageView { from: None, ..view.clone() }, &Names::default());
         assert_eq!(own.from, "me");
+        let gone = MessageView { deleted: true, state: MessageState::Expired, ..view };
+        assert!(!keys(&Message::new(&gone, &Names::default())).contains(&"state".to_owned()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `starling chat`: a conversation, line by line.
 
+use super::messages::Seen;
 use super::send::random_id;
 use super::{App, messages};
 use mesh_core::MessageId;
@@ -32,7 +33,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let session = client.session().await?;
     let named = session.get::<ConversationName>(&["conversations", &args.who], &[]).await;
     let mut chat = match named {
-        Ok(named) => Chat { app, account: named.conversation, seen: BTreeSet::new() },
+        Ok(named) => Chat { app, account: named.conversation, seen: Seen::default(), typed: BTreeSet::new() },
         Err(error) => {
             session.close().await;
             return Err(error.into());
@@ -53,8 +54,10 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 struct Chat<'a> {
     app: &'a App,
     account: String,
-    /// Shown or typed here.
-    seen: BTreeSet<String>,
+    /// Shown here.
+    seen: Seen,
+    /// Typed here.
+    typed: BTreeSet<String>,
 }
 
 impl Chat<'_> {
@@ -62,8 +65,10 @@ impl Chat<'_> {
         let query = [("with", self.account.as_str()), ("last", EARLIER)];
         let mut shown = Vec::new();
         for message in session.get::<Vec<Message>>(&["messages"], &query).await? {
-            if self.seen.insert(message.id.clone()) {
-                self.app.out.value(&message, || messages::line(&message))?;
+            let is_other = self.seen.has_other(&message);
+            let is_new = self.seen.note(&message) && !self.typed.contains(&message.id);
+            if is_other || is_new {
+                self.show(&message)?;
                 shown.push(message.id);
             }
         }
@@ -110,7 +115,7 @@ impl Chat<'_> {
     /// Sends a line; one that is refused ends nothing.
     async fn send(&mut self, client: &Client, text: String) -> anyhow::Result<()> {
         let id = MessageId(random_id()?).to_text();
-        self.seen.insert(id.clone());
+        self.typed.insert(id.clone());
         let request = SendRequest::text(self.account.clone(), text, Some(id));
         match client.submit(&request).await {
             Err(ClientError::Api { message, .. }) => self.app.out.note(&t!("error", message = message)),
@@ -126,17 +131,35 @@ impl Chat<'_> {
         Ok(())
     }
 
+    fn show(&mut self, message: &Message) -> anyhow::Result<()> {
+        self.seen.note(message);
+        self.app.out.value(message, || messages::line(message))
+    }
+
     async fn on_event(&mut self, client: &Client, mut event: serde_json::Value) -> anyhow::Result<()> {
-        if event["type"] != "message" || event["message"]["conversation"] != self.account.as_str() {
+        if event["type"] == "lagged" {
+            return client.with(async |session| Ok(self.show_earlier(session).await)).await?;
+        }
+        let is_change = event["type"] == "message_changed";
+        if !is_change && event["type"] != "message" {
             return Ok(());
         }
-        let message: Message = serde_json::from_value(event["message"].take())?;
+        // A message that is gone from here has nothing to show.
+        let Ok(message) = serde_json::from_value::<Message>(event["message"].take()) else { return Ok(()) };
+        if message.conversation != self.account {
+            return Ok(());
+        }
+        if is_change {
+            let is_here = self.seen.has(&message) || self.typed.contains(&message.id);
+            return if is_here { self.show(&message) } else { Ok(()) };
+        }
         // What was typed here stands on the terminal already; a program sees it with its state.
-        let typed = message.from == "me" && self.app.out.is_terminal();
-        if !self.seen.insert(message.id.clone()) && typed {
+        let is_typed = self.typed.contains(&message.id) && self.app.out.is_terminal();
+        if is_typed || self.seen.has(&message) {
+            self.seen.note(&message);
             return Ok(());
         }
-        self.app.out.value(&message, || messages::line(&message))?;
+        self.show(&message)?;
         let ids = [message.id];
         Ok(client.with(async |session| messages::mark_read(session, &self.account, &ids).await).await?)
     }

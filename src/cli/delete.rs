@@ -1,7 +1,9 @@
 //! `starling delete`: a message goes away.
 
-use super::App;
+use super::{App, Which};
 use serde_json::json;
+use starling::api::types::Message;
+use starling::client::Session;
 use starling::strings::clean_line;
 use starling::t;
 
@@ -11,17 +13,25 @@ use starling::t;
 /// forget what was read before.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Its id, as `messages --ids` and --json print it, or the first digits of it.
-    message: String,
+    #[command(flatten)]
+    which: Which,
     /// Take an own message back, for everybody.
     #[arg(long)]
     for_everyone: bool,
 }
 
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
-    let path = ["messages", args.message.as_str()];
-    let query = [("everyone", if args.for_everyone { "true" } else { "false" })];
-    app.client().with(async |session| session.delete(&path, &query).await).await?;
-    let value = json!({ "id": args.message, "deleted": true, "for_everyone": args.for_everyone });
-    app.out.value(&value, || t!("deleted", id = clean_line(&args.message)))
+    let gone = async |session: &Session| {
+        let path = ["messages", &args.which.message, "shown"];
+        let message: Message = session.get(&path, &args.which.query()).await?;
+        let everyone = if args.for_everyone { "true" } else { "false" };
+        let query = [("everyone", everyone), ("in", message.conversation.as_str())];
+        session.delete(&["messages", &message.id], &query).await?;
+        Ok(message)
+    };
+    let Message { id, conversation, .. } = app.client().with(gone).await?;
+    let value = json!({
+        "id": id, "conversation": conversation, "deleted": true, "for_everyone": args.for_everyone,
+    });
+    app.out.value(&value, || t!("deleted", id = clean_line(&id)))
 }

@@ -153,6 +153,9 @@ fn loopback(network: &Diagnostics) -> Check {
 
 /// A machine without Bluetooth is no fault; an adapter that is there and does not work is one.
 async fn bluetooth(app: &App) -> Check {
+    if !ble::system::SUPPORTED {
+        return Check::new("bluetooth", t!("doctor-bluetooth-not-here"), None);
+    }
     let adapters = match app.client().running().await {
         Some(_) => used(app).await,
         None => looked_for().await,

@@ -158,7 +158,7 @@ async fn members(app: &App, which: &str) -> anyhow::Result<()> {
 
 async fn promote(app: &App, One { group, who }: One, admin: bool) -> anyhow::Result<()> {
     let (path, request) = (["groups", &group, "members", &who], MemberRequest { admin });
-    let group: Group = app.client().with(async |session| session.put(&path, &request).await).await?;
+    let group: Group = app.client().with(async |session| session.put(&path, &[], &request).await).await?;
     app.out.value(&group, || describe(&group))
 }
 
@@ -169,7 +169,7 @@ async fn set(app: &App, set: Set) -> anyhow::Result<()> {
         return Err(Failure::usage(t!("group-set-nothing")));
     }
     let path = ["groups", &group];
-    let group: Group = app.client().with(async |session| session.put(&path, &request).await).await?;
+    let group: Group = app.client().with(async |session| session.put(&path, &[], &request).await).await?;
     app.out.value(&group, || describe(&group))
 }
 

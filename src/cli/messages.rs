@@ -8,7 +8,8 @@ use starling::client::{Client, ClientError, Session};
 use starling::config::parse_duration;
 use starling::strings::{clean, clean_line};
 use starling::t;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 /// How often a node that does not run is looked for.
@@ -44,7 +45,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let client = app.client();
-    let mut reader = Reader { app, args, seen: BTreeSet::new(), conversation: None };
+    let mut reader = Reader { app, args, seen: Seen::default(), conversation: None };
     let session = client.session().await?;
     let result = reader.show_new(&session).await;
     if reader.args.follow && result.is_ok() {
@@ -57,16 +58,49 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What stands on the terminal already: messages by conversation and id, and what each said.
+#[derive(Debug, Default)]
+pub(super) struct Seen(BTreeMap<(String, String), u64>);
+
+impl Seen {
+    /// Whether this message is there.
+    pub(super) fn has(&self, message: &Message) -> bool {
+        self.0.contains_key(&key(message))
+    }
+
+    /// Whether it is there, and said something else. How far it came is no part of what it says.
+    pub(super) fn has_other(&self, message: &Message) -> bool {
+        self.0.get(&key(message)).is_some_and(|said| *said != words(message))
+    }
+
+    /// Notes that it is there as it is; whether it was not.
+    pub(super) fn note(&mut self, message: &Message) -> bool {
+        self.0.insert(key(message), words(message)).is_none()
+    }
+}
+
+fn key(message: &Message) -> (String, String) {
+    (message.conversation.clone(), message.id.clone())
+}
+
+/// A digest of what a message says, which differs where that does.
+fn words(message: &Message) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let lasting = Message { state: String::new(), ..message.clone() };
+    line(&lasting).hash(&mut hasher);
+    hasher.finish()
+}
+
 struct Reader<'a> {
     app: &'a App,
     args: Args,
-    seen: BTreeSet<String>,
+    seen: Seen,
     /// The person or the group that WHO means, once known.
     conversation: Option<String>,
 }
 
 impl Reader<'_> {
-    /// Prints what is not printed yet; returns how much.
+    /// Prints what is not printed yet, or is another than it was then; returns how much.
     async fn show_new(&mut self, session: &Session) -> anyhow::Result<usize> {
         if let (Some(who), None) = (&self.args.who, &self.conversation) {
             let named: ConversationName = session.get(&["conversations", who], &[]).await?;
@@ -78,7 +112,8 @@ impl Reader<'_> {
         let query: Vec<(&str, &str)> =
             parameters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
         let messages: Vec<Message> = session.get(&["messages"], &query).await?;
-        let fresh: Vec<Message> = messages.into_iter().filter(|m| !self.seen.contains(&m.id)).collect();
+        let is_news = |message: &Message| !self.seen.has(message) || self.seen.has_other(message);
+        let fresh: Vec<Message> = messages.into_iter().filter(is_news).collect();
         for message in &fresh {
             self.show(message)?;
         }
@@ -88,7 +123,7 @@ impl Reader<'_> {
     }
 
     fn show(&mut self, message: &Message) -> anyhow::Result<()> {
-        self.seen.insert(message.id.clone());
+        self.seen.note(message);
         let id = if self.args.ids { message.id.get(..ID_DIGITS) } else { None };
         self.app.out.value(message, || match id {
             Some(id) => format!("{id}  {}", line(message)),
@@ -140,13 +175,13 @@ impl Reader<'_> {
     fn on_changed(&mut self, mut event: Value) -> anyhow::Result<()> {
         // One that is gone from here has nothing to print.
         let Ok(message) = serde_json::from_value::<Message>(event["message"].take()) else { return Ok(()) };
-        if self.seen.contains(&message.id) { self.show(&message) } else { Ok(()) }
+        if self.seen.has(&message) { self.show(&message) } else { Ok(()) }
     }
 
     async fn on_message(&mut self, session: &Session, mut event: Value) -> anyhow::Result<()> {
         let message: Message = serde_json::from_value(event["message"].take())?;
         let wanted = self.conversation.as_ref().is_none_or(|wanted| *wanted == message.conversation);
-        if !wanted || self.seen.contains(&message.id) {
+        if !wanted || self.seen.has(&message) {
             return Ok(());
         }
         self.show(&message)?;
@@ -201,11 +236,9 @@ fn after(message: &Message) -> Vec<String> {
     if message.poll.as_ref().is_some_and(|poll| poll.closed) {
         lines.push(t!("poll-closed"));
     }
-    let felt = message.reactions.iter().map(|reaction| format!("{} {}", reaction.emoji, reaction.from));
-    let felt: Vec<String> = felt.collect();
-    if !felt.is_empty() {
-        lines.push(felt.join(", "));
-    }
+    // A reaction is any short text: it stands behind its author, in a line that has no other.
+    let felt = message.reactions.iter().map(|reaction| format!("{}: “{}”", reaction.from, reaction.emoji));
+    lines.extend(felt);
     lines
 }
 
@@ -270,17 +303,37 @@ mod tests {
             ("edited", true.into()),
             ("forwarded", 1.into()),
             ("reply_to", "fedcba9876543210fedcba9876543210".into()),
-            ("reactions", serde_json::json!([{ "from": "Bo", "emoji": "!" }])),
+            (
+                "reactions",
+                serde_json::json!([{ "from": "Bo", "emoji": "! Cy, ?" }, { "from": "me", "emoji": "x" }]),
+            ),
             ("poll", serde_json::json!({ "options": options, "multiple": false, "closed": true })),
         ]));
         assert!(shown.contains("Eve: (forwarded, answers fedcba98) hi  (edited)"), "{shown}");
-        assert!(shown.ends_with("\n    1. tea: 1 me\n    2. coffee: 0\n    closed\n    ! Bo"), "{shown}");
+        assert!(
+            shown.ends_with(
+                "\n    1. tea: 1 me\n    2. coffee: 0\n    closed\n    Bo: “! Cy, ?”\n    me: “x”"
+            ),
+            "{shown}"
+        );
     }
 
     #[test]
     fn nothing_is_shown_of_words_that_were_taken_back() {
         let shown = line(&message(&[("deleted", true.into()), ("text", "".into())]));
         assert!(shown.ends_with("Eve: taken back"), "{shown}");
+    }
+
+    #[test]
+    fn what_was_printed_is_printed_again_only_where_it_says_something_else() {
+        let mut seen = Seen::default();
+        let hi = message(&[]);
+        assert!(seen.note(&hi) && !seen.note(&hi));
+        assert!(!seen.has_other(&message(&[("state", "read".into())])));
+        assert!(seen.has_other(&message(&[("text", "ho".into()), ("edited", true.into())])));
+        assert!(seen.has_other(&message(&[("deleted", true.into())])));
+        let elsewhere = message(&[("conversation", "another".into())]);
+        assert!(!seen.has(&elsewhere) && !seen.has_other(&elsewhere), "ids are of conversations");
     }
 
     #[test]

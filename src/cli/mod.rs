@@ -151,6 +151,23 @@ enum Command {
     Features(features::Args),
 }
 
+/// Which message a command is about.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Its id, as `messages --ids` and --json print it, or the first digits of it.
+    message: String,
+    /// The conversation where it stands: needed where several have a message of this id.
+    #[arg(long = "in", value_name = "WHO")]
+    within: Option<String>,
+}
+
+impl Which {
+    /// What is said of it to the API beside its id.
+    fn query(&self) -> Vec<(&str, &str)> {
+        self.within.iter().map(|who| ("in", who.as_str())).collect()
+    }
+}
+
 /// What every command has at hand.
 struct App {
     data: DataDir,

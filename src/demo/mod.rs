@@ -5,6 +5,7 @@
 
 mod resident;
 mod story;
+mod street;
 mod view;
 
 use starling::t;

@@ -1,8 +1,8 @@
 //! One node of the demonstration.
 
 use anyhow::Context as _;
-use mesh_core::view::{InfoView, MessageState, MessageView, StatusView};
-use mesh_core::{AccountId, Command, MessageId, Reply};
+use mesh_core::view::{GroupView, InfoView, MessageState, MessageView, StatusView};
+use mesh_core::{AccountId, Command, ConversationId, GroupId, MessageId, Reply};
 use starling::config::{DataDir, MAX_TRANSPORT_EVENTS};
 use starling::daemon::Switch;
 use starling::home::{self, Running, Secret};
@@ -88,7 +88,7 @@ impl Resident {
         Ok(self.running.handle().command(command).await?)
     }
 
-    pub(super) async fn send(&self, to: AccountId, text: &str) -> anyhow::Result<MessageId> {
+    pub(super) async fn send(&self, to: impl Into<ConversationId>, text: &str) -> anyhow::Result<MessageId> {
         let command = Command::Send { to: to.into(), text: text.to_owned(), message: None };
         match self.command(command).await? {
             Reply::Sent(id) => Ok(id),
@@ -120,6 +120,28 @@ impl Resident {
             Ok(messages.into_iter().find(|message| message.id == id))
         });
         arrived.await?.with_context(|| t!("demo-stuck", name = self.name))
+    }
+
+    /// Waits until this person asks to be known.
+    pub(super) async fn wait_for_request(&self, account: AccountId) -> anyhow::Result<()> {
+        let asked = until(|| async {
+            let contacts = self.running.handle().read(|node, _| node.contacts()).await?;
+            Ok(contacts.iter().any(|contact| contact.account == account).then_some(()))
+        });
+        asked.await?.with_context(|| t!("demo-stuck", name = self.name))
+    }
+
+    /// Waits until a group is known here and stands so.
+    pub(super) async fn wait_for_group(
+        &self,
+        group: GroupId,
+        fits: impl Fn(&GroupView) -> bool,
+    ) -> anyhow::Result<GroupView> {
+        let stands = until(|| async {
+            let view = self.running.handle().read(move |node, _| node.group(group)).await?;
+            Ok(view.filter(|view| fits(view)))
+        });
+        stands.await?.with_context(|| t!("demo-stuck", name = self.name))
     }
 
     /// Waits until this node carries at least `count` sealed envelopes.

@@ -32,25 +32,25 @@ pub(super) async fn tell(place: &Path, view: View, interactive: bool) -> anyhow:
 }
 
 /// One text and who wrote it.
-struct Sent {
-    by: usize,
-    id: MessageId,
+pub(super) struct Sent {
+    pub(super) by: usize,
+    pub(super) id: MessageId,
 }
 
-const YOU: usize = 0;
-const DINA: usize = 1;
-const ASHA: usize = 2;
+pub(super) const YOU: usize = 0;
+pub(super) const DINA: usize = 1;
+pub(super) const ASHA: usize = 2;
 const EMIL: usize = 3;
-const BO: usize = 4;
+pub(super) const BO: usize = 4;
 
-struct Story {
+pub(super) struct Story {
     view: View,
     /// By the constants above.
-    people: Vec<Resident>,
+    pub(super) people: Vec<Resident>,
     /// Where those who stay are reached; Bo has no place.
-    addresses: Vec<SocketAddr>,
+    pub(super) addresses: Vec<SocketAddr>,
     bo_is_west: bool,
-    sent: Vec<Sent>,
+    pub(super) sent: Vec<Sent>,
 }
 
 impl Story {
@@ -98,8 +98,10 @@ impl Story {
         // That she has read it travels sealed, like a message.
         self.people[BO].wait_for_carried(1).await?;
         self.bo_walks().await?;
+        self.bo_walks_again_for(last).await?;
         self.home_comes(last, YOU).await?;
-        self.home_comes(reply, ASHA).await
+        self.home_comes(reply, ASHA).await?;
+        self.street().await
     }
 
     async fn newcomers_text(&self, interactive: bool) -> anyhow::Result<String> {
@@ -146,14 +148,25 @@ impl Story {
         self.people[BO].linger(JITTER).await
     }
 
+    /// What Bo left too early for he fetches.
+    async fn bo_walks_again_for(&mut self, message: MessageId) -> anyhow::Result<()> {
+        let home = self.people[YOU].wait_for_state(message, MessageState::Delivered);
+        if let Ok(home) = tokio::time::timeout(JITTER, home).await {
+            return home.map(drop);
+        }
+        self.bo_walks().await?;
+        self.bo_stays(ASHA).await?;
+        self.bo_walks().await
+    }
+
     /// The receipt is back at the writer.
-    async fn home_comes(&self, id: MessageId, by: usize) -> anyhow::Result<()> {
+    pub(super) async fn home_comes(&self, id: MessageId, by: usize) -> anyhow::Result<()> {
         let info = self.people[by].wait_for_state(id, MessageState::Delivered).await?;
         let detail = t!("demo-receipt", name = self.people[by].name, state = info.state.as_str());
         self.happened(info.state.as_str(), by, None, Some(id), detail).await
     }
 
-    async fn bo_walks(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn bo_walks(&mut self) -> anyhow::Result<()> {
         let carried = self.people[BO].status().await?.carried_envelopes;
         self.people[BO].leave().await?;
         self.happened("parted", BO, None, None, t!("demo-walks", carried = carried)).await?;
@@ -172,7 +185,7 @@ impl Story {
         self.happened("met", BO, Some(hosts + 1), None, t!("demo-exchange")).await
     }
 
-    async fn happened(
+    pub(super) async fn happened(
         &self,
         event: &'static str,
         node: usize,

@@ -50,9 +50,14 @@ impl Stream {
 
     /// The next event about a contact.
     fn contact(&mut self) -> Value {
+        self.of("contact")
+    }
+
+    /// The next event of this type.
+    fn of(&mut self, kind: &str) -> Value {
         loop {
             let event = self.next();
-            if event["type"] == "contact" {
+            if event["type"] == kind {
                 return event;
             }
         }
@@ -100,6 +105,29 @@ fn a_stream_that_comes_back_gets_what_it_missed_and_learns_of_gaps() {
     let gap = old.next();
     assert_eq!((&gap["type"], &gap["since"]), (&"gap".into(), &u64::MAX.into()));
     assert_eq!(Stream::open(&asha, &node, "?since=soon").err(), Some(400));
+}
+
+#[test]
+fn who_comes_back_sees_messages_as_they_are_now_and_no_words_that_were_taken_back() {
+    let (asha, bo) = (Person::new("Asha"), Person::new("Bo"));
+    let node = asha.start(&["--no-lan"]);
+    let mut stream = Stream::open(&asha, &node, "").expect("a stream");
+    asha.run(&["add", &bo.link(), "--name", "Bo", "--json"]).one();
+    let seen = format!("?since={}", stream.contact()["seq"]);
+    let sent = asha.run(&["send", "Bo", "first words", "--mention", "Bo", "--json"]).one();
+    assert_eq!(stream.of("message")["message"]["mentions"][0], "Bo");
+    let id = sent["id"].as_str().unwrap();
+    asha.run(&["edit", id, "second words", "--json"]).one();
+    let mut back = Stream::open(&asha, &node, &seen).expect("a stream");
+    assert_eq!(back.of("message")["message"]["text"], "second words");
+    asha.run(&["delete", id, "--for-everyone", "--json"]).one();
+    let mut back = Stream::open(&asha, &node, &seen).expect("a stream");
+    let gone = back.of("message")["message"].take();
+    assert_eq!((&gone["text"], &gone["deleted"], &gone["state"]), (&"".into(), &true.into(), &Value::Null));
+    asha.run(&["delete", id, "--json"]).one();
+    let mut back = Stream::open(&asha, &node, &seen).expect("a stream");
+    let changed = back.of("message_changed");
+    assert_eq!((&changed["id"], &changed["conversation"]), (&sent["id"], &gone["conversation"]));
 }
 
 #[test]

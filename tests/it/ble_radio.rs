@@ -1,5 +1,6 @@
 //! The radio over real BlueZ, in the lab.
 
+use crate::ble_pipe::Pair;
 use crate::ble_rig::{Lab, Scene, Station, air, play, say};
 use crate::proof_rig::extent;
 use starling::transport::ble::radio::{
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// All of them, with what BlueZ 5.66 does by itself: several bearers, so that values overtake each other.
-const SCENES: [(&str, Scene); 11] = [
+const SCENES: [(&str, Scene); 12] = [
     ("an advert is heard with its payload, and the next one after a change", || {
         Box::pin(an_advert_is_heard())
     }),
@@ -18,7 +19,8 @@ const SCENES: [(&str, Scene); 11] = [
     ("who has no channels is served by characteristics", || Box::pin(one_end_has_no_channels())),
     ("one adapter plays both parts at once", || Box::pin(both_parts_at_once())),
     ("two centrals at one peripheral each get what is theirs", || Box::pin(two_centrals())),
-    ("bursts neither stall nor lose", || Box::pin(bursts(Order::Any))),
+    ("bursts that BlueZ promises to carry neither stall nor lose", || Box::pin(bursts(Order::Any))),
+    ("what bursts lose the pipe brings, once and in order", || Box::pin(bursts_through_a_pipe())),
     ("who walks out of range is lost at both ends and found again", || Box::pin(out_of_range())),
     ("an adapter that is switched off comes back by itself", || Box::pin(off_and_on())),
     ("many reconnects", || Box::pin(reconnects(extent(15, 100)))),
@@ -38,6 +40,12 @@ fn radios_over_bluez_find_each_other_and_carry_values() {
 }
 
 #[test]
+fn a_small_mtu_carries_links_over_bluez() {
+    let lab = lab("a_small_mtu_carries_links_over_bluez", &SMALLEST);
+    play(&lab, &[("a link over an MTU of 48 carries long frames both ways", || Box::pin(small_mtu()))]);
+}
+
+#[test]
 fn radios_over_bluez_with_one_bearer_keep_order() {
     play(&lab("radios_over_bluez_with_one_bearer_keep_order", &SINGLE), &ONE_BEARER);
 }
@@ -45,12 +53,16 @@ fn radios_over_bluez_with_one_bearer_keep_order() {
 const FAST: [(&str, &str); 1] = [("BLE_LAB_AIR_OPTS", "advmax=100")];
 const SINGLE: [(&str, &str); 2] = [("BLE_LAB_AIR_OPTS", "advmax=100"), ("BLE_LAB_GATT_CHANNELS", "1")];
 
+/// The smallest that BlueZ offers: with less it takes up no adapter. The lab puts it below `[GATT]` as it is.
+const SMALLEST: [(&str, &str); 2] =
+    [("BLE_LAB_AIR_OPTS", "advmax=100"), ("BLE_LAB_GATT_CHANNELS", "1\\nExchangeMTU = 23")];
+
 fn lab(test: &str, settings: &'static [(&'static str, &'static str)]) -> Lab {
     Lab { test: format!("ble_radio::{test}"), controllers: 3, range: "", settings, trace: false, limit: 560 }
 }
 
 /// Who sends this payload.
-async fn hear(station: &mut Station, wanted: Advert) -> Remote {
+pub(crate) async fn hear(station: &mut Station, wanted: Advert) -> Remote {
     station.order(RadioOrder::Scan(true)).await;
     let heard = |event| match event {
         RadioEvent::Heard { remote, advert, rssi } if advert == wanted => {
@@ -63,7 +75,10 @@ async fn hear(station: &mut Station, wanted: Advert) -> Remote {
 }
 
 /// A connection from `central` to who sends this payload, or why there is none.
-async fn try_dial(central: &mut Station, wanted: Advert) -> Result<(Wire, usize, Pipe), &'static str> {
+pub(crate) async fn try_dial(
+    central: &mut Station,
+    wanted: Advert,
+) -> Result<(Wire, usize, Pipe), &'static str> {
     let remote = hear(central, wanted).await;
     central.order(RadioOrder::Connect(remote)).await;
     let connected = |event| match event {
@@ -77,7 +92,7 @@ async fn try_dial(central: &mut Station, wanted: Advert) -> Result<(Wire, usize,
 }
 
 /// The same; a first attempt may meet what is left of an earlier connection.
-async fn dial(central: &mut Station, wanted: Advert) -> (Wire, usize, Pipe) {
+pub(crate) async fn dial(central: &mut Station, wanted: Advert) -> (Wire, usize, Pipe) {
     let mut failed = Vec::new();
     while failed.len() < 4 {
         match try_dial(central, wanted).await {
@@ -88,15 +103,15 @@ async fn dial(central: &mut Station, wanted: Advert) -> (Wire, usize, Pipe) {
     panic!("not connected: {failed:?}");
 }
 
-async fn advertise(station: &Station, advert: Advert) {
+pub(crate) async fn advertise(station: &Station, advert: Advert) {
     station.order(RadioOrder::Advertise(Some(advert))).await;
 }
 
-async fn send(station: &Station, wire: Wire, value: &[u8], confirmed: bool) {
+pub(crate) async fn send(station: &Station, wire: Wire, value: &[u8], confirmed: bool) {
     station.order(RadioOrder::Send { wire, value: value.to_vec(), confirmed }).await;
 }
 
-async fn receive(station: &mut Station) -> (Wire, Vec<u8>) {
+pub(crate) async fn receive(station: &mut Station) -> (Wire, Vec<u8>) {
     let value = |event| match event {
         RadioEvent::Value { wire, value } => Some((wire, value)),
         _ => None,
@@ -105,7 +120,7 @@ async fn receive(station: &mut Station) -> (Wire, Vec<u8>) {
 }
 
 /// The wire on which somebody has connected to this one.
-async fn connected(station: &mut Station) -> (Wire, usize, Pipe) {
+pub(crate) async fn connected(station: &mut Station) -> (Wire, usize, Pipe) {
     let connected = |event| match event {
         RadioEvent::Connected { wire, max_value, pipe } => Some((wire, max_value, pipe)),
         _ => None,
@@ -113,13 +128,13 @@ async fn connected(station: &mut Station) -> (Wire, usize, Pipe) {
     station.until(20, connected).await
 }
 
-async fn lost(station: &mut Station, wire: Wire) {
+pub(crate) async fn lost(station: &mut Station, wire: Wire) {
     let lost = |event| matches!(event, RadioEvent::Lost { wire: lost } if lost == wire).then_some(());
     station.until(20, lost).await;
 }
 
 /// Both ends of a new connection from `dialler` to `hub`, whose advert this is.
-async fn pair(hub: &mut Station, dialler: &mut Station, advert: Advert) -> (Wire, Wire) {
+pub(crate) async fn pair(hub: &mut Station, dialler: &mut Station, advert: Advert) -> (Wire, Wire) {
     advertise(hub, advert).await;
     let (out, _, _) = dial(dialler, advert).await;
     send(dialler, out, b"hello", true).await;
@@ -140,7 +155,7 @@ async fn an_advert_is_heard() {
     ear.off().await;
 }
 
-async fn values_cross(channels: bool) {
+pub(crate) async fn values_cross(channels: bool) {
     let (mut hub, mut dialler) = (Station::on(0, channels).await, Station::on(1, channels).await);
     advertise(&hub, [1; 6]).await;
     let (wire, max_value, pipe) = dial(&mut dialler, [1; 6]).await;
@@ -178,7 +193,7 @@ async fn one_end_has_no_channels() {
     }
 }
 
-async fn both_parts_at_once() {
+pub(crate) async fn both_parts_at_once() {
     let mut all = Vec::new();
     for number in 0..3 {
         let station = Station::on(number, number != 1).await;
@@ -304,7 +319,11 @@ async fn bursts(order: Order) {
                 "         {what}: {} of 400, {} overtaken, {rate:.0} kB/s",
                 burst.came, burst.overtaken
             ));
-            assert_eq!(burst.came, 400, "{what}");
+            // Of write commands over several bearers BlueZ 5.66 drops some between its interface and the adapter: the
+            // pipe says them again.
+            if !(written && !channels && order == Order::Any) {
+                assert_eq!(burst.came, 400, "{what}");
+            }
             if channels || order == Order::Kept {
                 assert_eq!(burst.overtaken, 0, "{what}");
             }
@@ -312,6 +331,23 @@ async fn bursts(order: Order) {
         dialler.off().await;
         hub.off().await;
     }
+}
+
+async fn bursts_through_a_pipe() {
+    let mut pair = Pair::linked(false).await;
+    for counts in [[400, 0], [0, 400], [200, 200]] {
+        let took = pair.carry(counts, 480).await;
+        say(&format!("         {counts:?} frames in {took:.1} s; values sent, again: {:?}", pair.figures()));
+    }
+    pair.off().await;
+}
+
+async fn small_mtu() {
+    let mut pair = Pair::linked(false).await;
+    assert_eq!(pair.0.each_ref().map(|end| end.status().max_value), [43, 43]);
+    let took = pair.carry([2, 2], 4_000).await;
+    say(&format!("         8,000 bytes each way in {took:.1} s; values sent, again: {:?}", pair.figures()));
+    pair.off().await;
 }
 
 async fn out_of_range() {
@@ -337,7 +373,7 @@ async fn out_of_range() {
     }
 }
 
-async fn off_and_on() {
+pub(crate) async fn off_and_on() {
     let (mut hub, mut dialler) = (Station::on(0, false).await, Station::on(1, false).await);
     let (out, _) = pair(&mut hub, &mut dialler, [6; 6]).await;
     power("hci0", false);
@@ -377,16 +413,18 @@ async fn reconnects(count: usize) {
     hub.off().await;
 }
 
-async fn bluetoothd_restarts() {
+pub(crate) async fn bluetoothd_restarts() {
     let (mut hub, mut dialler) = (Station::on(0, false).await, Station::on(1, false).await);
     pair(&mut hub, &mut dialler, [7; 6]).await;
     assert!(Command::new("killall").args(["-9", "bluetoothd"]).status().unwrap().success());
     hub.state(&RadioState::NoService).await;
     dialler.state(&RadioState::NoService).await;
+    // Among the logs of the lab, where those are kept.
+    let log = std::fs::File::create("/ctl/bluetoothd-again.log").unwrap();
     let daemon = Command::new("/usr/libexec/bluetooth/bluetoothd")
-        .arg("--nodetach")
+        .args(["--nodetach", "-d"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(log)
         .spawn();
     assert!(daemon.is_ok());
     hub.state(&RadioState::On).await;

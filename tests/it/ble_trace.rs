@@ -49,6 +49,22 @@ pub(crate) fn epochs(trace: &[u8]) -> BTreeMap<u32, Vec<Epoch>> {
     all
 }
 
+/// What each adapter sent over its connections so far: packets, and their bytes with the headers of L2CAP and above.
+pub(crate) fn traffic(trace: &[u8]) -> BTreeMap<u32, (u64, u64)> {
+    let mut all: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut rest = &trace[16..];
+    while let Some((header, after)) = rest.split_at_checked(24) {
+        let number = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().unwrap());
+        let Some((packet, next)) = after.split_at_checked(number(4) as usize) else { break };
+        rest = next;
+        if number(8) & 0xffff == DATA_SENT {
+            let (packets, bytes) = all.entry(number(8) >> 16).or_default();
+            (*packets, *bytes) = (*packets + 1, *bytes + packet.len() as u64 - 4);
+        }
+    }
+    all
+}
+
 /// The manufacturer data of an advertisement: a length, then fields of length, type and bytes.
 fn payload(data: &[u8]) -> Option<Vec<u8>> {
     let mut rest = data.get(1..1 + usize::from(*data.first()?))?;
@@ -131,6 +147,7 @@ fn adverts_and_values_are_read_from_a_trace() {
     // A write of four bytes in two fragments.
     record(DATA_SENT, &[0x01, 0x00, 6, 0, 7, 0, 4, 0, 0x52, 9]);
     record(DATA_SENT, &[0x01, 0x10, 5, 0, 0, 1, 2, 3, 4]);
+    assert_eq!(traffic(&trace)[&1], (2, 11));
     let epochs = &epochs(&trace)[&1];
     assert_eq!(
         (epochs[0].advert.as_slice(), epochs[0].sent.as_slice()),

@@ -7,11 +7,19 @@
 
 mod api_streams;
 #[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_figures;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_hostile;
+#[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_nodes;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_pipe;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_radio;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_rig;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod ble_short;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 mod ble_trace;
 mod cli_basics;

@@ -286,6 +286,8 @@ pub enum Command {
     Remark {
         /// About which.
         message: MessageId,
+        /// Where it stands; `None` is the only conversation that has it.
+        within: Option<ConversationId>,
         /// What.
         remark: Remark,
     },
@@ -293,6 +295,8 @@ pub enum Command {
     Hide {
         /// Which.
         message: MessageId,
+        /// As of [`Command::Remark`].
+        within: Option<ConversationId>,
     },
     /// Does something with a group.
     Group(GroupCommand),
@@ -337,6 +341,8 @@ pub enum Post {
     Forward {
         /// Which.
         of: MessageId,
+        /// As of [`Command::Remark`].
+        within: Option<ConversationId>,
     },
     /// A question with options to choose from.
     Poll {

@@ -198,12 +198,12 @@ impl Default for Page {
 pub enum Cursor {
     /// Forward from the first.
     Oldest,
-    /// Forward from the one behind this.
-    After(MessageId),
+    /// Forward from the one behind this, of this conversation: several may have messages of the same id.
+    After(ConversationId, MessageId),
     /// Backward from the last.
     Newest,
     /// Backward from the one before this.
-    Before(MessageId),
+    Before(ConversationId, MessageId),
 }
 
 /// A conversation at a glance.

@@ -47,6 +47,10 @@ pub trait Protocol: Send {
 
 /// What a protocol wants done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "acts are handed on at once: a box would cost an allocation each"
+)]
 pub enum Act {
     /// Store, send, close or tell.
     Core(Output),

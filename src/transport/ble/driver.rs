@@ -22,7 +22,7 @@ use tokio::task::{JoinError, JoinSet};
 
 /// How long a neighbour is left alone that broke the protocol.
 const SHUN: Duration = Duration::from_secs(600);
-/// How long a neighbour is left alone where there were too many links, or that did not shake hands.
+/// How long a neighbour is left alone where there were too many links, or that connected and said nothing.
 const SHUN_CROWD: Duration = Duration::from_secs(60);
 /// So many bytes since it was last looked at are more than signs of life: something flows on a link.
 const FLOWS: u64 = 256;
@@ -184,14 +184,8 @@ impl Driver {
     async fn step(&mut self, orders: &mut mpsc::UnboundedReceiver<Order>, wake: Instant) -> bool {
         let mut changed = true;
         tokio::select! {
-            event = self.radio.events.recv() => match event {
-                Some(event) => {
-                    // Nothing but its own link changes by a value, and there are hundreds a second.
-                    changed = !matches!(event, RadioEvent::Value { .. } | RadioEvent::Taken { .. });
-                    self.on_radio(event);
-                }
-                None => return false,
-            },
+            // What neighbours can cause without end comes last: it holds nothing else back.
+            biased;
             order = orders.recv() => match order {
                 Some(order) => self.on_order(order),
                 None => return false,
@@ -211,6 +205,14 @@ impl Driver {
                 }
             }
             () = sleep_until(Some(wake)) => {}
+            event = self.radio.events.recv() => match event {
+                Some(event) => {
+                    // Nothing but its own link changes by a value, and there are hundreds a second.
+                    changed = !matches!(event, RadioEvent::Value { .. } | RadioEvent::Taken { .. });
+                    self.on_radio(event);
+                }
+                None => return false,
+            },
         }
         self.changed |= changed;
         true
@@ -615,6 +617,7 @@ impl Driver {
         let now = now();
         let Some(line) = self.lines.get(&link).filter(|line| line.inbox.is_some()) else { return };
         let role = role(line.wire);
+        self.neighbours.shook_hands(line.wire.remote);
         let other = self.lines.iter().find(|(id, line)| **id != link && line.theirs == Some(theirs));
         let stays = self.is_open()
             && match other {
@@ -687,8 +690,12 @@ impl Driver {
             (Some(_), _) | (_, End::Broken(_) | End::Channel(_) | End::Told(Farewell::Fault)) => {
                 self.neighbours.shun(now, remote, SHUN);
             }
-            (None, End::Handshake | End::Anew) if line.wire.side == Side::Peripheral => {
+            (None, End::Mute) if line.wire.side == Side::Peripheral => {
                 self.neighbours.shun(now, remote, SHUN_CROWD);
+            }
+            // It speaks the protocol, and may have lost its values to bad air.
+            (None, End::Handshake | End::Anew) if line.wire.side == Side::Peripheral => {
+                self.neighbours.stumbled(now, remote);
             }
             _ => {}
         }

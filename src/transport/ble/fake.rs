@@ -94,10 +94,21 @@ enum Due {
     Supervision(usize, usize),
 }
 
+/// What everything random in a test comes of: always the same, or `STARLING_SEED`. It is among what a failed test
+/// printed.
+fn seed() -> u64 {
+    let asked = std::env::var("STARLING_SEED").ok();
+    let seed = asked.map_or(42, |asked| asked.parse().unwrap());
+    println!("STARLING_SEED={seed}");
+    seed
+}
+
 impl Air {
     pub(super) fn new(weather: Weather) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed().to_le_bytes());
         let world = World {
-            rng: Rng::new([42; 32]),
+            rng: Rng::new(bytes),
             weather,
             stations: Vec::new(),
             apart: BTreeSet::new(),
@@ -109,6 +120,11 @@ impl Air {
         let air = Self(Arc::new(Shared { world: Mutex::new(world), changed: Notify::new() }));
         tokio::spawn(air.clone().run());
         air
+    }
+
+    /// What a node on this air draws its keys and its dice from.
+    pub(super) fn rng(&self) -> Rng {
+        self.lock().rng.fork()
     }
 
     /// A new radio, switched on, that hears everybody; its number counts from 0.
@@ -235,6 +251,7 @@ impl Air {
                 }
             };
             tokio::select! {
+                biased;
                 () = sleep => {}
                 () = self.0.changed.notified() => {}
             }

@@ -20,7 +20,8 @@ struct Victim {
 impl Victim {
     fn new(air: &Air) -> Self {
         let (events, told) = mpsc::channel(1024);
-        let handle = Ble::start(BleConfig::default(), vec![air.radio()], LinkIds::of(1), events).unwrap();
+        let config = BleConfig::default();
+        let handle = Ble::start_seeded(config, vec![air.radio()], LinkIds::of(1), events, air.rng()).unwrap();
         Self { handle, events: told }
     }
 
@@ -124,10 +125,26 @@ fn value(link: u16, seq: u16, open: bool, bytes: &[u8]) -> Vec<u8> {
 async fn attack_50_who_connects_and_says_nothing_is_thrown_out_and_kept_out_for_a_minute() {
     let (_air, _victim, mut attacker) = attacked().await;
     assert!(attacker.connect().await);
-    assert!(attacker.is_thrown_out(link::HANDSHAKE + SECOND).await);
+    assert!(attacker.is_thrown_out(link::FIRST_WORD + SECOND).await);
     assert!(attacker.connect().await, "the radio connects");
     assert!(attacker.is_thrown_out(SECOND).await, "and the node refuses");
     tokio::time::sleep(SECOND * 60).await;
+    assert!(attacker.connect().await);
+    assert!(!attacker.is_thrown_out(SECOND).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_a_handshake_that_is_not_done_in_time_is_let_in_again_after_two_seconds_then_four() {
+    let (_air, _victim, mut attacker) = attacked().await;
+    for wait in [2, 4, 8] {
+        assert!(attacker.connect().await);
+        attacker.send(value(7, 0, true, b"\x01\x12\0")).await;
+        assert!(attacker.is_thrown_out(link::HANDSHAKE + SECOND).await);
+        let ended = Instant::now();
+        assert!(attacker.connect().await, "the radio connects");
+        assert!(attacker.is_thrown_out(SECOND).await, "and the node refuses");
+        tokio::time::sleep_until(ended + SECOND * wait).await;
+    }
     assert!(attacker.connect().await);
     assert!(!attacker.is_thrown_out(SECOND).await);
 }
@@ -168,7 +185,7 @@ async fn attack_36_garbage_is_counted_and_costs_the_place_when_the_handshake_is_
         rng.fill(&mut bytes);
         attacker.send(bytes).await;
     }
-    assert!(attacker.is_thrown_out(link::HANDSHAKE + SECOND).await);
+    assert!(attacker.is_thrown_out(link::FIRST_WORD + SECOND).await);
     assert!(victim.event(SECOND).await.is_none(), "the node heard nothing of it");
 }
 

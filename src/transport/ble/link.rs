@@ -18,8 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// How long a connection may take to become a link: three messages, and room for two repetitions of each.
-pub(super) const HANDSHAKE: Duration = Duration::from_secs(8);
+/// How long somebody connected may say nothing.
+pub(super) const FIRST_WORD: Duration = Duration::from_secs(8);
+/// How long a connection may take to become a link: three messages, and room for five repetitions of each, a second
+/// apart.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(16);
 /// Something in flight without any acknowledgement for so long means that nobody is there. The radio and the node
 /// mostly notice before.
 pub(super) const SILENT: Duration = Duration::from_secs(30);
@@ -48,6 +51,8 @@ pub(super) enum End {
     Anew,
     #[error("nothing was acknowledged for {} s", SILENT.as_secs())]
     Silent,
+    #[error("no word in time")]
+    Mute,
     #[error("no handshake in time")]
     Handshake,
     #[error("another link to the same neighbour stands")]
@@ -131,7 +136,7 @@ impl Link {
             Side::Central => Pipe::dial(now, u16::from_le_bytes(self.rng.bytes()), self.max_value),
             Side::Peripheral => Pipe::listen(now, self.max_value),
         };
-        let mut running = Running { link: self, pipe };
+        let mut running = Running { link: self, pipe, began: now };
         let channel = match tokio::time::timeout(HANDSHAKE, running.shake()).await {
             Ok(Ok(channel)) => channel,
             Ok(Err(end)) => return end,
@@ -184,6 +189,7 @@ struct Closing {
 struct Running {
     link: Link,
     pipe: Pipe,
+    began: Instant,
 }
 
 impl Running {
@@ -225,7 +231,11 @@ impl Running {
                 return Ok(message);
             }
             self.transmit(None).await?;
-            self.wait(None).await?;
+            let deadline = self.began + FIRST_WORD;
+            if !self.pipe.has_met() && now() >= deadline {
+                return Err(End::Mute);
+            }
+            self.wait((!self.pipe.has_met()).then_some(deadline)).await?;
         }
     }
 
@@ -340,7 +350,9 @@ impl Running {
             .chain(deadline)
             .chain((crowded || !self.pipe.is_done()).then_some(now + LOOK))
             .min();
+        // Whatever wakes it, all that is due is done: what comes first here holds nothing else back.
         tokio::select! {
+            biased;
             value = self.link.inbox.recv() => {
                 let Some(value) = value else { return Err(End::Lost) };
                 self.on_value(&value)?;

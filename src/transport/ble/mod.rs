@@ -108,19 +108,29 @@ impl Ble {
         ids: LinkIds,
         events: mpsc::Sender<TransportEvent>,
     ) -> Result<BleHandle, StartError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| StartError::NoRandomness { reason: error.to_string() })?;
+        Self::start_seeded(config, radios, ids, events, Rng::new(seed))
+    }
+
+    /// The same where everything random comes of `rng`, keys too: a test that gives the same runs the same.
+    fn start_seeded(
+        config: BleConfig,
+        radios: Vec<Radio>,
+        ids: LinkIds,
+        events: mpsc::Sender<TransportEvent>,
+        mut rng: Rng,
+    ) -> Result<BleHandle, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let links = Links::default();
         let common = Common { config, ids, events, links: links.clone(), working: Arc::default() };
         let mut drivers = Vec::new();
         for radio in radios {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)
-                .map_err(|error| StartError::NoRandomness { reason: error.to_string() })?;
             let adapter = status::Adapter { name: radio.name.clone(), ..status::Adapter::default() };
             let (status, status_seen) = watch::channel(adapter);
             #[expect(clippy::disallowed_methods, reason = "only this process orders, and seldom")]
             let (orders, orders_taken) = mpsc::unbounded_channel();
-            let driver = Driver::new(common.clone(), radio, Rng::new(seed), status);
+            let driver = Driver::new(common.clone(), radio, rng.fork(), status);
             let task = runtime.spawn(driver.run(orders_taken)).abort_handle();
             drivers.push(Running { orders, status: status_seen, task });
         }

@@ -10,6 +10,11 @@ pub(super) const MAX_KNOWN: usize = 256;
 const GONE: Duration = Duration::from_secs(120);
 /// An unchanged advert is told to the node so often.
 const TELL: Duration = Duration::from_secs(5);
+/// How long a neighbour is left alone whose handshake began and was not done in time; doubled each time. Bad air does
+/// that to honest neighbours too.
+const FIRST_STUMBLE: Duration = Duration::from_secs(2);
+/// The longest of these.
+const LONGEST_STUMBLE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Known {
@@ -21,6 +26,8 @@ struct Known {
     told: Option<Instant>,
     /// Until when nothing is to do with it, in either direction.
     shunned: Option<Instant>,
+    /// Handshakes in a row that began and were not done in time.
+    stumbles: u32,
 }
 
 /// A neighbour as a status shows it.
@@ -61,6 +68,22 @@ impl Neighbours {
         }
     }
 
+    /// A handshake of this neighbour's began and was not done in time: nothing is to do with it for a while, longer each
+    /// time. Who was dropped from a full table begins from the start.
+    pub(super) fn stumbled(&mut self, now: Instant, remote: Remote) {
+        let Some(known) = self.entry(now, remote) else { return };
+        let long = FIRST_STUMBLE.saturating_mul(1 << known.stumbles.min(5)).min(LONGEST_STUMBLE);
+        known.stumbles = known.stumbles.saturating_add(1);
+        self.shun(now, remote, long);
+    }
+
+    /// This neighbour shook hands.
+    pub(super) fn shook_hands(&mut self, remote: Remote) {
+        if let Some(known) = self.known.get_mut(&remote) {
+            known.stumbles = 0;
+        }
+    }
+
     /// Whether nothing is to do with this neighbour, in either direction.
     pub(super) fn is_shunned(&self, now: Instant, remote: Remote) -> bool {
         self.known.get(&remote).is_some_and(|known| known.is_shunned(now))
@@ -87,7 +110,7 @@ impl Neighbours {
         if !self.known.contains_key(&remote) && !self.make_room(now) {
             return None;
         }
-        let fresh = || Known { advert: None, rssi: None, heard: now, told: None, shunned: None };
+        let fresh = || Known { advert: None, rssi: None, heard: now, told: None, shunned: None, stumbles: 0 };
         Some(self.known.entry(remote).or_insert_with(fresh))
     }
 
@@ -149,6 +172,24 @@ mod tests {
         heard(&mut neighbours, now, 1, 9, -60);
         assert!(neighbours.is_shunned(now, Remote(1)));
         assert!(!neighbours.is_shunned(now + SECOND * 600, Remote(1)));
+    }
+
+    #[test]
+    fn who_stumbles_is_left_alone_twice_as_long_each_time_up_to_a_minute_and_from_the_start_after_a_handshake()
+     {
+        let mut now = Instant::now();
+        let mut neighbours = Neighbours::default();
+        let mut stumble = |neighbours: &mut Neighbours| {
+            neighbours.stumbled(now, Remote(1));
+            let shunned = |second: &u32| neighbours.is_shunned(now + SECOND * *second, Remote(1));
+            let seconds = (0..1_000).take_while(shunned).count();
+            now += SECOND * 100;
+            seconds
+        };
+        let long: Vec<_> = (0..7).map(|_| stumble(&mut neighbours)).collect();
+        assert_eq!(long, [2, 4, 8, 16, 32, 60, 60]);
+        neighbours.shook_hands(Remote(1));
+        assert_eq!(stumble(&mut neighbours), 2);
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Pipe {
         }
     }
 
+    /// Whether the far end said anything that belongs to this pipe.
+    pub(super) fn has_met(&self) -> bool {
+        self.met
+    }
+
     /// Queues a message. How much waits is the caller's to bound, by [`Pipe::waiting`].
     pub(super) fn send(&mut self, lane: Lane, notice: bool, bytes: &[u8]) {
         self.outbound.message(lane, notice, bytes);

@@ -16,6 +16,9 @@ impl Default for SystemConfig {
     }
 }
 
+/// Whether this program can use Bluetooth on this system at all.
+pub const SUPPORTED: bool = cfg!(all(feature = "ble", target_os = "linux"));
+
 /// [`radios_with`] the default configuration.
 #[must_use]
 pub fn radios(names: &[String]) -> Vec<Radio> {

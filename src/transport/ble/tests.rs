@@ -22,7 +22,7 @@ struct Node {
 impl Node {
     fn new(air: &Air, config: BleConfig) -> Self {
         let (events, told) = mpsc::channel(256);
-        let handle = Ble::start(config, vec![air.radio()], LinkIds::of(1), events).unwrap();
+        let handle = Ble::start_seeded(config, vec![air.radio()], LinkIds::of(1), events, air.rng()).unwrap();
         Self {
             handle,
             events: told,
@@ -108,8 +108,9 @@ fn pair(air: &Air) -> [Node; 2] {
 
 /// Two nodes and their link.
 async fn linked_pair(air: &Air) -> [Node; 2] {
-    let mut nodes = pair(air);
+    let (mut nodes, started) = (pair(air), Instant::now());
     assert!(until(&mut nodes, SECOND * 20, linked).await, "no link");
+    println!("linked after {:?}", started.elapsed());
     nodes
 }
 
@@ -260,7 +261,7 @@ async fn bulk_gets_most_of_what_the_air_carries() {
         let disorder = Weather { rate, jitter: millis(40), ..Weather::default() };
         let (share, repeated) = goodput(disorder).await;
         // At 200 kB/s 56 values are less than what is on its way.
-        let least = if rate < 200_000 { 0.85 } else { 0.7 };
+        let least = if rate < 200_000 { 0.85 } else { 0.75 };
         assert!(share > least && repeated < 1.0, "{share} of {rate} in disorder, {repeated} % repeated");
     }
 }
@@ -448,7 +449,8 @@ async fn two_radios_of_one_node_work_side_by_side() {
     let air = Air::new(Weather::default());
     let (events, told) = mpsc::channel(256);
     let config = BleConfig::default();
-    let handle = Ble::start(config, vec![air.radio(), air.radio()], LinkIds::of(1), events).unwrap();
+    let radios = vec![air.radio(), air.radio()];
+    let handle = Ble::start_seeded(config, radios, LinkIds::of(1), events, air.rng()).unwrap();
     let both = Node {
         handle,
         events: told,

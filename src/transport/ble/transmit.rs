@@ -21,8 +21,11 @@ const TARGET: Duration = Duration::from_millis(150);
 const LEAST_WAIT: Duration = Duration::from_millis(500);
 /// The first wait, while nothing is known of the round trip.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The longest wait, after doublings and on slow radios.
+/// The longest wait, on slow radios.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The longest wait that comes of doublings. What is lost here is lost to bad air, which longer waits do not mend, and hardly
+/// to a queue: the window keeps that short.
+const LONGEST_DOUBLED: Duration = Duration::from_secs(1);
 /// After so many values one asks for an acknowledgement, whatever its lane.
 const ASK_AFTER: u32 = 16;
 
@@ -236,7 +239,7 @@ impl Outbound {
     fn repeat(&mut self, now: Instant, seq: u64) -> Option<Piece<'_>> {
         let wait = self.round_trip.wait();
         let flying = self.flying.get_mut(&seq)?;
-        flying.due = now + wait.saturating_mul(1 << flying.tries.min(4)).min(LONGEST_WAIT);
+        flying.due = now + wait.saturating_mul(1 << flying.tries.min(4)).min(LONGEST_DOUBLED).max(wait);
         flying.tries += 1;
         self.counts.again += 1;
         Some(Piece { seq, lane: flying.lane, bytes: &flying.bytes, ask: true, again: true })

@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most heads that a new message names as its parents.
 const NAMED_PARENTS: usize = 4;
 const _: () = assert!(NAMED_PARENTS <= MAX_PARENTS);
+/// How far above everything here an event of somebody else may lie. No conversation has so many events; whoever leaps
+/// farther wants to be last for ever.
+pub(super) const MAX_LEAP: u64 = 1 << 32;
 
 /// What a conversation keeps in memory of a text; the text itself stays in storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,16 @@ impl Brief {
     }
 }
 
+/// What became of an event that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Folded {
+    /// It is here already.
+    Known,
+    New,
+    /// It is new, and the words of this one have no place any more; it may be the same.
+    Displacing(MessageId),
+}
+
 /// Before every text.
 const FIRST: (u64, MessageId) = (0, MessageId([0; 16]));
 
@@ -75,7 +88,7 @@ impl Conversation {
         if !self.join(id, lamport, &brief.parents) {
             return false;
         }
-        if !brief.is_own() && !brief.read {
+        if brief.author.is_some_and(|author| !brief.read && !self.is_deleted(id, author)) {
             self.unread.insert(id);
         }
         self.latest = self.latest.max(Some((brief.order, id)));
@@ -83,18 +96,26 @@ impl Conversation {
         true
     }
 
-    /// Adds what somebody said about `target`; whether it was new.
-    pub(super) fn mark(&mut self, target: MessageId, mark: Mark<'_>, parents: &[[u8; 8]]) -> bool {
+    /// Adds what somebody said about `target`.
+    pub(super) fn mark(&mut self, target: MessageId, mark: Mark<'_>, parents: &[[u8; 8]]) -> Folded {
         let (lamport, id) = mark.stamp;
         if !self.join(id, lamport, parents) {
-            return false;
+            return Folded::Known;
         }
         if matches!(mark.body, Body::Delete { .. }) {
             // What was taken back may never come: that is no gap.
             self.prefixes.insert(prefix(target));
+            if self.brief(target).is_some_and(|(brief, _)| brief.author == Some(mark.by)) {
+                self.unread.remove(&target);
+            }
         }
-        self.marks.entry(target).or_default().add(mark);
-        true
+        let displaced = self.marks.entry(target).or_default().add(mark);
+        displaced.map_or(Folded::New, Folded::Displacing)
+    }
+
+    /// Whether an event of somebody else may have this time.
+    pub(super) fn is_plausible(&self, lamport: u64) -> bool {
+        lamport <= self.lamport.saturating_add(MAX_LEAP)
     }
 
     /// Notes an event among all others; whether it was new.
@@ -129,6 +150,24 @@ impl Conversation {
     /// The events that hold other words of `author` for a text.
     pub(super) fn other_words(&self, id: MessageId, author: AccountId) -> Vec<MessageId> {
         self.marks.get(&id).map_or_else(Vec::new, |marks| marks.words(author))
+    }
+
+    /// The event of `by` about a text that nobody needs any more once they say `body`, where no event names it as a
+    /// parent yet: else its absence would be a gap.
+    pub(super) fn outdated(&self, target: MessageId, by: AccountId, body: &Body) -> Option<MessageId> {
+        let outdated = self.marks.get(&target)?.outdated(by, body)?;
+        let lamport = self.lamports.get(&outdated)?;
+        self.heads.contains(&(*lamport, outdated)).then_some(outdated)
+    }
+
+    /// Whether the person wants to see this text no more.
+    pub(super) fn is_hidden(&self, id: MessageId) -> bool {
+        self.brief(id).is_some_and(|(brief, _)| brief.hidden)
+    }
+
+    /// Whether this text is here to be seen.
+    pub(super) fn shows(&self, id: MessageId) -> bool {
+        self.brief(id).is_some_and(|(brief, _)| !brief.hidden)
     }
 
     /// The person wants to see a text no more.
@@ -190,14 +229,14 @@ impl Conversation {
         })
     }
 
-    /// The names of the texts on the side of a cursor, in order; none where it names no text.
+    /// The names of the texts on the side of a cursor of this conversation, in order; none where it names no text.
     pub(super) fn names(&self, from: Cursor) -> impl DoubleEndedIterator<Item = MessageId> + '_ {
         let key = |id: MessageId| self.lamports.get(&id).map(|lamport| (*lamport, id));
         let nothing = (Bound::Excluded(FIRST), Bound::Included(FIRST));
         let range = match from {
             Cursor::Oldest | Cursor::Newest => (Bound::Unbounded, Bound::Unbounded),
-            Cursor::After(id) => key(id).map_or(nothing, |key| (Bound::Excluded(key), Bound::Unbounded)),
-            Cursor::Before(id) => key(id).map_or(nothing, |key| (Bound::Unbounded, Bound::Excluded(key))),
+            Cursor::After(_, id) => key(id).map_or(nothing, |key| (Bound::Excluded(key), Bound::Unbounded)),
+            Cursor::Before(_, id) => key(id).map_or(nothing, |key| (Bound::Unbounded, Bound::Excluded(key))),
         };
         self.texts.range(range).filter(|(_, brief)| !brief.hidden).map(|((_, id), _)| *id)
     }
@@ -238,14 +277,14 @@ impl Conversation {
         own.map(|((_, id), _)| *id).collect()
     }
 
-    /// The texts whose names begin with these hexadecimal digits.
+    /// The texts to be seen whose names begin with these hexadecimal digits.
     pub(super) fn named(&self, beginning: &str) -> impl Iterator<Item = MessageId> {
         let digits = beginning.to_lowercase();
         let first = MessageId::from_text(&format!("{digits:0<32.32}"));
         let from = first.map(|first| self.lamports.range(first..)).into_iter().flatten();
         from.map(|(id, _)| *id)
             .take_while(move |id| id.to_text().starts_with(&digits))
-            .filter(|id| self.brief(*id).is_some())
+            .filter(|id| self.shows(*id))
     }
 
     /// Marks one text of theirs as seen.

@@ -3,11 +3,12 @@
 //! An event is a text, which has a place of its own, or a mark, which is said about one. Both are nodes of the same
 //! graph, are stored alike and reach the other person alike.
 
-use super::conversation::Brief;
-use super::marks::{Mark, is_in_time};
+use super::conversation::{Brief, Folded};
+use super::marks::{MAX_EDITS, Mark, is_in_time};
 use super::outgoing::Kind;
 use super::{
-    EVENT, FATE, GROUP_EVENT, HIDDEN, MAX_OPEN, READ_MARK, State, TEXT, event_key, parse_key, segments,
+    EVENT, FATE, GROUP_EVENT, HIDDEN, MAX_OPEN, MAX_OPEN_MARKS, READ_MARK, State, TEXT, event_key, parse_key,
+    segments,
 };
 use crate::border::{Event, Refusal, Remark};
 use crate::id::{AccountId, ConversationId, GroupId, MessageId};
@@ -127,13 +128,13 @@ impl StoredEvent {
         Brief { author, when, arrived, order, read: false, hops_left, fate: None, parents, hidden: false }
     }
 
-    /// Takes away what it says.
-    fn silence(&mut self) {
+    /// Takes away what it says; whether there was anything.
+    fn silence(&mut self) -> bool {
         match &mut self.body {
-            Body::Text { text } | Body::Edit { text, .. } => text.clear(),
-            Body::Post(post) => post.text.clear(),
-            Body::Poll(poll) => *poll = Default::default(),
-            _ => {}
+            Body::Text { text } | Body::Edit { text, .. } => !core::mem::take(text).is_empty(),
+            Body::Post(post) => core::mem::take(post) != Post::default(),
+            Body::Poll(poll) => core::mem::take(poll) != Poll::default(),
+            _ => false,
         }
     }
 }
@@ -177,13 +178,19 @@ impl State {
         let Draft { to, body, id } = draft;
         self.check_recipient(to)?;
         check_length(&body)?;
-        let id = id.unwrap_or_else(|| MessageId(self.rng.bytes()));
-        if self.outgoing.contains(id) || self.conversations.get(&to).is_some_and(|c| c.contains(id)) {
+        if let Some(id) = id
+            && self.is_said(to, id)?
+        {
             return Ok(id);
         }
-        if self.outgoing.open() >= MAX_OPEN {
-            return Err(Refusal::Full { what: "unsent messages", limit: MAX_OPEN });
+        self.check_room(&body)?;
+        if let Body::Post(Post { reply: Some(reply), .. }) = body
+            && self.locate(reply, Some(to)).is_err()
+        {
+            return Err(refused(reply, "it does not stand in the conversation where it is answered"));
         }
+        self.withdraw_outdated(to, &body, out);
+        let id = id.unwrap_or_else(|| MessageId(self.rng.bytes()));
         let kind = if body.target().is_some() { Kind::Mark } else { Kind::Text };
         let (lamport, parents) = self.conversations.entry(to).or_default().next();
         let when = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
@@ -192,24 +199,60 @@ impl State {
         let too_long = Refusal::Length { what: "message", min: 1, max: MAX_TEXT, got: bytes.len() };
         let cut = segments::cut(bytes.len(), room).ok_or(too_long)?;
         self.record(now, to, message, Origin::own(self.heads(to)), read, out)?;
-        self.outgoing.add(now, id, to, kind, cut, self.recipients(to), out);
+        self.outgoing.add(now, id, (to, self.recipients(to)), kind, cut, out);
         Ok(id)
     }
 
-    /// Says something about a message that is here. Returns the name of what was said.
+    /// Whether this name is that of a text of ours there already.
+    fn is_said(&self, to: ConversationId, id: MessageId) -> Result<bool, Refusal> {
+        if self.conversations.iter().any(|(with, c)| *with != to && c.is_own(id)) {
+            return Err(refused(id, "it was sent to somebody else"));
+        }
+        let Some(conversation) = self.conversations.get(&to) else { return Ok(false) };
+        if conversation.contains(id) && !conversation.is_own(id) {
+            return Err(refused(id, "another message has this id"));
+        }
+        Ok(conversation.contains(id))
+    }
+
+    /// Whether one more of its kind may be on its way. What takes a message back always may: of each there is one.
+    fn check_room(&self, body: &Body) -> Result<(), Refusal> {
+        let (count, what, limit) = match body {
+            Body::Delete { .. } => return Ok(()),
+            body if body.target().is_some() => {
+                (self.outgoing.open_marks(), "unsent reactions", MAX_OPEN_MARKS)
+            }
+            _ => (self.outgoing.open(), "unsent messages", MAX_OPEN),
+        };
+        if count >= limit { Err(Refusal::Full { what, limit }) } else { Ok(()) }
+    }
+
+    /// What was said before and did not leave here needs not leave any more.
+    fn withdraw_outdated(&mut self, to: ConversationId, body: &Body, out: &mut Outbox) {
+        let Some((target, conversation)) = body.target().zip(self.conversations.get(&to)) else { return };
+        let outdated = conversation.outdated(target, self.own, body);
+        if let Some(id) = outdated.filter(|id| self.outgoing.is_unsealed(to, *id)) {
+            // Of a mark nothing is kept.
+            let _fate = self.outgoing.withdraw(to, id, out);
+        }
+    }
+
+    /// Says something about a message that is here: in the conversation `within`, or the only one that has it. Returns
+    /// the name of what was said.
     ///
     /// # Errors
     /// Where the message is not here, or this cannot be said about it.
     pub fn remark(
         &mut self,
         now: Now,
-        message: MessageId,
+        (message, within): (MessageId, Option<ConversationId>),
         remark: Remark,
         room: usize,
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<MessageId, Refusal> {
-        let to = self.check_remark(now, message, &remark, read)?;
+        let to = self.locate(message, within)?;
+        self.check_remark(now, (to, message), &remark, read)?;
         let of = message;
         let body = match remark {
             Remark::Edit(text) => Body::Edit { of, text },
@@ -222,18 +265,28 @@ impl State {
         self.submit(now, Draft { to, body, id: None }, room, read, out)
     }
 
-    /// Takes a message away from this device alone.
+    /// Takes a message away from this device alone: in the conversation `within`, or the only one that has it.
     ///
     /// # Errors
-    /// Where it is not here, or storage cannot be read.
-    pub fn hide(&mut self, message: MessageId, read: &dyn Read, out: &mut Outbox) -> Result<(), Refusal> {
-        let with = self.conversation_of(message).ok_or_else(|| unknown(message))?;
-        if self.outgoing.contains(message) {
+    /// Where it is not here or on its way, or storage cannot be read.
+    pub fn hide(
+        &mut self,
+        message: MessageId,
+        within: Option<ConversationId>,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<(), Refusal> {
+        let with = self.locate(message, within)?;
+        let Some(conversation) = self.conversations.get(&with) else { return Err(unknown(message)) };
+        let brief = conversation.brief(message);
+        let author = brief.and_then(|(brief, _)| brief.author).unwrap_or(self.own);
+        if self.outgoing.is_open(with, message) {
             return Err(refused(message, "it is still on its way: take it back for everybody"));
         }
+        if conversation.other_words(message, self.own).into_iter().any(|id| self.outgoing.is_open(with, id)) {
+            return Err(refused(message, "its new words are still on their way: take it back for everybody"));
+        }
         out.put(Table::Event, event_key(HIDDEN, with, message), []);
-        let brief = self.conversations.get(&with).and_then(|c| c.brief(message));
-        let author = brief.and_then(|(brief, _)| brief.author).unwrap_or(self.own);
         self.silence(with, message, author, read, out)?;
         if let Some(conversation) = self.conversations.get_mut(&with) {
             conversation.hide(message);
@@ -255,24 +308,25 @@ impl State {
         }
     }
 
-    /// The conversation of a message about which this can be said.
+    /// Whether this can be said about a message.
     fn check_remark(
         &self,
         now: Now,
-        message: MessageId,
+        (with, message): (ConversationId, MessageId),
         remark: &Remark,
         read: &dyn Read,
-    ) -> Result<ConversationId, Refusal> {
-        let with = self.conversation_of(message).ok_or_else(|| unknown(message))?;
+    ) -> Result<(), Refusal> {
         let view = self.message(with, message, read)?.ok_or_else(|| unknown(message))?;
         let is_own = view.from.is_none();
         let now_s = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
+        let edits = self.conversations.get(&with).map_or(0, |c| c.other_words(message, self.own).len());
         let written = u32::try_from(view.sent_at.0).unwrap_or_default();
         let why = match (remark, &view.poll) {
             _ if view.deleted => "it was taken back",
             (Remark::Edit(_) | Remark::Delete | Remark::Close, _) if !is_own => "somebody else wrote it",
             (Remark::Edit(_), Some(_)) => "the question of a poll stands",
             (Remark::Edit(_), _) if !is_in_time(written, now_s) => "it was written more than 15 minutes ago",
+            (Remark::Edit(_), _) if edits >= MAX_EDITS => "it was changed too often",
             (Remark::Vote(_) | Remark::Close, None) => "it is no poll",
             (Remark::Vote(_) | Remark::Close, Some(poll)) if poll.closed => "the poll is closed",
             (Remark::Vote(choices), Some(poll)) if *choices >> poll.options.len() != 0 => {
@@ -281,12 +335,12 @@ impl State {
             (Remark::Vote(choices), Some(poll)) if !poll.multiple && choices.count_ones() > 1 => {
                 "the poll takes one choice"
             }
-            _ => return Ok(with),
+            _ => return Ok(()),
         };
         Err(refused(message, why))
     }
 
-    /// Stores and folds an event; whether it was new.
+    /// Stores and folds an event; whether it was new and could be true.
     pub(super) fn record(
         &mut self,
         now: Now,
@@ -299,23 +353,36 @@ impl State {
         let Message { id, when, lamport, parents, body } = message;
         let (arrived, order) = (now.wall, self.next_order);
         let Origin { author, hops_left, heads } = origin;
-        let mut event =
-            StoredEvent { author, heads, when, arrived, order, lamport, hops_left, parents, body };
-        if !self.fold(with, id, &event) {
+        let (by, target) = (author.unwrap_or(self.own), body.target());
+        let conversation = self.conversations.entry(with).or_default();
+        if author.is_some() && !conversation.is_plausible(lamport) {
             return Ok(false);
         }
-        self.forgetting.revive(with, id, out);
+        let was_deleted = conversation.is_deleted(target.unwrap_or(id), by);
+        let mut event =
+            StoredEvent { author, heads, when, arrived, order, lamport, hops_left, parents, body };
+        let folded = self.fold(with, id, &event);
+        if folded == Folded::Known {
+            return Ok(false);
+        }
         self.next_order += 1;
-        let (author, target) = (author.unwrap_or(self.own), event.body.target());
-        if self.conversations.get(&with).is_some_and(|c| c.is_deleted(target.unwrap_or(id), author)) {
+        let is_hidden =
+            target.is_some_and(|of| self.conversations.get(&with).is_some_and(|c| c.is_hidden(of)));
+        if was_deleted || is_hidden || folded == Folded::Displacing(id) {
             event.silence();
         }
         let (kind, record) = event.encode(with);
+        self.forgetting.revive(with, id, kind, out);
         out.put(Table::Event, event_key(kind, with, id), record);
-        if let Body::Delete { of } = event.body {
-            self.silence(with, of, author, read, out)?;
+        let deletes = matches!(event.body, Body::Delete { .. });
+        self.fresh.insert((with, id), event);
+        if let Some(of) = target.filter(|_| deletes && !was_deleted) {
+            self.unfinished.drop(by, of, out);
+            self.silence(with, of, by, read, out)?;
         }
-        self.fresh.insert(id, event);
+        if let Folded::Displacing(displaced) = folded {
+            self.empty(with, displaced, read, out)?;
+        }
         self.tell(with, target, id, read, out)?;
         Ok(true)
     }
@@ -329,28 +396,29 @@ impl State {
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<(), ReadError> {
-        let Some(target) = target else {
-            if let Some(view) = self.message(with, id, read)? {
-                out.notify(Event::Message(view));
-            }
+        let message = target.unwrap_or(id);
+        if !self.conversations.get(&with).is_some_and(|c| c.shows(message)) {
             return Ok(());
-        };
-        if self.conversations.get(&with).is_some_and(|c| c.brief(target).is_some()) {
-            out.notify(Event::MessageChanged { conversation: with, message: target });
         }
+        let arrived = if target.is_none() { self.message(with, id, read)? } else { None };
+        // What was taken back before it came is no news.
+        out.notify(match arrived.filter(|view| !view.deleted) {
+            Some(view) => Event::Message(view),
+            None => Event::MessageChanged { conversation: with, message },
+        });
         Ok(())
     }
 
-    /// Adds an event to its conversation; whether it was new.
-    fn fold(&mut self, with: ConversationId, id: MessageId, event: &StoredEvent) -> bool {
+    /// Adds an event to its conversation.
+    fn fold(&mut self, with: ConversationId, id: MessageId, event: &StoredEvent) -> Folded {
         let by = event.author.unwrap_or(self.own);
         let conversation = self.conversations.entry(with).or_default();
         let Some(target) = event.body.target() else {
-            let is_new = conversation.insert(id, event.lamport, event.brief());
-            if is_new {
-                self.arrivals.insert(event.order, (with, id));
+            if !conversation.insert(id, event.lamport, event.brief()) {
+                return Folded::Known;
             }
-            return is_new;
+            self.arrivals.insert(event.order, (with, id));
+            return Folded::New;
         };
         let mark = Mark { by, stamp: (event.lamport, id), when: event.when, body: &event.body };
         conversation.mark(target, mark, &event.parents)
@@ -370,15 +438,29 @@ impl State {
         let message = conversation.brief(id).filter(|(brief, _)| is_theirs(brief)).map(|_| id);
         let words = conversation.other_words(id, author);
         for id in words.into_iter().chain(message) {
-            let Some(mut event) = self.event(with, id, read)? else { continue };
-            // What has no words any more is not sealed again.
-            if let Some(fate) = self.outgoing.withdraw(id, out) {
-                self.end(with, id, fate, out);
-            }
-            event.silence();
+            self.empty(with, id, read, out)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the words of one event out of storage.
+    fn empty(
+        &mut self,
+        with: ConversationId,
+        id: MessageId,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<(), ReadError> {
+        let Some(mut event) = self.event(with, id, read)? else { return Ok(()) };
+        // What has no words any more is not sealed again.
+        let fate = if event.author.is_none() { self.outgoing.withdraw(with, id, out) } else { None };
+        if let Some(fate) = fate {
+            self.end(with, id, fate, out);
+        }
+        if event.silence() {
             let (kind, record) = event.encode(with);
             out.put(Table::Event, event_key(kind, with, id), record);
-            self.fresh.insert(id, event);
+            self.fresh.insert((with, id), event);
         }
         Ok(())
     }
@@ -390,7 +472,7 @@ impl State {
         id: MessageId,
         read: &dyn Read,
     ) -> Result<Option<StoredEvent>, ReadError> {
-        if let Some(event) = self.fresh.get(&id) {
+        if let Some(event) = self.fresh.get(&(with, id)) {
             return Ok(Some(event.clone()));
         }
         let kinds: &[u8] = if with.group().is_some() { &[GROUP_EVENT] } else { &[TEXT, EVENT] };
@@ -438,11 +520,11 @@ fn check_length(body: &Body) -> Result<(), Refusal> {
     if (min..=max).contains(&got) { Ok(()) } else { Err(Refusal::Length { what, min, max, got }) }
 }
 
-fn unknown(message: MessageId) -> Refusal {
+pub(super) fn unknown(message: MessageId) -> Refusal {
     Refusal::Unknown { what: "message", name: message.to_text() }
 }
 
-fn refused(message: MessageId, why: &'static str) -> Refusal {
+pub(super) fn refused(message: MessageId, why: &'static str) -> Refusal {
     Refusal::Message { message, why }
 }
 

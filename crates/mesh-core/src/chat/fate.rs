@@ -1,6 +1,7 @@
 //! What became of a text of ours. It stands beside the text, where the history is: what is over needs no place among
 //! what is on its way.
 
+use super::conversation::Conversation;
 use super::outgoing::{Change, Recipient, least_end};
 use super::{FATE, State, event_key};
 use crate::border::Event;
@@ -21,10 +22,22 @@ impl State {
         own.take(most).collect()
     }
 
-    /// The names of texts of anybody that begin with these hexadecimal digits, at most `most`.
+    /// The names of texts of anybody, in one conversation or in all, that begin with these hexadecimal digits, at
+    /// most `most`.
     #[must_use]
-    pub fn named(&self, beginning: &str, most: usize) -> Vec<MessageId> {
-        self.conversations.values().flat_map(|c| c.named(beginning)).take(most).collect()
+    pub fn named(
+        &self,
+        beginning: &str,
+        within: Option<ConversationId>,
+        most: usize,
+    ) -> Vec<(ConversationId, MessageId)> {
+        let wanted =
+            self.conversations.iter().filter(|(with, _)| within.is_none_or(|within| within == **with));
+        let named = |(with, c): (&ConversationId, &Conversation)| {
+            let with = *with;
+            c.named(beginning).map(move |id| (with, id)).collect::<Vec<_>>()
+        };
+        wanted.flat_map(named).take(most).collect()
     }
 
     /// Where a message of ours is.
@@ -97,11 +110,11 @@ impl State {
         }
         out.put(Table::Event, event_key(FATE, to, id), codec::encode(&fate));
         self.conversations.entry(to).or_default().end(id, fate.end);
-        self.fresh_fates.insert(id, fate);
+        self.fresh_fates.insert((to, id), fate);
     }
 
     fn fate(&self, to: ConversationId, id: MessageId, read: &dyn Read) -> Result<Fate, ReadError> {
-        if let Some(fate) = self.fresh_fates.get(&id) {
+        if let Some(fate) = self.fresh_fates.get(&(to, id)) {
             return Ok(fate.clone());
         }
         let bytes = read.load(Table::Event, &event_key(FATE, to, id))?;

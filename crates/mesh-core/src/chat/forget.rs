@@ -5,11 +5,11 @@
 //! that comes anew meanwhile has a later place in the order of arrival, and stays.
 
 use super::events::RECORDS;
-use super::{FATE, HIDDEN, READ_MARK, State, event_key, named_key};
+use super::{State, event_key, named_key};
 use crate::id::{AccountId, ConversationId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
-use crate::time::Time;
+use crate::time::{Now, Time};
 use crate::wire::codec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,10 +59,11 @@ impl Forgetting {
         self.0.values().map(|dead| dead.below).max().unwrap_or_default()
     }
 
-    /// A text that may be one of the dead comes anew: its record is replaced, and what stood beside it goes.
-    pub(super) fn revive(&mut self, with: ConversationId, id: MessageId, out: &mut Outbox) {
+    /// An event that may be one of the dead comes anew: its record, of this kind, is replaced, and what stood beside
+    /// it goes.
+    pub(super) fn revive(&mut self, with: ConversationId, id: MessageId, record: u8, out: &mut Outbox) {
         if self.0.get_mut(&with.bytes()).is_some_and(|dead| dead.texts.remove(&id)) {
-            for kind in [FATE, READ_MARK, HIDDEN] {
+            for kind in RECORDS.into_iter().filter(|kind| *kind != record) {
                 out.delete(Table::Event, event_key(kind, with, id));
             }
         }
@@ -132,8 +133,9 @@ impl State {
         self.forgetting.advance(out);
     }
 
-    /// Goes on with what has begun.
-    pub fn tick(&mut self, out: &mut Outbox) {
+    /// Goes on with what has begun, and lets go of parts whose whole never came.
+    pub fn tick(&mut self, now: Now, out: &mut Outbox) {
         self.forgetting.advance(out);
+        self.unfinished.expire(now.mono, out);
     }
 }

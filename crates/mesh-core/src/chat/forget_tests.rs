@@ -57,6 +57,7 @@ fn is_unseen(asha: &Rig) -> bool {
 #[test]
 fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_crash() {
     let mut asha = long(COUNT);
+    let now = asha.now;
     assert_eq!(asha.memory.count(Table::Event) as u64, COUNT + COUNT / 2 + 1);
     let most = operations(&mut asha, |s, out| s.forget(account(2), out));
     assert!(most <= RECORDS.len() * SLICE + 100, "{most} operations in one input");
@@ -68,7 +69,7 @@ fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_cra
         if inputs.is_multiple_of(50) {
             asha.restart();
         }
-        let done = operations(&mut asha, State::tick);
+        let done = operations(&mut asha, |s, out| s.tick(now, out));
         assert!(done <= RECORDS.len() * SLICE + 1, "{done} operations in one input");
         let now = asha.memory.count(Table::Event);
         assert!(now < left, "every slice gets somewhere");
@@ -84,6 +85,7 @@ fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_cra
 #[test]
 fn who_comes_again_while_being_forgotten_begins_anew() {
     let mut asha = long(3 * SLICE as u64);
+    let now = asha.now;
     operations(&mut asha, |s, out| s.forget(account(2), out));
     let note = asha.memory.load(Table::Meta, &[&b"forget"[..], &[2; 20]].concat()).unwrap();
     assert_eq!(note.as_deref(), Some(&[251, 0x09, 0x07][..]), "1,801 texts had come");
@@ -101,8 +103,22 @@ fn who_comes_again_while_being_forgotten_begins_anew() {
         asha.restart();
     }
     while asha.state.next_wakeup().is_some_and(|due| due == Time(0)) {
-        operations(&mut asha, State::tick);
+        operations(&mut asha, |s, out| s.tick(now, out));
     }
     asha.restart();
     assert_eq!((asha.texts(2).len(), asha.memory.count(Table::Event)), (2, 3));
+}
+
+#[test]
+fn what_comes_again_as_another_kind_of_record_leaves_nothing_of_the_old_one() {
+    let mut asha = long(2 * SLICE as u64);
+    operations(&mut asha, |s, out| s.forget(account(2), out));
+    asha.befriend_well(2);
+    let old = MessageId(u128::from(2 * SLICE as u64 - 2).to_be_bytes());
+    let body = Body::Post(crate::wire::message::Post { text: "as a post".into(), ..Default::default() });
+    let post = Message { id: old, when: 0, lamport: 1, parents: Vec::new(), body };
+    asha.receive(2, &[post.to_bytes()], None);
+    asha.restart();
+    assert_eq!(asha.texts(2), ["as a post"]);
+    assert_eq!(asha.memory.load(Table::Event, &event_key(TEXT, account(2).into(), old)), Ok(None));
 }

@@ -278,7 +278,7 @@ impl State {
     /// Where the group or the member is unknown.
     pub fn member_key(&self, group: GroupId, member: AccountId) -> Result<AccountKey, Refusal> {
         let key = self.groups.find(group)?.ever.get(&member).copied();
-        key.ok_or(Refusal::Group { group, why: "that person is not in this group".to_owned() })
+        key.ok_or_else(|| Refusal::Group { group, why: "that person is not in this group".to_owned() })
     }
 }
 

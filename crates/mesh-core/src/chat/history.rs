@@ -3,7 +3,9 @@
 //! Memory holds the order of the texts, storage the texts. So a page costs as many reads of storage as
 //! it has texts, however long the history is.
 
+use super::events::{refused, unknown};
 use super::{PLAUSIBLE, State};
+use crate::border::Refusal;
 use crate::id::{AccountId, ConversationId, MessageId};
 use crate::store::{Read, ReadError};
 use crate::time::Wall;
@@ -60,8 +62,9 @@ impl State {
 
     /// The names to read from a cursor on, and whether they go backward.
     fn names(&self, with: Option<ConversationId>, from: Cursor) -> (Names<'_>, bool) {
+        let is_of = |with| !matches!(from, Cursor::After(of, _) | Cursor::Before(of, _) if of != with);
         let names: Names<'_> = match with {
-            Some(with) => match self.conversations.get(&with) {
+            Some(with) => match self.conversations.get(&with).filter(|_| is_of(with)) {
                 Some(conversation) => Box::new(conversation.names(from).map(move |id| (with, id))),
                 None => Box::new(core::iter::empty()),
             },
@@ -70,17 +73,17 @@ impl State {
                 None => Box::new(core::iter::empty()),
             },
         };
-        let is_backward = matches!(from, Cursor::Newest | Cursor::Before(_));
+        let is_backward = matches!(from, Cursor::Newest | Cursor::Before(..));
         if is_backward { (Box::new(names.rev()), true) } else { (names, false) }
     }
 
     /// The arrivals on the side of a cursor; `None` where it names no text.
     fn arrivals_around(&self, from: Cursor) -> Option<core::ops::Range<u64>> {
-        let order = |id| self.conversations.values().find_map(|c| c.brief(id)).map(|(brief, _)| brief.order);
+        let order = |with, id| self.conversations.get(&with)?.brief(id).map(|(brief, _)| brief.order);
         match from {
             Cursor::Oldest | Cursor::Newest => Some(0..u64::MAX),
-            Cursor::After(id) => Some(order(id)? + 1..u64::MAX),
-            Cursor::Before(id) => Some(0..order(id)?),
+            Cursor::After(with, id) => Some(order(with, id)? + 1..u64::MAX),
+            Cursor::Before(with, id) => Some(0..order(with, id)?),
         }
     }
 
@@ -92,7 +95,7 @@ impl State {
         })
     }
 
-    /// One message of one conversation as it is shown; `None` where it is not there.
+    /// One message of one conversation as it is shown; `None` where it is not there, or the person took it away.
     ///
     /// # Errors
     /// Where storage cannot be read.
@@ -102,14 +105,33 @@ impl State {
         id: MessageId,
         read: &dyn Read,
     ) -> Result<Option<MessageView>, ReadError> {
+        if !self.conversations.get(&with).is_some_and(|conversation| conversation.shows(id)) {
+            return Ok(None);
+        }
         let Some(event) = self.event(with, id, read)? else { return Ok(None) };
         self.view(with, id, &event.body, read)
     }
 
-    /// The conversation that a text of anybody stands in.
-    #[must_use]
-    pub fn conversation_of(&self, id: MessageId) -> Option<ConversationId> {
-        self.conversations.iter().find(|(_, c)| c.brief(id).is_some()).map(|(with, _)| *with)
+    /// The conversation that a text of anybody stands in: the one that was named, or the only one. Whoever writes a
+    /// message chooses its id, so several conversations may have the same.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] where it is not there, [`Refusal::Message`] where none was named and several have it.
+    pub fn locate(
+        &self,
+        message: MessageId,
+        within: Option<ConversationId>,
+    ) -> Result<ConversationId, Refusal> {
+        if let Some(with) = within {
+            let is_there = self.conversations.get(&with).is_some_and(|c| c.shows(message));
+            return if is_there { Ok(with) } else { Err(unknown(message)) };
+        }
+        let mut found = self.conversations.iter().filter(|(_, c)| c.shows(message)).map(|(with, _)| *with);
+        match (found.next(), found.next()) {
+            (Some(with), None) => Ok(with),
+            (None, _) => Err(unknown(message)),
+            _ => Err(refused(message, "it stands in several conversations: name the one that is meant")),
+        }
     }
 
     /// A text as it is shown: with what was said about it.
@@ -130,7 +152,10 @@ impl State {
         let when = u64::from(brief.when);
         let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
         let plausible = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
-        let edited = match shown.edit.map(|edit| self.event(with, edit, read)).transpose()?.flatten() {
+        // The question of a poll stands, whatever another program thinks of that.
+        let is_poll = matches!(body, Body::Poll(_));
+        let (edit, edits) = if is_poll { (None, 0) } else { (shown.edit, shown.edits) };
+        let edited = match edit.map(|edit| self.event(with, edit, read)).transpose()?.flatten() {
             Some(event) => Some(event.body),
             None => None,
         };
@@ -147,31 +172,39 @@ impl State {
             forwarded: 0,
             silent: false,
             mentions: Vec::new(),
-            edits: shown.edits,
+            edits,
             deleted: shown.deleted,
             pinned: shown.pinned,
             reactions: shown.reactions.into_iter().map(|(by, emoji)| (self.other(by), emoji)).collect(),
             poll: None,
         };
-        if !view.deleted {
-            match (edited, body) {
-                (Some(Body::Edit { text, .. }), _) => view.text = text,
-                (_, Body::Text { text } | Body::Post(Post { text, .. })) => view.text = text.clone(),
-                (_, Body::Poll(Poll { question, .. })) => view.text = question.clone(),
-                _ => {}
-            }
+        if shown.deleted {
+            return Ok(Some(view));
+        }
+        match (edited, body) {
+            (Some(Body::Edit { text, .. }), _) => view.text = text,
+            (_, Body::Text { text } | Body::Post(Post { text, .. })) => view.text = text.clone(),
+            (_, Body::Poll(Poll { question, .. })) => view.text = question.clone(),
+            _ => {}
         }
         if let Body::Post(post) = body {
             view.reply = post.reply;
             (view.forwarded, view.silent) = (post.forwarded, post.silent);
             view.mentions = post.mentions.iter().map(|who| self.other(*who)).collect();
         }
-        if let (Body::Poll(Poll { options, multiple, .. }), false) = (body, view.deleted) {
-            let votes = shown.votes.into_iter().map(|(by, choices)| (self.other(by), choices)).collect();
-            let (options, multiple) = (options.clone(), *multiple);
-            view.poll = Some(Box::new(PollView { options, multiple, votes, closed: shown.closed }));
+        if let Body::Poll(poll) = body {
+            view.poll = Some(Box::new(self.poll_view(poll, shown.votes, shown.closed)));
         }
         Ok(Some(view))
+    }
+
+    /// A poll as it stands. A vote that it does not offer counts for nothing.
+    fn poll_view(&self, poll: &Poll, votes: Vec<(AccountId, u16)>, closed: bool) -> PollView {
+        let Poll { ref options, multiple, .. } = *poll;
+        let counts = |choices: u16| choices >> options.len() == 0 && (multiple || choices.count_ones() <= 1);
+        let counted = votes.into_iter().filter(|(_, choices)| counts(*choices));
+        let votes = counted.map(|(by, choices)| (self.other(by), choices)).collect();
+        PollView { options: options.clone(), multiple, votes, closed }
     }
 
     /// `None` is this node's person.

@@ -179,28 +179,43 @@ impl State {
                 self.lacked = self.outgoing.missing(account, *session, gaps);
             }
             Body::Missing { .. } => {}
-            Body::Segment { whole, index, count, bytes } => {
-                if self.conversations.get(&conversation).is_some_and(|c| c.contains(*whole)) {
-                    return Ok(());
-                }
-                let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
-                let Some(bytes) = self.unfinished.arrived(account, part, read, out)? else { return Ok(()) };
-                let assembled = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole);
-                if let Some(whole) = assembled.clone().filter(|whole| matches!(whole.body, Body::Ops { .. }))
-                {
-                    return self.receive_message(now, incoming, heads, whole, read, out);
-                }
-                let may_speak = conversation.group().is_some() || self.contacts.state(account).is_some();
-                let event = assembled.filter(|whole| may_speak && events::is_event(&whole.body));
-                if let Some(whole) = event {
-                    let origin = Origin { author: Some(account), hops_left, heads };
-                    self.take_in(now, incoming, origin, whole, read, out)?;
-                }
-            }
+            Body::Segment { .. } => self.receive_part(now, incoming, heads, &message.body, read, out)?,
             _ => {
                 let origin = Origin { author: Some(account), hops_left, heads };
                 self.take_in(now, incoming, origin, message, read, out)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A part of a long message; with the last one the whole is here.
+    fn receive_part(
+        &mut self,
+        now: Now,
+        incoming: &Incoming<'_>,
+        heads: Vec<[u8; 8]>,
+        part: &Body,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<(), ReadError> {
+        let Body::Segment { whole, index, count, bytes } = part else { return Ok(()) };
+        let Incoming { account, conversation, hops_left, .. } = *incoming;
+        let needless = |c: &Conversation| c.contains(*whole) || c.is_deleted(*whole, account);
+        if self.conversations.get(&conversation).is_some_and(needless) {
+            return Ok(());
+        }
+        let part = Arrived { whole: *whole, index: *index, count: *count, bytes };
+        let Some(bytes) = self.unfinished.arrived(now.mono, account, part, read, out)? else { return Ok(()) };
+        let Some(message) = Message::from_bytes(&bytes).ok().filter(|m| m.id == *whole) else {
+            return Ok(());
+        };
+        if matches!(message.body, Body::Ops { .. }) {
+            return self.receive_message(now, incoming, heads, message, read, out);
+        }
+        let may_speak = conversation.group().is_some() || self.contacts.state(account).is_some();
+        if may_speak && events::is_event(&message.body) {
+            let origin = Origin { author: Some(account), hops_left, heads };
+            self.take_in(now, incoming, origin, message, read, out)?;
         }
         Ok(())
     }

@@ -50,6 +50,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Messages of ours without a final state; further ones are refused.
 pub const MAX_OPEN: usize = 20_000;
+/// Marks of ours without a final state; further ones are refused, but for those that take a message back.
+pub const MAX_OPEN_MARKS: usize = 20_000;
 /// When a part that could not be sealed is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 /// How far behind and ahead of the arrival an author's clock is believed for display.
@@ -113,9 +115,9 @@ pub struct State {
     /// Envelopes of ours that their readers lack, within the input at work.
     lacked: Vec<EnvelopeId>,
     /// Events of the input at work, which storage does not show yet.
-    fresh: BTreeMap<MessageId, StoredEvent>,
+    fresh: BTreeMap<(ConversationId, MessageId), StoredEvent>,
     /// Texts that ended within the input at work.
-    fresh_fates: BTreeMap<MessageId, Fate>,
+    fresh_fates: BTreeMap<(ConversationId, MessageId), Fate>,
     /// Every text in the order in which it came to be here.
     arrivals: BTreeMap<u64, (ConversationId, MessageId)>,
     next_order: u64,
@@ -165,6 +167,7 @@ impl State {
         state.contacts = Contacts::restore(read)?;
         state.outgoing = Outgoing::restore(read)?;
         state.groups = Groups::restore(read)?;
+        state.unfinished = Unfinished::restore(read)?;
         state.forgetting = Forgetting::restore(read)?;
         state.next_order = state.forgetting.end();
         let (mut seen, mut ended, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
@@ -212,7 +215,7 @@ impl State {
     /// Sends the own profile to somebody: what a first contact says.
     pub fn submit_profile(&mut self, now: Now, to: AccountId, out: &mut Outbox) {
         let id = MessageId(self.rng.bytes());
-        self.outgoing.add(now, id, to.into(), Kind::Profile, (1, 0), Vec::new(), out);
+        self.outgoing.add(now, id, (to.into(), Vec::new()), Kind::Profile, (1, 0), out);
     }
 
     /// The conversation whose name has these bytes, where anything was said in it.
@@ -304,10 +307,11 @@ impl State {
         self.outgoing.settle_contents();
     }
 
-    /// When the next part is due, or the next slice of what is to be forgotten.
+    /// When the next part is due, the next slice of what is to be forgotten, or the end of parts without a whole.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        self.outgoing.next_due().into_iter().chain(self.forgetting.next_due()).min()
+        let chores = [self.forgetting.next_due(), self.unfinished.next_due()];
+        self.outgoing.next_due().into_iter().chain(chores.into_iter().flatten()).min()
     }
 
     /// A job's part was sealed.

@@ -15,12 +15,13 @@ use crate::wire::codec;
 use crate::wire::message::{Body, Gap, Place};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a message is in its author's custody (PROTOCOL.md section 7).
 pub const CUSTODY: Duration = Duration::from_secs(90 * 86_400);
 /// How long an expired message is still looked at for a receipt: as long as its last envelope may be on its way.
-const GRACE: Duration = Duration::from_secs(14 * 86_400);
+pub(super) const GRACE: Duration = Duration::from_secs(14 * 86_400);
 /// Carriers beyond this many are counted in memory but not written at every step.
 const WRITTEN_CARRIERS: u32 = 8;
 
@@ -159,11 +160,6 @@ impl Pending {
         self.state <= StoredState::HandedOn
     }
 
-    /// Whether a person would call it a message that is on its way.
-    fn counts(&self) -> bool {
-        self.is_open() && self.kind == Kind::Text
-    }
-
     /// When it has no business here any more, in a final state.
     fn rests_at(&self) -> Time {
         if self.state == StoredState::Expired { self.created + CUSTODY + GRACE } else { Time::default() }
@@ -221,7 +217,25 @@ pub(super) struct Outgoing {
     due: Schedule<Time, PartKey>,
     /// Which links confirmed which part of this run: a link counts once.
     confirmed: BTreeSet<(PartKey, LinkId)>,
-    open: usize,
+    open: Open,
+}
+
+/// Messages without a final state, by their kind.
+#[derive(Debug, Default)]
+struct Open {
+    texts: usize,
+    marks: usize,
+}
+
+impl Open {
+    fn count(&mut self, kind: Kind, by: isize) {
+        let count = match kind {
+            Kind::Text => &mut self.texts,
+            Kind::Mark => &mut self.marks,
+            Kind::Profile | Kind::Ops { .. } => return,
+        };
+        *count = count.saturating_add_signed(by);
+    }
 }
 
 impl Outgoing {
@@ -236,7 +250,9 @@ impl Outgoing {
     }
 
     fn index(&mut self, id: MessageId, pending: Pending) {
-        self.open += usize::from(pending.counts());
+        if pending.is_open() {
+            self.open.count(pending.kind, 1);
+        }
         if !pending.is_open() {
             self.due.set(PartKey { message: id, index: 0 }, Some(pending.rests_at()));
         }
@@ -271,10 +287,9 @@ impl Outgoing {
         &mut self,
         now: Now,
         id: MessageId,
-        to: ConversationId,
+        (to, recipients): (ConversationId, Vec<AccountId>),
         kind: Kind,
         cut: (u16, u32),
-        recipients: Vec<AccountId>,
         out: &mut Outbox,
     ) {
         let (state, at) = (StoredState::Waiting, None);
@@ -312,7 +327,23 @@ impl Outgoing {
 
     /// Texts without a final state.
     pub(super) fn open(&self) -> usize {
-        self.open
+        self.open.texts
+    }
+
+    /// Marks without a final state.
+    pub(super) fn open_marks(&self) -> usize {
+        self.open.marks
+    }
+
+    /// Whether a message to this conversation is on its way and not at its end.
+    pub(super) fn is_open(&self, to: ConversationId, id: MessageId) -> bool {
+        self.messages.get(&id).is_some_and(|pending| pending.to == to && pending.is_open())
+    }
+
+    /// Whether a message to this conversation is on its way and no part of it has left here.
+    pub(super) fn is_unsealed(&self, to: ConversationId, id: MessageId) -> bool {
+        let pending = self.messages.get(&id).filter(|pending| pending.to == to);
+        pending.is_some_and(|pending| pending.parts.iter().all(|part| part.sealed.is_none()))
     }
 
     /// When the next part is due.
@@ -498,13 +529,13 @@ impl Outgoing {
         if late || (!revived && state <= pending.state) {
             return None;
         }
-        let (was_open, is_text) = (pending.is_open(), pending.kind == Kind::Text);
+        let (was_open, kind) = (pending.is_open(), pending.kind);
         pending.state = state;
         pending.at = Some(now.wall);
         let (to, carriers, is_open) = (pending.to, pending.carriers(), pending.is_open());
         let mut change = Change { message: id, to, state: state.into(), carriers, fate: None };
         if was_open && !is_open {
-            self.open -= usize::from(is_text);
+            self.open.count(kind, -1);
         }
         if is_open {
             put(id, pending, out);
@@ -519,8 +550,9 @@ impl Outgoing {
         Some(change)
     }
 
-    /// Gives a message up that its author took back: it is not sealed again. What is kept of it.
-    pub(super) fn withdraw(&mut self, id: MessageId, out: &mut Outbox) -> Option<Fate> {
+    /// Gives a message to this conversation up that its author took back: it is not sealed again. What is kept of it.
+    pub(super) fn withdraw(&mut self, to: ConversationId, id: MessageId, out: &mut Outbox) -> Option<Fate> {
+        self.messages.get(&id).filter(|pending| pending.to == to)?;
         self.remove(id, out)
     }
 
@@ -528,7 +560,9 @@ impl Outgoing {
     fn remove(&mut self, id: MessageId, out: &mut Outbox) -> Option<Fate> {
         self.settle(id);
         let pending = self.messages.remove(&id)?;
-        self.open -= usize::from(pending.counts());
+        if pending.is_open() {
+            self.open.count(pending.kind, -1);
+        }
         out.delete(Table::Outbox, id.0);
         for sealing in pending.parts.iter().filter_map(|part| part.sealed) {
             self.by_envelope.remove(&sealing.envelope);
@@ -556,9 +590,9 @@ impl Outgoing {
     pub(super) fn hold(&mut self, body: &Body, out: &mut Outbox) -> Content {
         let bytes = codec::encode(body);
         let content = kdf16("held content", &[&bytes]);
-        if !self.contents.contains_key(&content) {
+        if let Entry::Vacant(new) = self.contents.entry(content) {
+            new.insert(0);
             out.put(Table::Group, content_key(content), bytes.clone());
-            self.contents.insert(content, 0);
             self.fresh.insert(content, bytes);
         }
         content

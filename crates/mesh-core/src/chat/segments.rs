@@ -1,14 +1,25 @@
 //! Long messages in parts: all or nothing (PROTOCOL.md section 7).
 
+use super::outgoing::{CUSTODY, GRACE};
 use crate::crypto::kdf16;
 use crate::id::{AccountId, MessageId};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
+use crate::time::{Schedule, Time};
+use crate::wire::codec;
 use crate::wire::message::{Body, MAX_MENTIONS, MAX_PARENTS, MAX_PARTS, MAX_TEXT, Message};
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Unfinished long messages per person; a new one beyond it ends the oldest.
 pub const MAX_UNFINISHED: usize = 32;
+/// How long parts wait for the others: as long as their author may seal them, and the last envelope be on its way.
+const PATIENCE: Duration = CUSTODY.saturating_add(GRACE);
+/// Messages that are given up in one input, up to 64 records each.
+const SLICE: usize = 16;
+/// The beginning of the key, in the table of counters, under which stands when a message began; the account of its
+/// author and its name follow.
+const BEGUN: &[u8] = b"parts";
 /// Bytes of a message around a part's own.
 pub(super) const PART_OVERHEAD: usize = 64;
 /// Bytes of a message around its text: id, times, parents and lengths in their longest forms, then what it answers
@@ -69,16 +80,77 @@ impl Arrived<'_> {
 pub(super) struct Unfinished {
     /// Per author, in the order in which they began: which parts are here.
     parts: BTreeMap<AccountId, Vec<(MessageId, u16, BTreeSet<u16>)>>,
+    /// When they are given up.
+    ends: Schedule<Time, (AccountId, MessageId)>,
+    /// Those of storage of which it does not say when they began.
+    undated: BTreeSet<(AccountId, MessageId)>,
     /// Records of the input at work: a key that comes late opens many parts at once, and reads do not see
     /// what the same input wrote.
     fresh: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Unfinished {
+    /// When what storage holds began; the parts follow with [`Unfinished::restored`].
+    pub(super) fn restore(read: &dyn Read) -> Result<Self, ReadError> {
+        let mut unfinished = Self::default();
+        read.scan(Table::Meta, &mut |key, value| {
+            let name = key.strip_prefix(BEGUN).and_then(|name| name.split_at_checked(AccountId::LEN));
+            let name = name.and_then(|(from, whole)| {
+                Some((AccountId::from_slice(from)?, MessageId::from_slice(whole)?))
+            });
+            if let (Some(name), Ok(begun)) = (name, codec::decode::<Time>(value)) {
+                unfinished.ends.set(name, Some(begun + PATIENCE));
+            }
+        })?;
+        Ok(unfinished)
+    }
+
     /// Restores from a record's key, see [`record_key`].
     pub(super) fn restored(&mut self, key: &[u8]) {
         let Some((from, whole, index, count)) = parse_key(key) else { return };
         self.entry(from, whole, count).insert(index);
+        if !self.ends.contains(&(from, whole)) {
+            self.undated.insert((from, whole));
+        }
+    }
+
+    /// Notes that the first part of a message is here.
+    fn begin(&mut self, now: Time, from: AccountId, whole: MessageId, out: &mut Outbox) {
+        self.ends.set((from, whole), Some(now + PATIENCE));
+        out.put(Table::Meta, begun_key(from, whole), codec::encode(&now));
+    }
+
+    /// Gives up what has waited long enough, a slice at a time.
+    pub(super) fn expire(&mut self, now: Time, out: &mut Outbox) {
+        for (from, whole) in core::mem::take(&mut self.undated) {
+            self.begin(now, from, whole, out);
+        }
+        for _ in 0..SLICE {
+            let Some((from, whole)) = self.ends.due(now) else { return };
+            self.drop(from, whole, out);
+        }
+    }
+
+    /// When something is to be given up.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        let undated = (!self.undated.is_empty()).then_some(Time(0));
+        undated.or_else(|| self.ends.first().map(|(end, _)| end))
+    }
+
+    /// Lets go of the parts of one message.
+    pub(super) fn drop(&mut self, from: AccountId, whole: MessageId, out: &mut Outbox) {
+        let list = self.parts.get_mut(&from);
+        let at = list.as_ref().and_then(|list| list.iter().position(|(id, ..)| *id == whole));
+        if let (Some(list), Some(at)) = (list, at) {
+            let (_, count, here) = list.remove(at);
+            for index in here {
+                out.delete(Table::Event, record_key(from, whole, index, count));
+            }
+        }
+        if self.ends.contains(&(from, whole)) {
+            self.ends.set((from, whole), None);
+            out.delete(Table::Meta, begun_key(from, whole));
+        }
     }
 
     fn entry(&mut self, from: AccountId, whole: MessageId, count: u16) -> &mut BTreeSet<u16> {
@@ -93,6 +165,7 @@ impl Unfinished {
     /// Takes a part; the whole message's bytes where it was the last one missing.
     pub(super) fn arrived(
         &mut self,
+        now: Time,
         from: AccountId,
         part: Arrived<'_>,
         read: &dyn Read,
@@ -102,13 +175,16 @@ impl Unfinished {
             return Ok(None);
         }
         let list = self.parts.entry(from).or_default();
-        let known = list.iter().find(|(id, ..)| *id == part.whole);
-        if known.is_some_and(|(_, count, _)| *count != part.count) {
+        let known = list.iter().find(|(id, ..)| *id == part.whole).map(|(_, count, _)| *count);
+        if known.is_some_and(|count| count != part.count) {
             return Ok(None);
         }
         if known.is_none() && list.len() >= MAX_UNFINISHED {
-            let (whole, count, here) = list.remove(0);
-            forget(from, whole, count, &here, out);
+            let oldest = list[0].0;
+            self.drop(from, oldest, out);
+        }
+        if known.is_none() {
+            self.begin(now, from, part.whole, out);
         }
         let here = self.entry(from, part.whole, part.count);
         if !here.insert(part.index) {
@@ -120,15 +196,13 @@ impl Unfinished {
             out.put(Table::Event, key, part.bytes);
             return Ok(None);
         }
-        let here = here.clone();
-        self.finish(from, part, &here, read, out).map(Some)
+        self.finish(from, part, read, out).map(Some)
     }
 
     fn finish(
         &mut self,
         from: AccountId,
         last: Arrived<'_>,
-        here: &BTreeSet<u16>,
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<Vec<u8>, ReadError> {
@@ -144,10 +218,7 @@ impl Unfinished {
                 None => whole.extend(read.load(Table::Event, &key)?.unwrap_or_default()),
             }
         }
-        if let Some(list) = self.parts.get_mut(&from) {
-            list.retain(|(id, ..)| *id != last.whole);
-        }
-        forget(from, last.whole, last.count, here, out);
+        self.drop(from, last.whole, out);
         Ok(whole)
     }
 
@@ -158,16 +229,16 @@ impl Unfinished {
 
     /// Forgets what one person has begun.
     pub(super) fn forget(&mut self, from: AccountId, out: &mut Outbox) {
-        for (whole, count, here) in self.parts.remove(&from).unwrap_or_default() {
-            forget(from, whole, count, &here, out);
+        let begun = self.parts.get(&from).into_iter().flatten().map(|(whole, ..)| *whole);
+        for whole in begun.collect::<Vec<_>>() {
+            self.drop(from, whole, out);
         }
+        self.parts.remove(&from);
     }
 }
 
-fn forget(from: AccountId, whole: MessageId, count: u16, here: &BTreeSet<u16>, out: &mut Outbox) {
-    for index in here {
-        out.delete(Table::Event, record_key(from, whole, *index, count));
-    }
+fn begun_key(from: AccountId, whole: MessageId) -> Vec<u8> {
+    [BEGUN, &from.0, &whole.0].concat()
 }
 
 /// Marks the records of this module within the table of events.
@@ -215,7 +286,8 @@ mod tests {
             assert!(sealed.len() <= room);
             let Body::Segment { whole: id, index, count, bytes } = part.body else { return vec![sealed] };
             let arrived = Arrived { whole: id, index, count, bytes: &bytes };
-            whole.extend(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out).unwrap());
+            whole
+                .extend(unfinished.arrived(Time(0), AccountId([1; 20]), arrived, &memory, &mut out).unwrap());
             if (n + 1) % at_once == 0 || n + 1 == usize::from(count) {
                 unfinished.settle();
                 while let Some(crate::Output::Store(op)) = out.pop() {
@@ -223,7 +295,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(memory.count(Table::Event), 0, "nothing is left of a whole message");
+        let left = memory.count(Table::Event) + memory.count(Table::Meta);
+        assert_eq!(left, 0, "nothing is left of a whole message");
         whole
     }
 
@@ -251,12 +324,46 @@ mod tests {
         for n in 0..=u8::try_from(MAX_UNFINISHED).unwrap() {
             let mut out = Outbox::default();
             let arrived = Arrived { whole: MessageId([n; 16]), index: 0, count: 2, bytes: b"x" };
-            assert_eq!(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
+            assert_eq!(unfinished.arrived(Time(0), AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
             while let Some(crate::Output::Store(op)) = out.pop() {
                 memory.apply([op]);
             }
         }
         assert_eq!(memory.count(Table::Event), MAX_UNFINISHED);
+    }
+
+    #[test]
+    fn parts_whose_whole_never_comes_are_given_up_also_after_a_restart() {
+        let (memory, mut unfinished) = (Memory::default(), Unfinished::default());
+        let author = AccountId([1; 20]);
+        let apply = |mut out: Outbox| {
+            while let Some(crate::Output::Store(op)) = out.pop() {
+                memory.apply([op]);
+            }
+        };
+        let begun = Time(1_000);
+        for (n, is_dated) in [(1, true), (2, false)] {
+            let mut out = Outbox::default();
+            let whole = MessageId([n; 16]);
+            let arrived = Arrived { whole, index: 0, count: 2, bytes: b"x" };
+            unfinished.arrived(begun, author, arrived, &memory, &mut out).unwrap();
+            if !is_dated {
+                // As an earlier release left it.
+                out.delete(Table::Meta, begun_key(author, whole));
+            }
+            apply(out);
+        }
+        unfinished = Unfinished::restore(&memory).unwrap();
+        memory.scan(Table::Event, &mut |key, _| unfinished.restored(key)).unwrap();
+        assert_eq!(unfinished.next_due(), Some(Time(0)), "what has no date gets one");
+        let end = begun + PATIENCE;
+        for (now, left) in [(begun + PATIENCE / 2, 2), (end, 1), (end + PATIENCE / 2, 0)] {
+            let mut out = Outbox::default();
+            unfinished.expire(now, &mut out);
+            apply(out);
+            assert_eq!((memory.count(Table::Event), memory.count(Table::Meta)), (left, left));
+        }
+        assert_eq!(unfinished.next_due(), None);
     }
 
     #[test]
@@ -266,7 +373,7 @@ mod tests {
         for (whole, index, count, kept) in [(1, 0, 64, 0), (2, 63, 64, 1), (3, 0, 5, 2), (4, 5, 7, 2)] {
             let mut out = Outbox::default();
             let arrived = Arrived { whole: MessageId([whole; 16]), index, count, bytes: &bytes };
-            assert_eq!(unfinished.arrived(AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
+            assert_eq!(unfinished.arrived(Time(0), AccountId([1; 20]), arrived, &memory, &mut out), Ok(None));
             while let Some(crate::Output::Store(op)) = out.pop() {
                 memory.apply([op]);
             }

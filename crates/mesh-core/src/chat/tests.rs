@@ -342,10 +342,12 @@ fn writer(count: usize) -> Rig {
     asha
 }
 
-fn page(rig: &Rig, with: Option<u8>, from: Cursor, limit: usize) -> Vec<(MessageId, String)> {
+type Name = (ConversationId, MessageId);
+
+fn page(rig: &Rig, with: Option<u8>, from: Cursor, limit: usize) -> Vec<(Name, String)> {
     let page = Page { from, limit, ..Page::default() };
     let views = rig.state.page(with.map(|n| account(n).into()), &page, &rig.memory).unwrap();
-    views.into_iter().map(|view| (view.id, view.text)).collect()
+    views.into_iter().map(|view| ((view.conversation, view.id), view.text)).collect()
 }
 
 #[test]
@@ -358,18 +360,73 @@ fn pages_forward_and_backward_give_every_text_once_and_in_order() {
             let (mut forward, mut from) = (Vec::new(), Cursor::Oldest);
             while let views @ [.., _] = &page(&asha, with, from, 4)[..] {
                 forward.extend(views.iter().map(|(_, text)| text.clone()));
-                from = Cursor::After(views[views.len() - 1].0);
+                let (with, last) = views[views.len() - 1].0;
+                from = Cursor::After(with, last);
             }
             assert_eq!(forward, expected);
             let (mut backward, mut from) = (Vec::new(), Cursor::Newest);
             while let views @ [_, ..] = &page(&asha, with, from, 4)[..] {
                 backward.splice(0..0, views.iter().map(|(_, text)| text.clone()));
-                from = Cursor::Before(views[0].0);
+                from = Cursor::Before(views[0].0.0, views[0].0.1);
             }
             assert_eq!(backward, expected);
         }
         asha.restart();
     }
+}
+
+#[test]
+fn pages_come_to_an_end_where_several_conversations_have_messages_of_the_same_ids() {
+    let mut asha = Rig::new(1);
+    for n in [2, 3] {
+        asha.befriend(n);
+        (1..=9).for_each(|id| asha.receive_text_named(n, MessageId([id; 16]), &format!("{n}.{id}")));
+    }
+    let (mut all, mut from) = (Vec::new(), Cursor::Oldest);
+    while let views @ [.., last] = &page(&asha, None, from, 4)[..] {
+        all.extend(views.iter().map(|(_, text)| text.clone()));
+        assert!(all.len() <= 18, "in circles");
+        from = Cursor::After(last.0.0, last.0.1);
+    }
+    let said = |n: u8| (1..=9).map(move |id| format!("{n}.{id}"));
+    assert_eq!(all, said(2).chain(said(3)).collect::<Vec<_>>());
+    let elsewhere = Cursor::After(account(3).into(), MessageId([4; 16]));
+    assert!(page(&asha, Some(2), elsewhere, 4).is_empty(), "no place of this conversation");
+}
+
+#[test]
+fn one_input_may_bring_messages_of_the_same_id_from_several_people() {
+    let mut asha = Rig::new(1);
+    (2..=3).for_each(|n| asha.befriend(n));
+    asha.events.clear();
+    asha.step(|s, now, memory, out| {
+        for n in [2, 3] {
+            let body = Body::Text { text: format!("of {n}") };
+            let id = MessageId([7; 16]);
+            let contents = &[Message { id, when: 0, lamport: 1, parents: vec![], body }.to_bytes()];
+            let (account, conversation) = (account(n), account(n).into());
+            let envelope = EnvelopeId([n; 32]);
+            let incoming = Incoming { account, conversation, envelope, contents, ack: None, hops_left: 9 };
+            s.receive(now, incoming, memory, out).unwrap();
+        }
+    });
+    let told = |event: &Event| if let Event::Message(view) = event { Some(view.text.clone()) } else { None };
+    assert_eq!(asha.events.iter().filter_map(told).collect::<Vec<_>>(), ["of 2", "of 3"]);
+}
+
+#[test]
+fn an_id_that_stands_elsewhere_is_refused_for_a_new_message() {
+    let mut asha = Rig::new(1);
+    (2..=3).for_each(|n| asha.befriend(n));
+    let id = asha.send(2, "hello");
+    let mut submit =
+        |to, id| asha.step(|s, now, m, out| s.submit(now, text_to(to, "again", Some(id)), ROOM, m, out));
+    assert_eq!(submit(2, id), Ok(id), "it is said already");
+    assert!(matches!(submit(3, id), Err(Refusal::Message { .. })));
+    asha.receive_text_named(3, MessageId([8; 16]), "theirs");
+    let theirs =
+        asha.step(|s, now, m, out| s.submit(now, text_to(3, "mine", Some(MessageId([8; 16]))), ROOM, m, out));
+    assert!(matches!(theirs, Err(Refusal::Message { .. })));
 }
 
 #[test]
@@ -390,7 +447,8 @@ fn a_page_begins_at_the_time_that_is_asked_for() {
 #[test]
 fn nothing_stands_before_or_after_a_message_that_is_not_there() {
     let asha = writer(4);
-    for from in [Cursor::After(MessageId([0; 16])), Cursor::Before(MessageId([255; 16]))] {
+    let with = account(2).into();
+    for from in [Cursor::After(with, MessageId([0; 16])), Cursor::Before(with, MessageId([255; 16]))] {
         assert!(page(&asha, None, from, 4).is_empty() && page(&asha, Some(2), from, 4).is_empty());
     }
     assert!(page(&asha, Some(9), Cursor::Oldest, 4).is_empty());

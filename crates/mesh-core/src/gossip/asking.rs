@@ -1,6 +1,8 @@
 //! Announcing, asking and serving names (PROTOCOL.md section 9).
 
-use super::neighbour::{CHECK, LEAST_HOPS};
+use super::bucket::Bucket;
+use super::calls::CALL;
+use super::neighbour::{CHECK, LEAST_HOPS, Link};
 use super::wants::Urgency;
 use super::{Action, Bag, PUSHED_LINKS, Standing, State, offers};
 use crate::id::{LinkId, ShortId};
@@ -32,11 +34,29 @@ impl State {
         ids: impl Iterator<Item = ShortId>,
         bag: &dyn Bag,
     ) {
-        let Some(live) = self.links.get_mut(&link) else { return };
         for id in ids.filter(|id| bag.standing(*id) == Standing::Unknown) {
-            live.calls_in.announce(id, hops);
+            self.name_call(now, link, id, hops);
         }
         self.pump(now, link, bag);
+    }
+
+    /// A neighbour has a call that is not known here. What others name too counts as such over all links that named it.
+    pub(super) fn name_call(&mut self, now: Now, link: LinkId, id: ShortId, hops: u8) {
+        let mut shared = false;
+        for (other, live) in &mut self.links {
+            if *other != link && live.calls_in.has(id) {
+                live.calls_in.share(id, now.mono);
+                shared = true;
+            }
+        }
+        if let Some(live) = self.links.get_mut(&link) {
+            live.calls_in.announce(id, hops, shared, now.mono);
+        }
+    }
+
+    /// Whether another link named a call too.
+    pub(super) fn is_shared(&self, link: LinkId, id: ShortId) -> bool {
+        self.links.iter().any(|(other, live)| *other != link && live.calls_in.has(id))
     }
 
     /// The neighbour holds these; of what has few hops left here its copy may be the better one.
@@ -130,15 +150,17 @@ impl State {
 
     /// Asks for calls, within budgets of their own, whatever else is under way.
     fn ask_for_calls(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
-        let bound = self.is_bound(link);
+        let bound = self.is_bound(now, link);
         let Some(live) = self.links.get_mut(&link) else { return };
+        // What fast links bring is no burden, and counts for nobody else.
+        let left = |all: &mut Bucket, live: &Link| if live.slow { all.level(now.mono) } else { u64::MAX };
         let mut ids = Vec::new();
-        for (id, hops) in live.calls_in.next(bound, now.mono) {
+        for id in live.calls_in.next(bound, left(&mut self.calls, live), now.mono) {
             if bag.standing(id) != Standing::Unknown {
-                live.calls_in.forget(id, hops);
+                live.calls_in.forget(id);
                 continue;
             }
-            if !live.calls_in.may_ask(hops, bound, now.mono) {
+            if !live.calls_in.may_ask(id, bound, left(&mut self.calls, live), now.mono) {
                 continue;
             }
             if !live.may_ask_for_call(now.mono) {
@@ -150,10 +172,12 @@ impl State {
             if !claimed {
                 continue;
             }
-            if live.calls_in.ask(id, hops, bound, now.mono) {
-                live.charge_call(now.mono);
-                live.wants.ask(id, now.mono);
-                ids.push(id);
+            live.calls_in.ask(id, now.mono);
+            live.charge_call(now.mono);
+            live.wants.ask(id, now.mono);
+            ids.push(id);
+            if bound && live.slow {
+                self.calls.charge(CALL, now.mono);
             }
         }
         for ids in ids.chunks(MAX_NAMES) {
@@ -163,16 +187,16 @@ impl State {
 
     /// Calls that still wait are looked at again once their budget has room.
     pub(super) fn check_calls(&mut self, now: Now, link: LinkId) {
-        let bound = self.is_bound(link);
+        let bound = self.is_bound(now, link);
         let Some(live) = self.links.get_mut(&link) else { return };
         let due = live.calls_in.due(bound, now.mono);
         live.check = [live.check, due].into_iter().flatten().min();
     }
 
-    /// Whether calls over a link have budgets by their distance: in crowds, those of strangers.
-    pub(super) fn is_bound(&self, link: LinkId) -> bool {
+    /// Whether calls over a link have budgets: in crowds, those of strangers.
+    pub(super) fn is_bound(&self, now: Now, link: LinkId) -> bool {
         let stranger = self.links.get(&link).is_none_or(|live| live.contact.is_none());
-        stranger && self.links.len() > PUSHED_LINKS
+        stranger && (self.links.len() > PUSHED_LINKS || now.mono < self.crowded_until)
     }
 
     pub(super) fn pump_all(&mut self, now: Now, bag: &dyn Bag) {
@@ -184,12 +208,12 @@ impl State {
 
     /// `link` does not bring `id`: the next link that announced it is asked; for a call with so many hops left like for
     /// any call.
-    pub(super) fn ask_elsewhere(&mut self, id: ShortId, call: Option<u8>, link: LinkId) {
+    pub(super) fn ask_elsewhere(&mut self, now: Now, id: ShortId, call: Option<u8>, link: LinkId) {
         for other in self.wanted.give_up(id, link).unwrap_or_default() {
-            let Some(live) = self.links.get_mut(&other) else { continue };
-            match call {
-                Some(hops) => live.calls_in.announce(id, hops),
-                None => live.wants.announce(id, Urgency::Held),
+            match (call, self.links.get_mut(&other)) {
+                (Some(hops), Some(_)) => self.name_call(now, other, id, hops),
+                (None, Some(live)) => live.wants.announce(id, Urgency::Held),
+                (_, None) => {}
             }
         }
     }
@@ -204,7 +228,7 @@ impl State {
         live.check = waits.then_some(now.mono + CHECK);
         self.go_on_later(now, link);
         for (id, call) in &overdue {
-            self.ask_elsewhere(*id, *call, link);
+            self.ask_elsewhere(now, *id, *call, link);
         }
         if overdue.is_empty() {
             self.pump(now, link, bag);

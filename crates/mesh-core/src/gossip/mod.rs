@@ -107,6 +107,9 @@ impl Default for Config {
 /// With more links than this a public thing is announced and not pushed: each of the others may have it already.
 const PUSHED_LINKS: usize = 3;
 
+/// Who had more links than that is in a crowd for so long.
+const CROWD_LASTS: Duration = Duration::from_secs(120);
+
 /// A public thing that was asked for counts like so many bytes: it has to be verified, and goes on to everybody.
 const PUBLIC_COST: u64 = 4 * 1024;
 
@@ -205,6 +208,12 @@ pub struct State {
     work: Bucket,
     /// What new links may bring at once.
     new_shares: Bucket,
+    /// Calls that strangers' slow links may be asked for in a crowd, all together.
+    calls: Bucket,
+    /// New links that begin with a call.
+    new_calls: Bucket,
+    /// Until then a node that has few links at the moment counts as one in a crowd.
+    crowded_until: Time,
     receipts: Receipts,
     turns: Turns,
     air: Air,
@@ -218,6 +227,9 @@ impl State {
         Self {
             work: Bucket::new(config.sketch_work, Time(0)),
             new_shares: Bucket::new(config.new_shares, Time(0)),
+            calls: Bucket::new(calls::ALL, Time(0)),
+            new_calls: Bucket::new(calls::NEW, Time(0)),
+            crowded_until: Time(0),
             config,
             rng,
             links: BTreeMap::new(),
@@ -242,7 +254,11 @@ impl State {
     ) {
         let mut live = Link::new(&self.config, now.mono, role, contact, profile);
         live.begin_share(&mut self.new_shares, now.mono);
+        if live.slow && contact.is_none() {
+            live.calls_in.begin(&mut self.new_calls, now.mono);
+        }
         self.links.insert(link, live);
+        self.note_crowd(now);
         self.turns.up(link, now.mono, contact.is_some());
         if role == Role::Dialer {
             self.send_digest(link, bag);
@@ -256,13 +272,21 @@ impl State {
 
     /// A link is gone: what it was asked for is asked elsewhere.
     pub fn link_down(&mut self, now: Now, link: LinkId, bag: &dyn Bag) {
+        self.note_crowd(now);
         let Some(mut gone) = self.links.remove(&link) else { return };
         self.receipts.link_down(link);
         self.turns.down(link, now.mono);
         for id in gone.wants.asked() {
-            self.ask_elsewhere(id, gone.calls_in.gave_up(id), link);
+            self.ask_elsewhere(now, id, gone.calls_in.gave_up(id), link);
         }
         self.pump_all(now, bag);
+    }
+
+    /// Links of a crowd come and go: who has few for a moment is in a crowd all the same.
+    fn note_crowd(&mut self, now: Now) {
+        if self.links.len() > PUSHED_LINKS {
+            self.crowded_until = now.mono + CROWD_LASTS;
+        }
     }
 
     /// The neighbour proved to be a contact, or is none any more.
@@ -383,7 +407,7 @@ impl State {
     /// for later or when the sets are compared. One that was asked for counts with what a stranger is asked for: it is
     /// asked for less.
     pub fn arrived_public(&mut self, now: Now, link: LinkId, id: ShortId, hops: u8) -> bool {
-        let bound = self.is_bound(link);
+        let (bound, shared) = (self.is_bound(now, link), self.is_shared(link, id));
         let Some(live) = self.links.get_mut(&link) else { return false };
         let asked = live.wants.arrived(id, now.mono).is_some();
         if !asked && !live.public_in.take(1, now.mono) {
@@ -392,12 +416,20 @@ impl State {
         if asked && let Some(intake) = &mut live.intake {
             intake.owe(PUBLIC_COST, now.mono);
         }
-        if live.calls_in.arrived(id, hops, bound, now.mono) == Arrived::InTime {
-            return true;
+        match live.calls_in.arrived(id, hops, shared, bound, now.mono) {
+            Arrived::Asked => true,
+            Arrived::InTime => {
+                if bound && live.slow {
+                    self.calls.charge(calls::CALL, now.mono);
+                }
+                true
+            }
+            Arrived::TooSoon => {
+                self.check_calls(now, link);
+                self.ask_elsewhere(now, id, Some(hops), link);
+                false
+            }
         }
-        self.check_calls(now, link);
-        self.ask_elsewhere(id, Some(hops), link);
-        false
     }
 
     /// A public thing is held now: where neighbours are few they get it unasked; in a crowd, where each would get
@@ -419,9 +451,9 @@ impl State {
         };
         for (link, live) in &mut self.links {
             let asked = live.wants.cancel(id, now.mono);
-            live.calls_in.settled(id);
+            let named = live.calls_in.settled(id);
             let Some(hops) = hops_there else { continue };
-            if Some(*link) == from || (holders.contains(link) && !asked) {
+            if Some(*link) == from || ((named || holders.contains(link)) && !asked) {
                 continue;
             }
             if crowded && !loaded(*link) {
@@ -471,7 +503,7 @@ impl State {
             live.wants.decline(id);
             call = live.calls_in.gave_up(id);
         }
-        self.ask_elsewhere(id, call, link);
+        self.ask_elsewhere(now, id, call, link);
         self.pump_all(now, bag);
     }
 

@@ -401,18 +401,59 @@ fn in_a_crowd_a_call_goes_unasked_over_links_on_which_something_waits() {
     assert_eq!(actions.iter().filter(named).count(), 3);
 }
 
+/// What a link is asked for when it names so many calls with so many hops left.
+fn asked_for(state: &mut State, now: Now, link: u64, hops: u8, calls: &[ShortId]) -> Vec<ShortId> {
+    state.frame(now, LinkId(link), Frame::Calls { hops, ids: calls.to_vec() }, &Names::default());
+    let wants = sent(state).into_iter().filter_map(|(to, frame)| match frame {
+        Frame::Want { ids, .. } if to == link => Some(ids),
+        _ => None,
+    });
+    wants.flatten().collect()
+}
+
 #[test]
-fn in_a_crowd_calls_beyond_the_budget_of_their_distance_are_asked_for_later() {
+fn in_a_crowd_calls_beyond_what_a_link_may_bring_are_asked_for_later() {
     let bag = Names::default();
     let mut state = state(5, &bag);
-    let calls: Vec<ShortId> = (0..33).map(short_name).collect();
-    state.frame(at(0), LinkId(1), Frame::Calls { hops: 62, ids: calls.clone() }, &bag);
-    let want = |ids: &[ShortId]| (1, Frame::Want { least: 0, ids: ids.to_vec() });
-    assert_eq!(sent(&mut state), [want(&calls[..32])]);
+    let calls: Vec<ShortId> = (0..49).map(short_name).collect();
+    let asked = asked_for(&mut state, at(0), 1, 62, &calls);
+    assert_eq!(asked, calls[1..].iter().rev().copied().collect::<Vec<_>>(), "the latest first");
     state.tick(at(SECOND), &bag);
     assert_eq!(sent(&mut state), []);
     state.tick(at(10 * SECOND), &bag);
-    assert!(sent(&mut state).contains(&want(&calls[32..])), "its budget came back");
+    assert!(sent(&mut state).contains(&(1, want(vec![calls[0]]))), "its budget came back");
+}
+
+#[test]
+fn in_a_crowd_a_call_that_two_links_name_does_not_count_with_what_one_alone_names() {
+    let bag = Names::default();
+    let mut state = state(5, &bag);
+    let calls: Vec<ShortId> = (0..200).map(short_name).collect();
+    assert_eq!(asked_for(&mut state, at(0), 1, 50, &calls).len(), 128);
+    assert_eq!(asked_for(&mut state, at(0), 2, 50, &calls[..1]), calls[..1]);
+}
+
+#[test]
+fn who_had_many_links_a_moment_ago_is_still_in_a_crowd() {
+    let bag = Names::default();
+    let calls: Vec<ShortId> = (0..100).map(short_name).collect();
+    for (later, most) in [(119, 48), (121, 64)] {
+        let mut state = state(5, &bag);
+        (3..=5).for_each(|link| state.link_down(at(0), LinkId(link), &bag));
+        drain(&mut state);
+        assert_eq!(asked_for(&mut state, at(later * SECOND), 1, 62, &calls).len(), most, "{later} s");
+    }
+}
+
+#[test]
+fn whoever_named_a_call_does_not_hear_of_it() {
+    let mut state = state(5, &Names::default());
+    for link in [1, 2, 4] {
+        asked_for(&mut state, at(0), link, 60, &[short_name(1)]);
+    }
+    state.accepted_public(at(0), short_name(1), Some(LinkId(1)), &|_| false, &Names::of([1]));
+    let told = sent(&mut state).into_iter().filter(|(_, frame)| matches!(frame, Frame::Calls { .. }));
+    assert_eq!(told.map(|(link, _)| link).collect::<Vec<_>>(), [3, 5]);
 }
 
 #[test]

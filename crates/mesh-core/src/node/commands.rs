@@ -15,6 +15,10 @@ use core::time::Duration;
 impl Node {
     pub(super) fn on_command(&mut self, now: Now, command: CommandId, what: Command) {
         let result = self.carry_out(now, what);
+        if let Err(Refusal::Storage(error)) = &result {
+            // Part of it may be done already: nothing of it may become durable.
+            self.fail(error.clone());
+        }
         self.outbox.notify(Event::Answered { command, result });
     }
 
@@ -44,8 +48,10 @@ impl Node {
             Command::Verify { account } => self.chat.verify(account, out).map(|()| Reply::Contact(account)),
             Command::Send { to, text, message } => self.submit(now, to, Body::Text { text }, message),
             Command::Post { to, post, message } => self.post(now, to, post, message),
-            Command::Remark { message, remark } => self.remark(now, message, remark),
-            Command::Hide { message } => self.chat.hide(message, &*self.read, out).map(|()| Reply::Done),
+            Command::Remark { message, within, remark } => self.remark(now, (message, within), remark),
+            Command::Hide { message, within } => {
+                self.chat.hide(message, within, &*self.read, out).map(|()| Reply::Done)
+            }
             Command::Group(command) => self.on_group(now, command),
             Command::MarkRead { within, messages } => {
                 self.chat.mark_read(now, within, messages.as_deref(), out);
@@ -115,7 +121,7 @@ impl Node {
             Post::Text { text, reply, mentions, silent } => {
                 Body::Post(message::Post { text, reply, forwarded: 0, mentions, silent })
             }
-            Post::Forward { of } => Body::Post(self.forwarded(of)?),
+            Post::Forward { of, within } => Body::Post(self.forwarded(of, within)?),
             Post::Poll { question, options, multiple } => {
                 Body::Poll(message::Poll { question, options, multiple })
             }
@@ -124,9 +130,9 @@ impl Node {
     }
 
     /// The words of a message as they are shown now, passed on once more.
-    fn forwarded(&self, of: MessageId) -> Result<message::Post, Refusal> {
+    fn forwarded(&self, of: MessageId, within: Option<ConversationId>) -> Result<message::Post, Refusal> {
         let gone = || Refusal::Unknown { what: "message", name: of.to_text() };
-        let with = self.chat.conversation_of(of).ok_or_else(gone)?;
+        let with = self.chat.locate(of, within)?;
         let view = self.chat.message(with, of, &*self.read)?.ok_or_else(gone)?;
         if view.deleted {
             return Err(Refusal::Message { message: of, why: "it was taken back" });
@@ -135,8 +141,13 @@ impl Node {
         Ok(message::Post { text: view.text, forwarded, ..message::Post::default() })
     }
 
-    fn remark(&mut self, now: Now, message: MessageId, remark: Remark) -> Result<Reply, Refusal> {
-        let room = self.chat.conversation_of(message).map_or(0, |with| self.room(with));
+    fn remark(
+        &mut self,
+        now: Now,
+        message: (MessageId, Option<ConversationId>),
+        remark: Remark,
+    ) -> Result<Reply, Refusal> {
+        let room = self.room(self.chat.locate(message.0, message.1)?);
         self.chat.remark(now, message, remark, room, &*self.read, &mut self.outbox).map(Reply::Sent)
     }
 

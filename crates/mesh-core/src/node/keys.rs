@@ -59,3 +59,64 @@ impl Node {
         self.mesh.keep(now, sealed.envelope, Origin::Own { to: sealed.to }, &mut self.outbox).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::ratchet::Fake;
+    use crate::id::GroupId;
+    use crate::node::{Config, Input};
+    use crate::store::Memory;
+    use crate::time::{Time, Wall};
+    use core::mem;
+
+    const MEMBERS: usize = 70;
+
+    fn node(seed: u8) -> (Node, Memory) {
+        let (memory, now) = (Memory::default(), Now { mono: Time(5_000), wall: Wall(1_800_000_000) });
+        let read = Box::new(memory.clone());
+        let node = Node::create_with(Config::default(), Box::new(Fake), [seed; 32], now, "somebody", read);
+        (node.unwrap(), memory)
+    }
+
+    fn store(node: &mut Node, memory: &Memory) {
+        let mut ops = Vec::new();
+        while let Some(output) = node.poll_output() {
+            if let crate::border::Output::Store(op) = output {
+                ops.push(op);
+            }
+        }
+        memory.apply(ops);
+    }
+
+    #[test]
+    fn the_keys_of_a_large_group_are_paid_some_at_a_time_without_waiting_between() {
+        let (mut writer, memory) = node(200);
+        let (mut now, group) = (Now { mono: Time(6_000), wall: Wall(1_800_000_001) }, GroupId([7; 20]));
+        let mut accounts = std::collections::BTreeSet::new();
+        for seed in 0..u8::try_from(MEMBERS).unwrap() {
+            let (member, _) = node(seed);
+            let intro = member.identity.intro();
+            writer.sessions.learn_member(now, intro, &mut writer.outbox).unwrap();
+            accounts.insert(intro.account_id());
+        }
+        writer.sessions.set_audience(now, group, &accounts, &mut writer.outbox);
+        store(&mut writer, &memory);
+        let sealed = writer.envelope_for(now, group.into(), &[b"hello".to_vec()]).unwrap();
+        assert!(sealed.to.is_none());
+        store(&mut writer, &memory);
+        writer.keys_may_be_due = true;
+        let mut paid = Vec::new();
+        while mem::take(&mut writer.keys_may_be_due) || writer.keys_at.is_some_and(|at| at <= now.mono) {
+            writer.keys_may_be_due = true;
+            let before = writer.mesh.load().count;
+            writer.handle(now, Input::Tick);
+            store(&mut writer, &memory);
+            paid.push(writer.mesh.load().count - before);
+            now.mono = now.mono + Duration::from_millis(1);
+        }
+        assert_eq!(paid, [MAX_KEYS_AT_ONCE, MAX_KEYS_AT_ONCE, MEMBERS - 2 * MAX_KEYS_AT_ONCE]);
+        let again = writer.keys_at.map(|at| at.since(now.mono).as_secs() / 86_400);
+        assert_eq!(again, Some(13), "whoever did not receipt it gets it again with what is written then");
+    }
+}

@@ -20,7 +20,7 @@ pub use ingest::MAX_RETRIES;
 pub use keys::MAX_KEYS_AT_ONCE;
 pub use mesh::MeshConfig;
 
-use crate::border::{Event, Input, Output};
+use crate::border::{Event, Input, Output, Refusal};
 use crate::carry::Origin;
 use crate::chat::{self, Sealing};
 use crate::crypto::ratchet::{Ratchet, RatchetError, Vodozemac};
@@ -249,7 +249,8 @@ impl Node {
     }
 
     fn of(layers: Layers, outbox: Outbox, read: Box<dyn Read>, rng: Rng) -> Self {
-        let Layers { clock, identity, sessions, chat, beacons, mesh, lifetime } = layers;
+        let Layers { clock, identity, mut sessions, chat, beacons, mesh, lifetime } = layers;
+        sessions.hear_members_only();
         Self {
             outbox,
             read,
@@ -309,7 +310,7 @@ impl Node {
             self.fail(error);
         }
         self.beacons.tick(now, &mut self.outbox);
-        self.chat.tick(&mut self.outbox);
+        self.chat.tick(now, &mut self.outbox);
         self.mesh.tick(now, &mut self.outbox);
     }
 
@@ -506,7 +507,7 @@ impl Node {
             let is_last = views.len() < MAX_PAGE;
             all.extend(views);
             match all.last() {
-                Some(last) if !is_last => page.from = Cursor::After(last.id),
+                Some(last) if !is_last => page.from = Cursor::After(last.conversation, last.id),
                 _ => return Ok(all),
             }
         }
@@ -532,18 +533,34 @@ impl Node {
         self.chat.conversations(&*self.read)
     }
 
-    /// The names of messages of anybody that begin with these hexadecimal digits, at most two.
+    /// The names of messages of anybody, in one conversation or in all, that begin with these hexadecimal digits, at
+    /// most two.
     #[must_use]
-    pub fn messages_named(&self, beginning: &str) -> Vec<MessageId> {
-        self.chat.named(beginning, 2)
+    pub fn messages_named(
+        &self,
+        beginning: &str,
+        within: Option<ConversationId>,
+    ) -> Vec<(ConversationId, MessageId)> {
+        self.chat.named(beginning, within, 2)
     }
 
-    /// One message as it is shown; `None` where it is not here.
+    /// The conversation that a message of anybody stands in: the one that was named, or the only one.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] where it is not there, [`Refusal::Message`] where none was named and several have it.
+    pub fn locate(
+        &self,
+        message: MessageId,
+        within: Option<ConversationId>,
+    ) -> Result<ConversationId, Refusal> {
+        self.chat.locate(message, within)
+    }
+
+    /// One message as it is shown; `None` where it is not there, or was taken away from this device.
     ///
     /// # Errors
     /// Where storage cannot be read.
-    pub fn message(&self, id: MessageId) -> Result<Option<MessageView>, ReadError> {
-        let Some(with) = self.chat.conversation_of(id) else { return Ok(None) };
+    pub fn message(&self, with: ConversationId, id: MessageId) -> Result<Option<MessageView>, ReadError> {
         self.chat.message(with, id, &*self.read)
     }
 

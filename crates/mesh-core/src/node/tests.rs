@@ -1,5 +1,5 @@
 use super::*;
-use crate::border::{Command, Profile, Reply, Role};
+use crate::border::{Command, Profile, Remark, Reply, Role};
 use crate::crypto::Beacon;
 use crate::crypto::beacon::BeaconKey;
 use crate::id::{CommandId, LinkId, ShortId};
@@ -11,6 +11,8 @@ use crate::wire::beacon::BeaconContent;
 use crate::wire::frame::Hello;
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 mod groups;
 
@@ -592,4 +594,42 @@ fn what_a_part_of_storage_lost_is_sealed_again_after_the_restart() {
     village.pass(Duration::from_secs(30));
     assert_eq!(village.texts(1, 0), ["hello"]);
     assert!(village.state(0, id) >= MessageState::Delivered);
+}
+
+/// Storage that fails from a moment on.
+#[derive(Clone, Default)]
+struct Failing(Memory, Arc<AtomicBool>);
+
+impl Read for Failing {
+    fn load(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(ReadError { table, reason: "torn".to_owned() });
+        }
+        self.0.load(table, key)
+    }
+
+    fn scan(&self, table: Table, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), ReadError> {
+        self.0.scan(table, visit)
+    }
+}
+
+#[test]
+fn a_command_that_storage_fails_in_the_middle_of_ends_the_run() {
+    let mut village = Village::new(&["Asha", "Bo"]);
+    village.introduce(0, 1);
+    let message = village.send(0, 1, "hello");
+    let storage = Failing(village.nodes[0].1.clone(), Arc::default());
+    let config = Config::default();
+    village.nodes[0].0 = Node::restore(config, [9; 32], village.now, Box::new(storage.clone())).unwrap();
+    village.drain(0);
+    storage.1.store(true, Ordering::Relaxed);
+    let refused = village.command(0, Command::Hide { message, within: None });
+    assert!(
+        matches!(refused, Err(Refusal::Message { .. })),
+        "what needs no storage is a refusal: {refused:?}"
+    );
+    assert!(!village.nodes[0].2.iter().any(|event| matches!(event, Event::StorageFailed(_))));
+    let refused = village.command(0, Command::Remark { message, within: None, remark: Remark::Delete });
+    assert!(matches!(refused, Err(Refusal::Storage(_))), "{refused:?}");
+    assert!(village.nodes[0].2.iter().any(|event| matches!(event, Event::StorageFailed(_))));
 }

@@ -130,13 +130,13 @@ fn calls_pass_a_crowd_that_writes_ten_times_what_its_radios_carry() {
 }
 
 #[test]
-fn attack_45_false_alarms_of_one_in_twenty_hold_up_half_of_the_true_calls_by_a_second_at_most() {
+fn attack_45_false_alarms_of_one_in_twenty_cost_a_true_call_two_seconds_and_a_tenth_of_the_air_at_most() {
     let alarms = small("false_alarms");
     assert!(alarms.attackers() * 20 >= alarms.nodes, "{} attack", alarms.attackers());
     let mut peaceful = alarms.clone();
     peaceful.attack.iter_mut().for_each(|attack| attack.from = Span { ms: u64::MAX / 4 });
     let ((with, recording), (without, quiet)) = (run_of(&alarms, 1), run_of(&peaceful, 1));
-    let [(share, slow, last), (_, quick, _)] =
+    let [(share, slow, last), (_, quick, quick_last)] =
         [&recording, &quiet].map(|recording| calls_within(recording, 3.0, 60.0));
     // Of the time of all nodes, half-duplex: what a frame takes, it takes of two. They attack for three quarters of it.
     let attacked = f64::from(with.nodes) * with.sim_seconds * 0.75;
@@ -144,9 +144,10 @@ fn attack_45_false_alarms_of_one_in_twenty_hold_up_half_of_the_true_calls_by_a_s
     println!(
         "true calls: {share:.4} in 60 s, p50 {slow:.2} s instead of {quick:.2} s, p95 {last:.1} s; {air:.3} of the air"
     );
-    assert!(share >= 0.75, "{share}");
+    assert!(share >= 0.99, "{share}");
     assert!(slow - quick <= 1.0, "{slow} s instead of {quick} s");
-    assert!(air <= 0.35, "{air} of the air");
+    assert!(last - quick_last <= 2.0, "{last} s instead of {quick_last} s");
+    assert!(air <= 0.10, "{air} of the air");
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Run {
     fn send(&mut self, a: usize, b: usize, text: &str) -> MessageId {
         let (to, id) = (account(&self.world, self.people[b]), MessageId(self.rng.bytes()));
         loop {
-            let command = Command::Send { to, text: text.to_owned(), message: Some(id) };
+            let command = Command::Send { to: to.into(), text: text.to_owned(), message: Some(id) };
             if let Some(answer) = self.world.try_command(self.people[a], command) {
                 assert_eq!(answer, Ok(Reply::Sent(id)));
                 return id;

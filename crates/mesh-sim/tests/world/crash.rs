@@ -34,7 +34,7 @@ fn world_with(seed: u64, ratchet: fn() -> Box<dyn Ratchet>) -> World {
 fn persist(world: &mut World, from: NodeIx, to: NodeIx, n: u8) -> MessageId {
     let (to, id) = (account(world, to), MessageId([n; 16]));
     loop {
-        let command = Command::Send { to, text: format!("number {n:02}"), message: Some(id) };
+        let command = Command::Send { to: to.into(), text: format!("number {n:02}"), message: Some(id) };
         if let Some(answer) = world.try_command(from, command) {
             assert_eq!(answer, Ok(Reply::Sent(id)));
             return id;

@@ -269,7 +269,7 @@ fn attack_14_contents_name_no_author_and_a_borrowed_name_changes_nothing() {
     let messages = world.node(a).messages(None).unwrap();
     let lie = messages.iter().find(|m| m.text == "from: Ben").unwrap();
     assert_eq!(lie.from, Some(mallory.own.account_id()));
-    assert_eq!(lie.conversation, mallory.own.account_id());
+    assert_eq!(lie.conversation, mallory.own.account_id().into());
 }
 
 #[test]

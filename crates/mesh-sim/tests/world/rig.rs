@@ -89,7 +89,7 @@ pub(crate) fn seeded_pair(seed: u64) -> (World, NodeIx, NodeIx) {
 
 pub(crate) fn send(world: &mut World, from: NodeIx, to: NodeIx, text: &str) -> MessageId {
     let to = account(world, to);
-    match world.command(from, Command::Send { to, text: text.to_owned(), message: None }) {
+    match world.command(from, Command::Send { to: to.into(), text: text.to_owned(), message: None }) {
         Ok(Reply::Sent(id)) => id,
         other => panic!("{other:?}"),
     }
@@ -103,7 +103,7 @@ pub(crate) fn texts(world: &World, at: NodeIx) -> Vec<String> {
 
 /// What `from` wrote to `at`, in the conversation's order.
 pub(crate) fn texts_from(world: &World, at: NodeIx, from: NodeIx) -> Vec<String> {
-    let messages = world.node(at).messages(Some(account(world, from))).unwrap();
+    let messages = world.node(at).messages(Some(account(world, from).into())).unwrap();
     messages.into_iter().filter(|m| m.from.is_some()).map(|m| m.text).collect()
 }
 
@@ -252,7 +252,7 @@ impl Hostile {
         self.now.mono = self.now.mono + SECOND;
         let mut out = Outbox::default();
         let (read, life) = (&self.memory, Lifetime::Fortnight);
-        let sealed = self.sessions.seal(self.now, &self.own, read, to, life, &[content], &mut out);
+        let sealed = self.sessions.seal(self.now, &self.own, read, to.into(), life, &[content], &mut out);
         let mut envelope = sealed.unwrap().envelope;
         envelope.hops_left = 12;
         apply(&self.memory, &mut out);

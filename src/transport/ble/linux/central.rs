@@ -2,7 +2,7 @@
 
 use super::channel::{self, End};
 use super::session::Told;
-use super::{Address, INFO, Info, RX, SERVICE, TX, max_value};
+use super::{Address, Info, SERVICE, VALUES, max_value};
 use crate::transport::ble::radio::{MAX_VALUES, MIN_VALUE, Remote, Side, Wire};
 use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Characteristic, Peripheral as _, WriteType};
@@ -35,7 +35,7 @@ pub(super) struct Outgoing {
 #[derive(Debug)]
 pub(super) struct Dialled {
     peripheral: Peripheral,
-    rx: Characteristic,
+    values: Characteristic,
     /// The most bytes of a value.
     pub(super) max_value: usize,
     /// What carries values in the place of the characteristics.
@@ -129,7 +129,7 @@ impl Central {
         let listener = tokio::spawn(async move {
             let mut values = values;
             while let Some(heard) = values.next().await {
-                if heard.uuid == TX {
+                if heard.uuid == VALUES {
                     // Where the session does not keep up a value is lost, as in the air.
                     drop(tell.try_send(Told::Value { wire, address, value: heard.value }));
                 }
@@ -188,7 +188,7 @@ impl Dialled {
 
     /// A value that BlueZ refuses is lost, which values may be; if the connection is, that is told by itself.
     async fn write(&self, value: Vec<u8>, how: WriteType) {
-        if let Err(error) = self.peripheral.write(&self.rx, &value, how).await {
+        if let Err(error) = self.peripheral.write(&self.values, &value, how).await {
             tracing::debug!(bytes = value.len(), %error, "a value was not written");
         }
     }
@@ -215,20 +215,18 @@ async fn connect(peripheral: &Peripheral, local: Option<End>, late: &Late) -> Re
     late.set("its services were not found in time");
     peripheral.discover_services().await.map_err(|_| "its services were not found")?;
     let all = peripheral.characteristics();
-    let find = |uuid| all.iter().find(|one| one.service_uuid == SERVICE && one.uuid == uuid).cloned();
-    let (Some(rx), Some(tx), Some(info)) = (find(RX), find(TX), find(INFO)) else {
-        return Err("it does not have the service");
-    };
+    let values = all.iter().find(|one| one.service_uuid == SERVICE && one.uuid == VALUES).cloned();
+    let values = values.ok_or("it does not have the service")?;
     late.set("what it says of itself was not read in time");
-    let info = peripheral.read(&info).await.map_err(|_| "what it says of itself could not be read")?;
+    let info = peripheral.read(&values).await.map_err(|_| "what it says of itself could not be read")?;
     let info = Info::from_bytes(&info).ok_or("what it says of itself is too short")?;
     let channel = open_channel(peripheral, local, info.psm).await;
     if channel.is_none() {
         late.set("it did not notify in time");
-        peripheral.subscribe(&tx).await.map_err(|_| "it does not notify")?;
+        peripheral.subscribe(&values).await.map_err(|_| "it does not notify")?;
     }
     let max_value = max_value(usize::from(peripheral.mtu())).min(info.max_value.max(MIN_VALUE));
-    Ok(Dialled { peripheral: peripheral.clone(), rx, max_value, channel })
+    Ok(Dialled { peripheral: peripheral.clone(), values, max_value, channel })
 }
 
 async fn open_channel(peripheral: &Peripheral, local: Option<End>, psm: u16) -> Option<SeqPacket> {

@@ -21,12 +21,12 @@ use uuid::{Uuid, uuid};
 
 /// The service that every node offers.
 const SERVICE: Uuid = uuid!("7d2a0000-6d65-7368-8000-00805f9b34fb");
-/// Written by the central: values.
-const RX: Uuid = uuid!("7d2a0001-6d65-7368-8000-00805f9b34fb");
-/// Notified by the peripheral: values.
-const TX: Uuid = uuid!("7d2a0002-6d65-7368-8000-00805f9b34fb");
-/// Read by the central: [`Info`].
-const INFO: Uuid = uuid!("7d2a0003-6d65-7368-8000-00805f9b34fb");
+/// Its only characteristic: the central writes values to it and is notified of them, and reads [`Info`] from it.
+///
+/// One for all, because several would be in another order after each start (bluer's objects come out of a hash map), and
+/// BlueZ 5.66 keeps what it knew of a service that still has its place and length: whoever had met this node before would
+/// read and write the wrong ones.
+const VALUES: Uuid = uuid!("7d2a0001-6d65-7368-8000-00805f9b34fb");
 /// Under which number manufacturer data stands: the one that belongs to nobody.
 const COMPANY: u16 = 0xffff;
 
@@ -39,8 +39,10 @@ const VALUE_OVERHEAD: usize = 5;
 
 /// Until a radio that does not work is tried again though nothing was heard of a change; doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// The longest wait between two tries.
+/// The longest wait between two tries where nothing tells of the end of what is wrong.
 const MAX_RETRY: Duration = Duration::from_secs(30);
+/// The longest wait where the bus tells of it, or a machine has neither a bus nor Bluetooth: nearly all of those never will.
+const MAX_CALM_RETRY: Duration = Duration::from_secs(600);
 
 /// An address as it goes over the air. It stays in this module: what leaves it is a number.
 type Address = [u8; 6];
@@ -148,38 +150,56 @@ async fn run(
             }
             told = state;
         }
-        if !rest(retry, &mut wishes, &mut orders, &tell, watch).await {
-            return;
-        }
-        retry = (retry * 2).min(MAX_RETRY);
+        retry = match rest(retry, &mut wishes, &mut orders, &tell, watch).await {
+            Rested::Over => return,
+            Rested::Changed => FIRST_RETRY,
+            Rested::Long => (retry * 2).min(longest_retry(&told)),
+        };
     }
 }
 
-/// Waits until a try is worth it: something changed, or time has passed. Notes wishes meanwhile. `false`: nobody
-/// gives orders any more.
+/// How seldom a radio in this state is tried again.
+fn longest_retry(state: &RadioState) -> Duration {
+    match state {
+        RadioState::Broken { .. } => MAX_RETRY,
+        _ => MAX_CALM_RETRY,
+    }
+}
+
+/// How a rest ended.
+enum Rested {
+    /// The bus told of a change.
+    Changed,
+    /// Time has passed.
+    Long,
+    /// Nobody gives orders any more.
+    Over,
+}
+
+/// Waits until a try is worth it: something changed, or time has passed. Notes wishes meanwhile.
 async fn rest(
     wait: Duration,
     wishes: &mut Wishes,
     orders: &mut mpsc::Receiver<RadioOrder>,
     tell: &mpsc::Sender<RadioEvent>,
     mut watch: Option<watch::Watch>,
-) -> bool {
+) -> Rested {
     let over = tokio::time::sleep(wait);
     tokio::pin!(over);
     loop {
         let order = tokio::select! {
-            () = &mut over => return true,
-            () = changed(&mut watch) => return true,
+            () = &mut over => return Rested::Long,
+            () = changed(&mut watch) => return Rested::Changed,
             order = orders.recv() => order,
         };
         match order {
-            None => return false,
+            None => return Rested::Over,
             Some(RadioOrder::Advertise(advert)) => wishes.advert = advert,
             Some(RadioOrder::Scan(scan)) => wishes.scan = scan,
             Some(RadioOrder::Connect(remote)) => {
                 let failed = RadioEvent::Failed { remote, why: "the radio does not work" };
                 if tell.send(failed).await.is_err() {
-                    return false;
+                    return Rested::Over;
                 }
             }
             // Whatever stood was told as lost.
@@ -212,9 +232,15 @@ fn state_of(error: &bluer::Error) -> RadioState {
 
 /// The same for an error that the bus names.
 fn state_of_bus(name: &str) -> RadioState {
+    // The bus starts the service itself where it can, and says in many ways that it could not.
+    if name.starts_with("org.freedesktop.DBus.Error.Spawn.") || name.starts_with("org.freedesktop.systemd1.")
+    {
+        return RadioState::NoService;
+    }
     match name.rsplit('.').next().unwrap_or_default() {
-        "ServiceUnknown" | "NameHasNoOwner" | "FileNotFound" | "NoServer" | "Disconnected" | "NoReply"
-        | "Spawn" => RadioState::NoService,
+        "ServiceUnknown" | "NameHasNoOwner" | "FileNotFound" | "NoServer" | "Disconnected" | "NoReply" => {
+            RadioState::NoService
+        }
         "AccessDenied" | "AuthFailed" | "InteractiveAuthorizationRequired" => RadioState::Denied,
         last => RadioState::Broken { reason: last.to_owned() },
     }
@@ -244,9 +270,35 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_without_bluetooth_is_looked_at_ever_more_seldom_and_one_that_is_broken_every_half_minute() {
+        let waits = |state: RadioState| {
+            let longest = longest_retry(&state);
+            std::iter::successors(Some(FIRST_RETRY), move |wait| Some((*wait * 2).min(longest)))
+        };
+        let tries = |state| {
+            let ends = waits(state).scan(Duration::ZERO, |at, wait| {
+                *at += wait;
+                (*at < Duration::from_secs(3_600)).then_some(*at)
+            });
+            ends.count()
+        };
+        assert_eq!(
+            tries(RadioState::Missing),
+            14,
+            "in the first hour, nine of them in the first ten minutes"
+        );
+        assert_eq!(tries(RadioState::Broken { reason: String::new() }), 123);
+    }
+
+    #[test]
     fn errors_of_the_bus_are_states() {
         assert_eq!(state_of_bus("org.freedesktop.DBus.Error.ServiceUnknown"), RadioState::NoService);
         assert_eq!(state_of_bus("org.freedesktop.DBus.Error.AccessDenied"), RadioState::Denied);
+        for could_not in
+            ["DBus.Error.Spawn.ExecFailed", "DBus.Error.Spawn.ChildExited", "systemd1.NoSuchUnit"]
+        {
+            assert_eq!(state_of_bus(&format!("org.freedesktop.{could_not}")), RadioState::NoService);
+        }
         let other = RadioState::Broken { reason: "LimitsExceeded".to_owned() };
         assert_eq!(state_of_bus("org.freedesktop.DBus.Error.LimitsExceeded"), other);
     }

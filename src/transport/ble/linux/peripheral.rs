@@ -2,7 +2,7 @@
 
 use super::notify::{MAX_WAITING, Notification, notify_all};
 use super::session::Told;
-use super::{COMPANY, INFO, Info, MAX_VALUE, RX, SERVICE, TX};
+use super::{COMPANY, Info, MAX_VALUE, SERVICE, VALUES};
 use crate::transport::ble::radio::Advert;
 use bluer::adv::{Advertisement, AdvertisementHandle};
 use bluer::gatt::CharacteristicWriter;
@@ -39,8 +39,10 @@ impl Peripheral {
         tell: mpsc::Sender<Told>,
     ) -> Result<Self, bluer::Error> {
         let (control, handle) = characteristic_control();
-        let tx = Characteristic {
-            uuid: TX,
+        let values = Characteristic {
+            uuid: VALUES,
+            read: Some(readable(info)),
+            write: Some(writable(tell.clone())),
             notify: Some(CharacteristicNotify {
                 notify: true,
                 method: CharacteristicNotifyMethod::Io,
@@ -49,12 +51,8 @@ impl Peripheral {
             control_handle: handle,
             ..Characteristic::default()
         };
-        let service = Service {
-            uuid: SERVICE,
-            primary: true,
-            characteristics: vec![rx(tell.clone()), tx, readable(info)],
-            ..Service::default()
-        };
+        let service =
+            Service { uuid: SERVICE, primary: true, characteristics: vec![values], ..Service::default() };
         let application = Application { services: vec![service], ..Application::default() };
         let application = adapter.serve_gatt_application(application).await?;
         let (new_writers, writers) = mpsc::channel(MAX_NEW_WRITERS);
@@ -91,21 +89,17 @@ impl Peripheral {
 
 /// Takes values by callback: of the two ways only it names the writer where BlueZ is older than 5.69.
 ///
-/// Of four hundred written without waiting some were lost on the way, presumably where BlueZ waits for more answers of
-/// this program than the bus allows; a pipe has 64 in flight and repeats what is lost.
-fn rx(tell: mpsc::Sender<Told>) -> Characteristic {
+/// What is written without response may be lost on the writer's side: BlueZ has answered for it, and drops what its
+/// socket then does not take. A pipe says it again.
+fn writable(tell: mpsc::Sender<Told>) -> CharacteristicWrite {
     let written = move |value: Vec<u8>, request: CharacteristicWriteRequest| {
         std::future::ready(on_written(&tell, value, &request)).boxed()
     };
-    Characteristic {
-        uuid: RX,
-        write: Some(CharacteristicWrite {
-            write: true,
-            write_without_response: true,
-            method: CharacteristicWriteMethod::Fun(Box::new(written)),
-            ..CharacteristicWrite::default()
-        }),
-        ..Characteristic::default()
+    CharacteristicWrite {
+        write: true,
+        write_without_response: true,
+        method: CharacteristicWriteMethod::Fun(Box::new(written)),
+        ..CharacteristicWrite::default()
     }
 }
 
@@ -128,13 +122,9 @@ fn on_written(
     })
 }
 
-fn readable(info: Info) -> Characteristic {
+fn readable(info: Info) -> CharacteristicRead {
     let read = move |_| std::future::ready(Ok(info.to_bytes())).boxed();
-    Characteristic {
-        uuid: INFO,
-        read: Some(CharacteristicRead { read: true, fun: Box::new(read), ..CharacteristicRead::default() }),
-        ..Characteristic::default()
-    }
+    CharacteristicRead { read: true, fun: Box::new(read), ..CharacteristicRead::default() }
 }
 
 async fn take_sockets(mut control: CharacteristicControl, new: mpsc::Sender<CharacteristicWriter>) {

@@ -6,6 +6,7 @@ use super::notify::Notification;
 use super::peripheral::Peripheral;
 use super::watch::Watch;
 use super::{Address, Info, MAX_VALUE, Wishes, ears, max_value, state_of};
+use crate::transport::ble::link::sleep_until;
 use crate::transport::ble::radio::{
     Advert, MAX_EVENTS, MAX_VALUES, Pipe, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire,
 };
@@ -25,6 +26,12 @@ const MAX_TOLD: usize = 256;
 const MAX_REMOTES: usize = 512;
 /// Who was heard longer ago is not dialled: BlueZ would try for half a minute.
 const FRESH: Duration = Duration::from_secs(30);
+
+/// A scan that did not start is tried again so much later.
+const RESCAN: Duration = Duration::from_secs(1);
+/// And so often before the adapter counts as broken. After a bluetoothd that was killed the kernel goes on with the scan of
+/// that one for up to 10 s, and refuses another meanwhile.
+const RESCANS: u32 = 20;
 
 /// What the tasks of a session tell it.
 #[derive(Debug)]
@@ -107,6 +114,8 @@ pub(super) struct Session {
     leaving: BTreeSet<Address>,
     /// The tasks that do it.
     partings: JoinSet<()>,
+    /// When a scan that did not start is tried again, and how often it was.
+    rescan: Option<(Instant, u32)>,
     /// Events that wait for room.
     outbox: VecDeque<RadioEvent>,
 }
@@ -126,11 +135,13 @@ impl Session {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
             return Err((RadioState::Missing, None));
         }
-        let bus = bluer::Session::new().await.map_err(|error| (state_of(&error), None))?;
-        let found = adapter(&bus, name).await;
-        let watch = Watch::new(name).await;
-        let watch = watch.map_err(|error| (state_of(&error.into()), None))?;
-        let adapter = match found {
+        // Before anything is looked at, so that no change after it is missed.
+        let watch = Watch::new(name).await.map_err(|error| (state_of(&error.into()), None))?;
+        let bus = match bluer::Session::new().await {
+            Ok(bus) => bus,
+            Err(error) => return Err((state_of(&error), Some(watch))),
+        };
+        let adapter = match adapter(&bus, name).await {
             Ok(adapter) => adapter,
             Err(state) => return Err((state, Some(watch))),
         };
@@ -164,6 +175,7 @@ impl Session {
             wires: BTreeMap::new(),
             leaving: BTreeSet::new(),
             partings: JoinSet::new(),
+            rescan: None,
             outbox: VecDeque::new(),
         })
     }
@@ -180,6 +192,7 @@ impl Session {
         while end.is_none() {
             // Neither side waits for the other: both go on as long as there is room for what comes of it.
             let room = self.outbox.len() < MAX_EVENTS;
+            let rescan = self.rescan;
             tokio::select! {
                 permit = tell.reserve(), if !self.outbox.is_empty() => match permit {
                     Ok(permit) => permit.send(self.outbox.pop_front().expect("the guard saw one")),
@@ -191,6 +204,9 @@ impl Session {
                 },
                 Some(told) = self.told.recv(), if room => self.on_told(told).await,
                 () = watch.changed() => end = self.changed().await,
+                () = sleep_until(rescan.map(|(at, _)| at)) => {
+                    end = self.try_scan(true, rescan.map_or(0, |(_, tries)| tries)).await;
+                }
                 _ = &mut self.ears => end = Some(RadioState::NoService),
             }
         }
@@ -254,18 +270,25 @@ impl Session {
     }
 
     async fn scan(&mut self, scan: bool) -> Option<RadioState> {
+        self.try_scan(scan, 0).await
+    }
+
+    /// `tries`: how often it has failed.
+    async fn try_scan(&mut self, scan: bool, tries: u32) -> Option<RadioState> {
+        self.rescan = None;
         let done = match scan {
             true => self.scanner.start_scan(ScanFilter { services: vec![super::SERVICE] }).await,
             false => self.scanner.stop_scan().await,
         };
-        match done {
-            Err(error) if scan => {
-                tracing::debug!(%error, "a scan did not start");
-                // It may be that the adapter is just being switched off: then the state says so.
-                Some(self.changed().await.unwrap_or_else(|| broken("it does not scan")))
-            }
-            _ => None,
+        let error = done.err().filter(|_| scan)?;
+        tracing::debug!(%error, tries, "a scan did not start");
+        // It may be that the adapter is just being switched off: then the state says so.
+        let state = self.changed().await;
+        if state.is_none() && tries < RESCANS {
+            self.rescan = Some((Instant::now() + RESCAN, tries + 1));
+            return None;
         }
+        Some(state.unwrap_or_else(|| broken("it does not scan")))
     }
 
     async fn connect(&mut self, remote: Remote) {

@@ -26,7 +26,7 @@ impl Rig {
     }
 
     fn remark(&mut self, message: MessageId, remark: Remark) -> Result<MessageId, Refusal> {
-        self.step(|s, now, m, out| s.remark(now, message, remark, ROOM, m, out))
+        self.step(|s, now, m, out| s.remark(now, (message, None), remark, ROOM, m, out))
     }
 
     /// Events of the other person, in one envelope.
@@ -56,6 +56,20 @@ impl Rig {
             .unwrap();
         found
     }
+}
+
+/// How many writes it takes to receive these events of the other person in one envelope.
+fn writes(asha: &mut Rig, events: &[(u8, u64, Body)]) -> usize {
+    let message = |(n, lamport, body): &(u8, u64, Body)| {
+        Message { id: id(*n), when: 0, lamport: *lamport, parents: vec![], body: body.clone() }.to_bytes()
+    };
+    let contents: Vec<_> = events.iter().map(message).collect();
+    let (account, conversation) = (account(THEM), account(THEM).into());
+    let envelope = crate::id::EnvelopeId([9; 32]);
+    let incoming = Incoming { account, conversation, envelope, contents: &contents, ack: None, hops_left: 9 };
+    let mut out = Outbox::default();
+    asha.state.receive(asha.now, incoming, &asha.memory.clone(), &mut out).unwrap();
+    core::iter::from_fn(|| out.pop()).filter(|output| matches!(output, crate::Output::Store(_))).count()
 }
 
 fn text(text: &str) -> Body {
@@ -217,7 +231,7 @@ fn what_a_person_takes_away_here_is_gone_here_alone() {
     let mut asha = friends();
     asha.hear(&[(7, 1, text("old")), (8, 2, text("private"))]);
     asha.jobs();
-    asha.step(|s, _, m, out| s.hide(id(8), m, out)).unwrap();
+    asha.step(|s, _, m, out| s.hide(id(8), None, m, out)).unwrap();
     assert!(asha.jobs().is_empty(), "nobody is told");
     assert!(!asha.stores("private"));
     for _ in 0..2 {
@@ -277,12 +291,243 @@ fn a_long_edit_comes_in_parts() {
 fn a_forgotten_person_leaves_no_record_of_any_kind() {
     let mut asha = friends();
     asha.hear(&[(7, 1, text("one")), (8, 2, edit(7, "two")), (9, 3, text("three"))]);
-    asha.step(|s, _, m, out| s.hide(id(9), m, out)).unwrap();
+    asha.step(|s, _, m, out| s.hide(id(9), None, m, out)).unwrap();
     asha.remark(id(7), Remark::React("x".into())).unwrap();
     asha.step(|s, _, _, out| s.forget(account(THEM), out));
     let mut left = 0;
     asha.memory.scan(Table::Event, &mut |_, _| left += 1).unwrap();
     assert_eq!(left, 0);
+}
+
+#[test]
+fn taking_a_message_back_again_and_again_costs_no_more_than_once() {
+    let mut asha = friends();
+    let edits = u8::try_from(MAX_EDITS).unwrap();
+    asha.hear(&[(7, 1, text("secret"))]);
+    (0..edits).for_each(|n| asha.hear(&[(20 + n, 2, edit(7, "secret too"))]));
+    let deletes: Vec<_> = (100..164).map(|n| (n, 3, Body::Delete { of: id(7) })).collect();
+    assert_eq!(writes(&mut asha, &deletes), deletes.len() + 1 + MAX_EDITS);
+    let deletes: Vec<_> = (164..228).map(|n| (n, 3, Body::Delete { of: id(7) })).collect();
+    assert_eq!(writes(&mut asha, &deletes), deletes.len());
+}
+
+#[test]
+fn words_that_newer_ones_left_no_place_for_leave_storage_whatever_came_first() {
+    let most = u8::try_from(MAX_EDITS).unwrap();
+    let mut events: Vec<_> = (1..=most).map(|n| (20 + n, u64::from(n) + 1, edit(7, "new"))).collect();
+    events.push((20, 1, edit(7, "displaced")));
+    for is_backward in [false, true] {
+        let mut asha = friends();
+        asha.hear(&[(7, 1, text("old"))]);
+        if is_backward {
+            events.reverse();
+        }
+        events.iter().for_each(|event| asha.hear(core::slice::from_ref(event)));
+        assert!(!asha.stores("displaced"), "{is_backward}");
+        for _ in 0..2 {
+            assert_eq!((asha.shown(id(7)).text.as_str(), asha.shown(id(7)).edits), ("new", MAX_EDITS));
+            asha.restart();
+        }
+    }
+    let mut asha = friends();
+    let mine = asha.submit(text("mine"));
+    for n in 0..most {
+        asha.remark(mine, Remark::Edit(n.to_string())).unwrap();
+    }
+    assert!(matches!(asha.remark(mine, Remark::Edit("one more".into())), Err(Refusal::Message { .. })));
+}
+
+#[test]
+fn what_several_conversations_have_is_meant_only_where_one_is_named() {
+    let mut asha = friends();
+    asha.befriend(3);
+    asha.hear(&[(7, 1, text("of a friend"))]);
+    asha.receive_text_named(3, id(7), "of another");
+    let react = || Remark::React("x".into());
+    assert!(matches!(asha.remark(id(7), react()), Err(Refusal::Message { .. })));
+    let hidden = asha.step(|s, _, m, out| s.hide(id(7), None, m, out));
+    assert!(matches!(hidden, Err(Refusal::Message { .. })));
+    let within = Some(account(3).into());
+    asha.step(|s, now, m, out| s.remark(now, (id(7), within), react(), ROOM, m, out)).unwrap();
+    assert!(asha.shown(id(7)).reactions.is_empty());
+    let elsewhere = Some(account(4).into());
+    let nowhere = asha.step(|s, now, m, out| s.remark(now, (id(7), elsewhere), react(), ROOM, m, out));
+    assert!(matches!(nowhere, Err(Refusal::Unknown { .. })));
+    assert_eq!(asha.state.named("0707", None, 9).len(), 2);
+    assert_eq!(asha.state.named("0707", within, 9), [(account(3).into(), id(7))]);
+    asha.step(|s, _, m, out| s.hide(id(7), within, m, out)).unwrap();
+    assert_eq!(asha.state.locate(id(7), None), Ok(account(THEM).into()), "one is left");
+}
+
+#[test]
+fn nobody_takes_away_what_is_on_its_way_to_somebody_else() {
+    let mut asha = friends();
+    asha.befriend_well(3);
+    let draft = Draft { to: account(3).into(), body: text("for Chen"), id: Some(id(7)) };
+    asha.step(|s, now, m, out| s.submit(now, draft, ROOM, m, out)).unwrap();
+    asha.hear(&[(7, 1, text("of the same id")), (9, 2, Body::Delete { of: id(7) })]);
+    let sealed = asha.jobs();
+    assert!(sealed.iter().any(|job| job.to == account(3).into()), "it is still on its way");
+}
+
+#[test]
+fn what_is_answered_stands_in_the_same_conversation() {
+    let mut asha = friends();
+    asha.befriend_well(3);
+    asha.hear(&[(7, 1, text("secret id"))]);
+    let post = Post { text: "hm".into(), reply: Some(id(7)), ..Post::default() };
+    let draft = Draft { to: account(3).into(), body: Body::Post(post), id: None };
+    let refused = asha.step(|s, now, m, out| s.submit(now, draft, ROOM, m, out));
+    assert!(matches!(refused, Err(Refusal::Message { .. })));
+}
+
+#[test]
+fn what_has_new_words_on_their_way_stays_until_they_arrived_and_what_expired_goes() {
+    let mut asha = friends();
+    let mine = asha.submit(text("first words"));
+    asha.jobs();
+    asha.receive(THEM, &[delivered(mine)], None);
+    let edit = asha.remark(mine, Remark::Edit("new words".into())).unwrap();
+    let hide = |asha: &mut Rig, of| asha.step(|s, _, m, out| s.hide(of, None, m, out));
+    assert!(matches!(hide(&mut asha, mine), Err(Refusal::Message { .. })));
+    assert!(asha.jobs().iter().any(|job| job.part == Some(PartKey { message: edit, index: 0 })));
+    asha.receive(THEM, &[delivered(edit)], None);
+    assert_eq!(hide(&mut asha, mine), Ok(()));
+    let late = asha.submit(text("nobody was there"));
+    asha.now.mono = asha.now.mono + super::super::CUSTODY;
+    asha.jobs();
+    assert_eq!(hide(&mut asha, late), Ok(()), "it is on its way no more");
+    assert!(!asha.stores("nobody was there"));
+}
+
+#[test]
+fn new_words_for_what_was_taken_away_here_are_not_kept_and_it_is_no_message_any_more() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("private"))]);
+    asha.step(|s, _, m, out| s.hide(id(7), None, m, out)).unwrap();
+    for _ in 0..2 {
+        asha.events.clear();
+        asha.hear(&[(8, 2, edit(7, "private too")), (9, 3, edit(7, "private as well"))]);
+        assert!(!asha.stores("private"));
+        assert!(asha.events.is_empty(), "nothing is told of it");
+        assert_eq!(asha.state.message(account(THEM).into(), id(7), &asha.memory), Ok(None));
+        assert!(matches!(asha.remark(id(7), Remark::React("x".into())), Err(Refusal::Unknown { .. })));
+        assert!(asha.state.named("0707", None, 2).is_empty());
+        asha.restart();
+    }
+}
+
+#[test]
+fn parts_of_what_was_taken_back_are_not_kept() {
+    let mut asha = friends();
+    let part = |index| Body::Segment { whole: id(7), index, count: 3, bytes: b"secret".to_vec() };
+    asha.hear(&[(8, 0, part(0))]);
+    assert!(asha.stores("secret"));
+    asha.hear(&[(9, 3, Body::Delete { of: id(7) })]);
+    assert!(!asha.stores("secret"));
+    asha.hear(&[(10, 0, part(1))]);
+    assert!(!asha.stores("secret"), "what comes later is not taken in");
+    asha.restart();
+    asha.hear(&[(11, 0, part(2))]);
+    assert!(!asha.stores("secret"));
+}
+
+#[test]
+fn votes_that_a_poll_does_not_offer_and_other_words_for_its_question_count_for_nothing() {
+    let options = vec!["tea".into(), "coffee".into()];
+    let poll = |multiple| Body::Poll(Poll { question: "what?".into(), options: options.clone(), multiple });
+    for (multiple, choices, counted) in
+        [(false, 3, 0), (true, 3, 1), (true, 4, 0), (true, 7, 0), (false, 2, 1)]
+    {
+        let mut asha = friends();
+        asha.hear(&[
+            (7, 1, poll(multiple)),
+            (8, 2, Body::Vote { poll: id(7), choices }),
+            (9, 3, edit(7, "why?")),
+        ]);
+        let view = asha.shown(id(7));
+        assert_eq!((view.text.as_str(), view.edits), ("what?", 0));
+        assert_eq!(view.poll.unwrap().votes.len(), counted, "{multiple} {choices}");
+    }
+}
+
+#[test]
+fn of_reactions_that_wait_only_the_last_leaves_and_the_reader_misses_none() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("hi")), (8, 2, text("ho"))]);
+    let [first, second] = ["a", "b"].map(|emoji| asha.remark(id(7), Remark::React(emoji.into())).unwrap());
+    asha.remark(id(8), Remark::React("x".into())).unwrap();
+    let last = asha.remark(id(7), Remark::React("c".into())).unwrap();
+    let sealed: Vec<_> =
+        asha.jobs().into_iter().filter_map(|job| job.part).map(|part| part.message).collect();
+    assert!(!sealed.contains(&first), "the next took its place");
+    assert!(sealed.contains(&second), "what a later event names as its parent is not missing");
+    assert!(sealed.contains(&last));
+    asha.remark(id(7), Remark::React("d".into())).unwrap();
+    asha.now.mono = asha.now.mono + Duration::from_secs(15 * 86_400);
+    let again: Vec<_> = asha.jobs().into_iter().filter_map(|job| job.part).map(|part| part.message).collect();
+    assert!(again.contains(&last), "what has left is sealed again until it arrived");
+}
+
+#[test]
+fn marks_beyond_the_most_in_custody_are_refused_but_for_what_takes_back() {
+    let mut asha = friends();
+    let mine = asha.submit(text("mine"));
+    let poll = Poll { question: "?".into(), options: vec!["a".into(), "b".into()], multiple: false };
+    let poll = asha.submit(Body::Poll(poll));
+    for _ in 0..MAX_OPEN_MARKS {
+        asha.remark(poll, Remark::Vote(1)).unwrap();
+    }
+    let full = Err(Refusal::Full { what: "unsent reactions", limit: MAX_OPEN_MARKS });
+    assert_eq!(asha.remark(poll, Remark::Vote(2)), full);
+    asha.restart();
+    assert_eq!(asha.remark(mine, Remark::React("x".into())), full);
+    assert!(asha.remark(mine, Remark::Delete).is_ok());
+    assert_eq!(asha.state.open(), 1, "the poll is a message");
+}
+
+#[test]
+fn nothing_is_left_of_what_a_post_says_once_it_was_taken_back() {
+    let mut asha = friends();
+    asha.hear(&[(6, 1, text("first"))]);
+    let me = crate::crypto::AccountKey([1; 32]).id();
+    let post =
+        Post { text: "secret".into(), reply: Some(id(6)), mentions: vec![me], silent: true, forwarded: 2 };
+    asha.hear(&[(7, 2, Body::Post(post))]);
+    asha.hear(&[(8, 3, Body::Delete { of: id(7) })]);
+    for _ in 0..2 {
+        let view = asha.shown(id(7));
+        assert_eq!((view.reply, view.forwarded, view.silent, view.mentions), (None, 0, false, vec![]));
+        asha.restart();
+    }
+}
+
+#[test]
+fn what_was_taken_back_is_not_unread_and_no_new_message_whatever_came_first() {
+    let events = [(7, 1, text("hi")), (8, 2, Body::Delete { of: id(7) })];
+    for order in [[0, 1], [1, 0]] {
+        let mut asha = friends();
+        asha.events.clear();
+        order.iter().for_each(|at| asha.hear(&events[*at..=*at]));
+        for _ in 0..2 {
+            assert_eq!(asha.state.conversations(&asha.memory).unwrap()[0].unread, 0, "{order:?}");
+            asha.restart();
+        }
+        let told = asha.events.iter().filter(|event| matches!(event, Event::Message(_))).count();
+        assert_eq!(told, usize::from(order == [0, 1]), "{order:?}");
+        assert!(asha.events.iter().any(|event| matches!(event, Event::MessageChanged { .. })));
+    }
+}
+
+#[test]
+fn nobody_leaps_so_far_ahead_that_all_others_stay_behind_for_ever() {
+    let mut asha = friends();
+    asha.hear(&[(7, 1, text("hi")), (8, 1 << 56, Body::Pin { of: id(7), pinned: true })]);
+    asha.hear(&[(9, 2 + (1 << 32), text("too far"))]);
+    assert!(!asha.shown(id(7)).pinned);
+    assert_eq!(asha.page().len(), 1);
+    asha.hear(&[(10, 1 + (1 << 32), text("far, but believed"))]);
+    assert_eq!(asha.page().len(), 2);
 }
 
 fn bodies() -> impl Strategy<Value = Body> {
@@ -296,13 +541,24 @@ fn bodies() -> impl Strategy<Value = Body> {
     ]
 }
 
+fn edits() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        1 => "[a-z]{1,9}".prop_map(|words| text(&words)),
+        30 => "[a-z]{1,9}".prop_map(|words| edit(0, &words)),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Law: the same events in any order, in envelopes of any size, across restarts, give the same conversation.
     #[test]
     fn any_order_of_arrival_and_any_restart_gives_the_same_conversation(
-        bodies in proptest::collection::vec((bodies(), 1_u64..9), 1..12),
+        bodies in prop_oneof![
+            4 => proptest::collection::vec((bodies(), 1_u64..9), 1..12),
+            // More words for one text than are kept.
+            1 => proptest::collection::vec((edits(), 1_u64..9), MAX_EDITS..2 * MAX_EDITS),
+        ],
         order in proptest::collection::vec(any::<prop::sample::Index>(), 0..16),
         restart in any::<prop::sample::Index>(),
     ) {

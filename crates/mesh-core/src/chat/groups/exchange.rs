@@ -265,7 +265,7 @@ impl State {
         let Some(cut) = super::super::segments::cut(len, room) else { return };
         let content = self.outgoing.hold(body, out);
         let recipients = self.recipients(to);
-        self.outgoing.add(now, id, to, Kind::Ops { content }, cut, recipients, out);
+        self.outgoing.add(now, id, (to, recipients), Kind::Ops { content }, cut, out);
     }
 
     /// Notes that a group is another than before.

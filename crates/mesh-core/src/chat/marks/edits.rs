@@ -1,5 +1,5 @@
 //! Other words for a message. Only its author's count, and only those of the first quarter of an hour by the author's
-//! own clock, which the author wrote into both; the latest of them is shown, the others are kept.
+//! own clock, which the author wrote into both; the latest of them is shown, the others are kept up to a limit.
 
 use super::Stamp;
 use crate::id::{AccountId, MessageId};
@@ -8,14 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How long after it was written a message may be changed, by its author's clock.
 const EDITABLE: Duration = Duration::from_secs(15 * 60);
+/// Edits that each person keeps of one message: the greatest stamps, which is a join whatever comes first.
+pub(in crate::chat) const MAX_EDITS: usize = 16;
 
-/// All that were written, of whoever: who wrote the message may not be known yet.
+/// The latest of each, of whoever: who wrote the message may not be known yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Edits(BTreeMap<AccountId, BTreeSet<(Stamp, u32)>>);
 
 impl Edits {
-    pub(super) fn add(&mut self, by: AccountId, stamp: Stamp, when: u32) {
-        self.0.entry(by).or_default().insert((stamp, when));
+    /// Takes one in; the one that has no place any more, which may be the same.
+    pub(super) fn add(&mut self, by: AccountId, stamp: Stamp, when: u32) -> Option<MessageId> {
+        let kept = self.0.entry(by).or_default();
+        kept.insert((stamp, when));
+        let displaced = if kept.len() > MAX_EDITS { kept.pop_first() } else { None };
+        displaced.map(|((_, id), _)| id)
     }
 
     /// Those that count for a message of `author` written at `when`, the latest last.
@@ -52,6 +58,17 @@ mod tests {
             edits.add(AUTHOR, stamp(n), 100);
         }
         assert_eq!(edits.of(AUTHOR, 100), [stamp(3), stamp(4), stamp(5)]);
+    }
+
+    #[test]
+    fn of_each_person_the_latest_are_kept_up_to_the_most() {
+        let mut edits = Edits::default();
+        let most = u8::try_from(MAX_EDITS).unwrap();
+        (1..=most).for_each(|n| assert_eq!(edits.add(AUTHOR, stamp(n + 1), 100), None));
+        assert_eq!(edits.add(AUTHOR, stamp(1), 100), Some(MessageId([1; 16])), "an earlier one has no place");
+        assert_eq!(edits.add(AUTHOR, stamp(most + 2), 100), Some(MessageId([2; 16])));
+        assert_eq!(edits.words(AUTHOR).len(), MAX_EDITS);
+        assert_eq!(edits.add(AccountId([2; 20]), stamp(1), 100), None, "others have places of their own");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use pin::Pin;
 use reactions::Reactions;
 use votes::Votes;
 
-pub(super) use edits::is_in_time;
+pub(super) use edits::{MAX_EDITS, is_in_time};
 
 /// The order of events: Lamport time, then name. All replicas agree on it, and it never contradicts cause and effect.
 pub(super) type Stamp = (u64, MessageId);
@@ -60,11 +60,11 @@ pub(super) struct Shown {
 }
 
 impl Marks {
-    /// Takes a mark in; other kinds of events change nothing.
-    pub(super) fn add(&mut self, mark: Mark<'_>) {
+    /// Takes a mark in; other kinds of events change nothing. Returns the event whose words have no place any more.
+    pub(super) fn add(&mut self, mark: Mark<'_>) -> Option<MessageId> {
         let Mark { by, stamp, when, body } = mark;
         match body {
-            Body::Edit { .. } => self.edits.add(by, stamp, when),
+            Body::Edit { .. } => return self.edits.add(by, stamp, when),
             Body::Delete { .. } => self.deletions.add(by),
             Body::React { emoji, .. } => self.reactions.add(by, stamp, emoji),
             Body::Pin { pinned, .. } => self.pin.add(stamp, *pinned),
@@ -72,6 +72,7 @@ impl Marks {
             Body::Close { .. } => self.votes.close(by, stamp),
             _ => {}
         }
+        None
     }
 
     /// What they come to. Of a message that was taken back nothing else is shown.
@@ -94,6 +95,16 @@ impl Marks {
     /// Whether the author took the message back.
     pub(super) fn is_deleted(&self, author: AccountId) -> bool {
         self.deletions.count(author)
+    }
+
+    /// The event of `by` that nobody needs any more once they say `body`: what is said last is all that counts,
+    /// wherever it is known. A vote is none: an end of the poll may come to stand between the two.
+    pub(super) fn outdated(&self, by: AccountId, body: &Body) -> Option<MessageId> {
+        match body {
+            Body::React { .. } => self.reactions.last(by),
+            Body::Pin { .. } => self.pin.last(),
+            _ => None,
+        }
     }
 
     /// Everything that holds other words of this person for the message.
@@ -138,15 +149,34 @@ mod tests {
                 Mark { by: AccountId([*by; 20]), stamp, when: *when, body }
             };
             let (mut straight, mut shuffled) = (Marks::default(), Marks::default());
-            (0..events.len()).for_each(|at| straight.add(mark(at)));
+            (0..events.len()).for_each(|at| { straight.add(mark(at)); });
             // Repetitions in any order, then what is missing backwards.
-            order.iter().for_each(|index| shuffled.add(mark(index.index(events.len()))));
-            (0..events.len()).rev().for_each(|at| shuffled.add(mark(at)));
+            order.iter().for_each(|index| { shuffled.add(mark(index.index(events.len()))); });
+            (0..events.len()).rev().for_each(|at| { shuffled.add(mark(at)); });
             prop_assert_eq!(&straight, &shuffled);
             for author in 0..4 {
                 let author = AccountId([author; 20]);
                 prop_assert_eq!(straight.shown(author, 500), shuffled.shown(author, 500));
             }
+        }
+
+        /// As above, with more edits and votes of one person than are kept.
+        #[test]
+        fn what_is_kept_of_many_is_the_same_whatever_came_first(
+            events in proptest::collection::vec((0_u64..30, any::<bool>()), 30..90),
+            order in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let (edit, vote) = (Body::Edit { of: id(1), text: "x".into() }, Body::Vote { poll: id(1), choices: 1 });
+            let mark = |at: usize| {
+                let (lamport, is_edit) = events[at];
+                let stamp = (lamport, id(u8::try_from(at).unwrap()));
+                Mark { by: AccountId([1; 20]), stamp, when: 0, body: if is_edit { &edit } else { &vote } }
+            };
+            let (mut straight, mut shuffled) = (Marks::default(), Marks::default());
+            (0..events.len()).for_each(|at| { straight.add(mark(at)); });
+            order.iter().for_each(|index| { shuffled.add(mark(index.index(events.len()))); });
+            (0..events.len()).rev().for_each(|at| { shuffled.add(mark(at)); });
+            prop_assert_eq!(straight, shuffled);
         }
 
         #[test]
@@ -161,7 +191,7 @@ mod tests {
             let half = |first: bool| {
                 let (here, there): (Vec<usize>, Vec<usize>) = (0..events.len()).partition(|at| events[*at].4 == first);
                 let mut marks = Marks::default();
-                here.into_iter().chain(there).for_each(|at| marks.add(mark(at)));
+                here.into_iter().chain(there).for_each(|at| { marks.add(mark(at)); });
                 marks
             };
             prop_assert_eq!(half(true), half(false));

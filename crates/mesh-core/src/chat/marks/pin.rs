@@ -1,6 +1,7 @@
 //! Whether a message is held up for everybody to see first: the last word counts, whoever said it.
 
 use super::Stamp;
+use crate::id::MessageId;
 
 /// The last word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,11 @@ impl Pin {
         self.0 = self.0.max(Some((stamp, pinned)));
     }
 
+    /// The event that holds the last word.
+    pub(super) fn last(&self) -> Option<MessageId> {
+        self.0.map(|((_, id), _)| id)
+    }
+
     pub(super) fn is_set(&self) -> bool {
         self.0.is_some_and(|(_, pinned)| pinned)
     }
@@ -19,7 +25,6 @@ impl Pin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::MessageId;
 
     #[test]
     fn the_last_word_counts_whatever_came_last() {

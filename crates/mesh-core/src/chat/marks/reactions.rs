@@ -1,7 +1,7 @@
 //! What people feel about a message: the last of each person counts, and none takes it back.
 
 use super::Stamp;
-use crate::id::AccountId;
+use crate::id::{AccountId, MessageId};
 use std::collections::BTreeMap;
 
 /// One for each person.
@@ -15,6 +15,11 @@ impl Reactions {
         }
     }
 
+    /// The event that holds the last of this person.
+    pub(super) fn last(&self, by: AccountId) -> Option<MessageId> {
+        self.0.get(&by).map(|((_, id), _)| *id)
+    }
+
     /// Who feels what, by person.
     pub(super) fn shown(&self) -> Vec<(AccountId, String)> {
         let felt = self.0.iter().filter(|(_, (_, emoji))| !emoji.is_empty());
@@ -25,7 +30,6 @@ impl Reactions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::MessageId;
 
     #[test]
     fn the_last_of_each_person_counts_and_an_empty_one_takes_it_back() {

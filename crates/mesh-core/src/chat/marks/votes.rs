@@ -4,7 +4,10 @@ use super::Stamp;
 use crate::id::AccountId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All that were cast, and who closed: which of them count depends on who asked.
+/// Votes of each person that are kept: the greatest stamps, which is a join whatever comes first.
+const MAX_VOTES: usize = 16;
+
+/// The latest of each person, and who closed: which of them count depends on who asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Votes {
     cast: BTreeMap<AccountId, BTreeSet<(Stamp, u16)>>,
@@ -14,7 +17,11 @@ pub(super) struct Votes {
 
 impl Votes {
     pub(super) fn add(&mut self, by: AccountId, stamp: Stamp, choices: u16) {
-        self.cast.entry(by).or_default().insert((stamp, choices));
+        let kept = self.cast.entry(by).or_default();
+        kept.insert((stamp, choices));
+        if kept.len() > MAX_VOTES {
+            kept.pop_first();
+        }
     }
 
     pub(super) fn close(&mut self, by: AccountId, stamp: Stamp) {
@@ -57,6 +64,15 @@ mod tests {
         votes.add(OTHER, stamp(4), 1);
         votes.add(OTHER, stamp(5), 0);
         assert_eq!(votes.counted(AUTHOR), [(AUTHOR, 1)]);
+    }
+
+    #[test]
+    fn of_each_person_the_latest_are_kept_up_to_the_most() {
+        let mut votes = Votes::default();
+        for n in (1..=40).rev() {
+            votes.add(OTHER, stamp(n), u16::from(n));
+        }
+        assert_eq!((votes.cast[&OTHER].len(), votes.counted(AUTHOR)), (MAX_VOTES, vec![(OTHER, 40)]));
     }
 
     #[test]

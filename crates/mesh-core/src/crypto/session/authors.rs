@@ -12,7 +12,8 @@ impl Sessions {
     /// known here, stays sealed. Returns the beginnings of the tags that can be opened from now on: their envelopes may be
     /// in the bag.
     pub fn set_authors(&mut self, group: GroupId, authors: &BTreeSet<AccountId>) -> Vec<[u8; 8]> {
-        let before = self.authors.insert(group, authors.clone()).unwrap_or_default();
+        let all = self.authors.get_or_insert_default();
+        let before = all.insert(group, authors.clone()).unwrap_or_default();
         let new: BTreeSet<AccountId> = authors.difference(&before).copied().collect();
         if new.is_empty() {
             return Vec::new();
@@ -23,17 +24,22 @@ impl Sessions {
         self.tags.iter().filter(|(_, slot, _)| slots.contains(slot)).map(|(tag, ..)| *tag).collect()
     }
 
+    /// From now on groups hear those alone whom [`Sessions::set_authors`] names. Before this is said whoever hands out
+    /// keys is heard.
+    pub fn hear_members_only(&mut self) {
+        self.authors.get_or_insert_default();
+    }
+
     /// Nobody is heard in this group any more.
     pub fn forget_authors(&mut self, group: GroupId) {
-        self.authors.remove(&group);
+        self.authors.get_or_insert_default().remove(&group);
     }
 
     /// Whether what this person wrote to a group may be opened.
     pub(super) fn hears(&self, group: GroupId, author: AccountId) -> bool {
-        match self.authors.get(&group) {
-            Some(authors) => authors.contains(&author),
-            None => self.groups.contains_key(&group),
-        }
+        self.authors
+            .as_ref()
+            .is_none_or(|all| all.get(&group).is_some_and(|authors| authors.contains(&author)))
     }
 
     /// How the devices of an account are reached, as their owner signed it.

@@ -128,6 +128,12 @@ mod tests {
     }
 
     #[test]
+    fn the_look_ahead_in_a_group_grows_with_what_was_seen() {
+        let ahead: Vec<u32> = [0, 31, 32, 100, 200, 1000].into_iter().map(group_ahead_of).collect();
+        assert_eq!(ahead, [64, 64, 96, 224, 416, 1216]);
+    }
+
+    #[test]
     fn the_two_directions_of_a_control_chain_differ() {
         let (a, b) = (DeviceId([1; 16]), DeviceId([2; 16]));
         assert_ne!(Link::control(&[9; 32], a, b), Link::control(&[9; 32], b, a));

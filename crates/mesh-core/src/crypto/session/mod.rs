@@ -97,7 +97,7 @@ pub struct Sessions {
     groups: BTreeMap<GroupId, Group>,
     group_sessions: BTreeMap<Sid, (GroupSession, Live)>,
     /// Who is heard in which group, as the layer above says in each run.
-    authors: BTreeMap<GroupId, BTreeSet<AccountId>>,
+    authors: Option<BTreeMap<GroupId, BTreeSet<AccountId>>>,
     /// The groups that each account reads.
     groups_of: BTreeMap<AccountId, BTreeSet<GroupId>>,
     /// Who is known for the sake of groups alone.
@@ -293,7 +293,7 @@ impl Sessions {
             conversations: BTreeMap::new(),
             outbound: BTreeMap::new(),
             groups: BTreeMap::new(),
-            authors: BTreeMap::new(),
+            authors: None,
             group_sessions: BTreeMap::new(),
             groups_of: BTreeMap::new(),
             acquaintances: BTreeSet::new(),

@@ -20,6 +20,8 @@ use crate::wire::codec;
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
+/// Contents that one envelope may hold: each may cost a read of storage and several writes (PROTOCOL.md section 7).
+const MAX_CONTENTS: usize = 64;
 /// A device's first contact is owed at most once in this time, in seconds: 10 minutes.
 const ANSWER_EVERY_S: u64 = 600;
 /// Chains of one tag that are tried: the writer's, and those of some who claim its session.
@@ -633,7 +635,8 @@ fn contents(plaintext: Vec<u8>, several: bool) -> Result<Vec<Vec<u8>>, &'static 
     if !several {
         return Ok(vec![plaintext]);
     }
-    codec::decode(&plaintext).map_err(|_| "the contents are malformed")
+    let contents: Vec<Vec<u8>> = codec::decode(&plaintext).map_err(|_| "the contents are malformed")?;
+    if contents.len() > MAX_CONTENTS { Err("too many contents") } else { Ok(contents) }
 }
 
 fn reason(error: OpenError) -> &'static str {
@@ -655,4 +658,16 @@ fn find<'a>(id: &KemId, mut held: impl Iterator<Item = (&'a KemId, &'a KemSecret
 fn confirm(kem: &mut Kem, id: &KemId) -> bool {
     let named = kem.outward.iter_mut().find(|outward| outward.id == *id && outward.unconfirmed.is_some());
     named.map(|outward| outward.unconfirmed = None).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_holds_a_bounded_number_of_contents() {
+        let sealed = |count| codec::encode(&vec![vec![7_u8]; count]);
+        assert_eq!(contents(sealed(MAX_CONTENTS), true).map(|all| all.len()), Ok(MAX_CONTENTS));
+        assert_eq!(contents(sealed(MAX_CONTENTS + 1), true), Err("too many contents"));
+    }
 }

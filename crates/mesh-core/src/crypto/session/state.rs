@@ -569,6 +569,19 @@ impl Readers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data_encoding::HEXLOWER;
+
+    #[test]
+    fn golden_name_of_a_groups_session_and_what_binds_its_messages() {
+        let (mut export, group, device) = ([1; 165], GroupId([7; 20]), DeviceId([9; 16]));
+        export[133..].fill(3);
+        assert_eq!(HEXLOWER.encode(&group_session_name(&export, group, device)), GOLDEN_NAME);
+        assert_eq!(HEXLOWER.encode(&binding(group, device)), GOLDEN_BINDING);
+    }
+
+    // Computed by an independent implementation.
+    const GOLDEN_NAME: &str = "94b52a7d5f04a64f359f03988f3e8859";
+    const GOLDEN_BINDING: &str = "ae6e8291d1719e0c";
 
     #[test]
     fn a_budget_fills_with_time_and_says_when() {

@@ -235,13 +235,15 @@ fn words_in_a_group_are_changed_felt_about_and_taken_back() {
     let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra"], 0);
     let id = village.say(0, group, "helo");
     let edit = crate::Remark::Edit("hello".into());
-    village.command(0, Command::Remark { message: id, remark: edit }).unwrap();
-    village.command(2, Command::Remark { message: id, remark: crate::Remark::React("!".into()) }).unwrap();
+    village.command(0, Command::Remark { message: id, within: None, remark: edit }).unwrap();
+    village
+        .command(2, Command::Remark { message: id, within: None, remark: crate::Remark::React("!".into()) })
+        .unwrap();
     village.pass(A_WHILE);
-    let view = village.nodes[1].0.message(id).unwrap().unwrap();
+    let view = village.nodes[1].0.message(group.into(), id).unwrap().unwrap();
     assert_eq!((view.text.as_str(), view.edits), ("hello", 1));
     assert_eq!(view.reactions, [(Some(village.account(2)), "!".to_owned())]);
-    village.command(0, Command::Remark { message: id, remark: crate::Remark::Delete }).unwrap();
+    village.command(0, Command::Remark { message: id, within: None, remark: crate::Remark::Delete }).unwrap();
     village.pass(A_WHILE);
-    assert!((0..3).all(|at| village.nodes[at].0.message(id).unwrap().unwrap().deleted));
+    assert!((0..3).all(|at| village.nodes[at].0.message(group.into(), id).unwrap().unwrap().deleted));
 }

@@ -518,6 +518,51 @@ fn keys_fit_class_576_once_two_have_met_and_a_first_contact_before() {
     }
 }
 
+/// What so many removals from a group of 1,024 cost in bytes on air, each. Members receipt every share; one of them
+/// reads. For measuring CPU, the difference of two counts.
+fn removals_from_1024(count: u32) -> usize {
+    let (mut a, mut b) = (Device::new(Kind::Real, 1), Device::new(Kind::Real, 2));
+    let (mut out, now) = (Outbox::new(Seq(0)), a.now);
+    let mut accounts = vec![b.id()];
+    a.learn_member(&b);
+    for n in 0..1022 + count {
+        let mut rng = crate::rng::Rng::new(core::array::from_fn(|i| n.to_le_bytes()[i % 4] ^ 0x3c));
+        let own = OwnIdentity::create(&mut rng, &Vodozemac, now, &mut Outbox::new(Seq(0))).unwrap();
+        accounts.push(own.account_id());
+        a.sessions.learn_member(now, own.intro(), &mut out).unwrap();
+    }
+    a.apply(out);
+    a.audience_is(GROUP, &accounts);
+    a.seal(GROUP, "first");
+    let mut bytes = 0;
+    for round in 0..=count {
+        let keys = a.keys(GROUP);
+        assert_eq!(keys.len(), accounts.len());
+        if round > 0 {
+            bytes += keys.iter().map(|key| key.envelope.to_bytes().len()).sum::<usize>();
+        }
+        for key in keys {
+            if key.to == Some(b.id()) {
+                b.delivered(&key);
+            }
+            a.receipted(key.commit);
+        }
+        if round < count {
+            accounts.pop();
+            a.audience_is(GROUP, &accounts);
+            let sealed = a.seal(GROUP, &"x".repeat(1024));
+            assert_eq!(sealed.envelope.size(), Some(SizeClass::B1280));
+        }
+    }
+    bytes / usize::try_from(count).unwrap()
+}
+
+#[test]
+fn one_removal_from_1024_costs_at_most_650_kb_on_air() {
+    let bytes = removals_from_1024(1);
+    assert!(bytes <= 650_000, "{bytes}");
+}
+
 #[test]
 fn a_member_that_lost_its_keys_gets_them_again() {
     let (mut a, mut b, mut c) = three(Kind::Real);

@@ -17,11 +17,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (path, value) = change.split_once('=').ok_or("PATH=VALUE")?;
         scenario = scenario.vary(path, value)?;
     }
-    let files = scenario.trace_file().and_then(|name| Some((name.to_owned(), built_in_file(name)?.to_owned())));
+    let files =
+        scenario.trace_file().and_then(|name| Some((name.to_owned(), built_in_file(name)?.to_owned())));
     let options = Options { files: files.into_iter().collect(), ..Options::default() };
     let begun = Instant::now();
     let (outcome, _) = run(&scenario, seed, &options, &mut |_| {})?;
-    println!("{}", serde_json::to_string_pretty(&outcome)?);
+    println!("{outcome:#?}");
     println!("{:.1} s", begun.elapsed().as_secs_f64());
     Ok(())
 }

@@ -97,7 +97,8 @@ pub(super) fn play(plan: &Plan, bug: Option<Bug>) -> FaultReport {
     play.heal();
     let counters = play.world.counters();
     let violations = play.checks.broken();
-    let (said, arrived) = play.circle.as_ref().map_or((0, 0), |circle| (circle.said().len(), circle.arrived(&play.world)));
+    let (said, arrived) =
+        play.circle.as_ref().map_or((0, 0), |circle| (circle.said().len(), circle.arrived(&play.world)));
     let delivered = play.promises.iter().filter(|promise| play.has_arrived(promise)).count();
     FaultReport {
         trace_hash: hex(&play.world.trace_hash()),
@@ -238,7 +239,8 @@ impl<'a> Play<'a> {
             }
             let next = (due + ROUND_MS).min(end);
             self.world.run_to(next);
-            let agree = self.circle.as_ref().is_none_or(|circle| circle.disagreements(&self.world).is_empty());
+            let agree =
+                self.circle.as_ref().is_none_or(|circle| circle.disagreements(&self.world).is_empty());
             let arrived = || self.promises.iter().all(|promise| self.has_arrived(promise));
             if agree && self.waiting.is_empty() && arrived() {
                 break;

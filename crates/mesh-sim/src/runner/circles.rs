@@ -146,10 +146,11 @@ impl Circles {
     pub(super) fn notes(&self, deliveries: &[Delivery]) -> BTreeMap<String, f64> {
         let Some(traffic) = &self.traffic else { return BTreeMap::new() };
         let traffic = open(traffic);
-        let (done, undone) = self.all.iter().map(|playing| playing.circle.counts()).fold(
-            (0, 0),
-            |(done, undone), (more, less)| (done + more, undone + less),
-        );
+        let (done, undone) = self
+            .all
+            .iter()
+            .map(|playing| playing.circle.counts())
+            .fold((0, 0), |(done, undone), (more, less)| (done + more, undone + less));
         let classes: BTreeSet<&str> = self.all.iter().map(|playing| playing.class.as_str()).collect();
         let is_ours = |one: &&Delivery| one.shown_s.is_some() && classes.contains(one.class.as_str());
         let arrived = deliveries.iter().filter(is_ours).count();
@@ -200,4 +201,3 @@ impl Observer for Traffic {
         *sum += bytes.len() as u64;
     }
 }
-

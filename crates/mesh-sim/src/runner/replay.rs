@@ -118,7 +118,10 @@ fn stage_of<'a>(
     let (unwritten, nodes, forecasts) = (BTreeSet::new(), trace.nodes, Forecasts::default());
     let batteries = None;
     let circles = Circles::default();
-    (Stage { world, written, film, shown, batteries, carriers, circles, forecasts, end, unwritten, nodes }, checks)
+    (
+        Stage { world, written, film, shown, batteries, carriers, circles, forecasts, end, unwritten, nodes },
+        checks,
+    )
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::border::Event;
 use crate::crypto::name::clean_name;
 use crate::crypto::{DeviceKey, Intro, VerifiedIntro};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, OpHash};
 use crate::rng::Rng;
 use crate::view::ContactState;
 use crate::wire::message::{Body, MAX_OPS_AT_ONCE, MAX_PEOPLE, Message};
@@ -172,6 +172,7 @@ impl State {
             brought.or_else(|| certs(account, device))
         };
         let held = self.groups.held.entry(*group).or_insert_with(|| Held::new(Group::awaited(*group)));
+        let (before, members) = (held.group.heads(), held.member_ids());
         let (mut stored, mut wanted) = (Vec::new(), false);
         for op in ops.iter().filter_map(|bytes| codec::decode::<SignedOp>(bytes).ok()) {
             match held.group.insert(&op, &certs) {
@@ -194,11 +195,46 @@ impl State {
         }
         if !ops.is_empty() {
             self.group_changed(*group, out);
+            self.catch_up(*group, &ops, &before, &members);
         }
         if wanted {
             self.want_ops(now, *group, *from);
         }
         self.introduce(*group, known, out)
+    }
+
+    /// What was done at once with an *add* is unknown to whoever came in by it, and nobody else will tell them: so whoever
+    /// wrote either brings them the other. Newcomers are answered as if they had asked.
+    fn catch_up(
+        &mut self,
+        group: GroupId,
+        new: &[SignedOp],
+        before: &[OpHash],
+        members: &BTreeSet<AccountId>,
+    ) {
+        let Some(held) = self.groups.held.get(&group) else { return };
+        let mut lacking: BTreeMap<AccountId, Vec<OpHash>> = BTreeMap::new();
+        let others = |op: &SignedOp| op.claim().is_ok_and(|op| op.author != self.own);
+        if held.group.ops_not_under(&[]).into_iter().all(others) {
+            return;
+        }
+        for op in new.iter().filter(|op| others(op)) {
+            let (newcomers, hash) = (held.newcomers(op), OpHash(op.hash()));
+            let is_ours = |op: &&SignedOp| !others(op);
+            if !newcomers.is_empty() && held.group.ops_not_under(&[hash]).iter().any(is_ours) {
+                newcomers.into_iter().for_each(|who| drop(lacking.insert(who, vec![hash])));
+            }
+            let unseen = held.group.ops_not_under(&[hash]);
+            for add in unseen.into_iter().filter(|op| !others(op)) {
+                let newcomers = held.newcomers(add).into_iter();
+                let here = newcomers.filter(|who| members.contains(who));
+                here.for_each(|who| drop(lacking.entry(who).or_insert_with(|| before.to_vec())));
+            }
+        }
+        lacking.remove(&self.own);
+        let heads = |heads: Vec<OpHash>| heads.into_iter().map(|hash| hash.0).collect();
+        let asked = lacking.into_iter().map(|(from, known)| Asked { from, group, heads: heads(known) });
+        self.groups.asked.extend(asked);
     }
 
     /// Who asked for operations within the input at work, once.

@@ -99,6 +99,7 @@
 pub mod attack;
 pub mod baseline;
 mod change;
+pub mod circle;
 pub mod compare;
 mod contact;
 mod counters;
@@ -126,6 +127,7 @@ pub mod workload;
 mod world;
 
 pub use change::Change;
+pub use circle::{Circle, GroupSpec};
 pub use contact::{Contact, Meeting, Mobility};
 pub use counters::{Counters, Losses};
 pub use draft::{Audience, Draft};

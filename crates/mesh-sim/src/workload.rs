@@ -185,7 +185,7 @@ impl Size {
         Self { least: Bytes(bytes), most: Bytes(bytes) }
     }
 
-    fn check(self) -> Result<(), Impossible> {
+    pub(crate) fn check(self) -> Result<(), Impossible> {
         let allowed = FEWEST_BYTES..=MOST_BYTES;
         if let Some(wrong) = [self.least, self.most].into_iter().find(|bytes| !allowed.contains(bytes)) {
             return Err(Impossible::new("size", wrong, format!("{FEWEST_BYTES} to {MOST_BYTES}")));

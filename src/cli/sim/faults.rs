@@ -21,6 +21,9 @@ pub(in crate::cli) struct Args {
     /// Which worlds: A..B (without B), A..=B, or one.
     #[arg(long, value_name = "A..B", default_value = "0..20", value_parser = input::seeds)]
     seeds: Range<u64>,
+    /// Worlds of a group of twelve that is split and changed on all sides, instead of texts between two.
+    #[arg(long)]
+    groups: bool,
     /// Threads [default: as many as the machine has].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -38,6 +41,9 @@ pub(in crate::cli) struct ReplayArgs {
     failure: String,
 }
 
+/// How a world is drawn from a seed and played.
+type Run = fn(u64) -> Result<FaultReport, Box<Broken>>;
+
 /// What many worlds came to.
 #[derive(Default)]
 struct Tally {
@@ -49,7 +55,8 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let folder = Folder::new(&args.failures)?;
     let (seeds, begun) = (args.seeds.clone(), Instant::now());
     let threads = args.threads.map_or_else(super::run::cores, usize::from);
-    let tally = away(move || Ok(tally(&seeds, threads))).await?;
+    let run = if args.groups { faults::group_run } else { faults::fault_run };
+    let tally = away(move || Ok(tally(&seeds, threads, run))).await?;
     let mut lines = Vec::new();
     let mut files = Vec::new();
     let commit = commit();
@@ -90,14 +97,14 @@ fn hash(reports: &[(u64, FaultReport)]) -> String {
 }
 
 /// Every seed's world, on several threads, in the order of the seeds.
-fn tally(seeds: &Range<u64>, threads: usize) -> Tally {
+fn tally(seeds: &Range<u64>, threads: usize, run: Run) -> Tally {
     let bar = ProgressBar::new(seeds.end - seeds.start);
     // The template is fixed; the plain bar would do as well.
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}") {
         bar.set_style(style);
     }
     let one = |seed: u64| {
-        let result = faults::fault_run(seed);
+        let result = run(seed);
         bar.inc(1);
         (seed, result)
     };

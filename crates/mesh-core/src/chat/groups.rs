@@ -104,6 +104,18 @@ impl Held {
     fn state(&self) -> &Membership {
         self.group.state()
     }
+
+    fn member_ids(&self) -> BTreeSet<AccountId> {
+        self.state().members().keys().copied().collect()
+    }
+
+    /// Whom an operation brings in.
+    fn newcomers(&self, op: &SignedOp) -> Vec<AccountId> {
+        match op.claim().map(|op| op.what) {
+            Ok(What::Add { members }) => members.iter().map(AccountKey::id).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Groups {

@@ -108,10 +108,12 @@ impl Node {
     /// Takes in what other members' programs brought, answers what they asked for, and lets the sessions follow.
     /// Whether there was anything.
     pub(super) fn regroup(&mut self, now: Now) -> Result<bool, ReadError> {
-        let (brought, asked) = (self.chat.take_brought(), self.chat.take_asked());
+        let brought = self.chat.take_brought();
         for brought in &brought {
             self.take_ops(now, brought);
         }
+        // What was brought may show who lacks something.
+        let asked = self.chat.take_asked();
         for asked in &asked {
             self.answer_ops(now, asked);
         }

@@ -1,5 +1,7 @@
 //! Fault runs: small worlds to which everything happens at once, and which must hold every invariant.
 //!
+//! [`group_run`] is about a group instead of texts.
+//!
 //! [`fault_run`] draws a world of 5 to 30 nodes and a list of faults from its seed, lets it happen, heals the
 //! world and asks whether everything arrived. A run that breaks an invariant comes back as a [`Failure`]: a
 //! plan that was cut down to what is needed for it, which [`Failure::to_toml`] writes to a file and
@@ -98,6 +100,14 @@ impl Failure {
 /// The failure, cut down, where an invariant broke.
 pub fn fault_run(seed: u64) -> Result<FaultReport, Box<Failure>> {
     attempt(Plan::draw(seed), None)
+}
+
+/// Draws a run of a group that is split and heals from `seed`, and lets it happen.
+///
+/// # Errors
+/// The failure, cut down, where an invariant broke.
+pub fn group_run(seed: u64) -> Result<FaultReport, Box<Failure>> {
+    attempt(Plan::draw_group(seed), None)
 }
 
 /// Draws a run from `seed` in which every node has a bug, and lets it happen.

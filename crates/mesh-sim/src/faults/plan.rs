@@ -1,5 +1,6 @@
 //! What happens in a fault run: drawn from a seed, written to failure files, cut down.
 
+use crate::circle::{Deed, Script, Step};
 use mesh_core::rng::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct Plan {
     pub messages: Vec<Message>,
     /// What goes wrong, in order of time.
     pub faults: Vec<Fault>,
+    /// A group, and what is done in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Script>,
 }
 
 /// Two nodes that can reach each other.
@@ -130,6 +134,8 @@ impl Fault {
 
 /// Fewest and most nodes that are drawn.
 const NODES: (u64, u64) = (5, 30);
+/// Fewest and most nodes around a group.
+const GROUP_NODES: (u64, u64) = (13, 18);
 /// How long everything has to arrive once the world has healed.
 const PATIENCE_MS: u64 = 45 * 60_000;
 /// Nodes are at most this far from the first one: an envelope has at least 12 hops, and whoever is farther
@@ -168,6 +174,43 @@ impl Plan {
             pairs,
             messages,
             faults,
+            group: None,
+        }
+    }
+
+    /// A plan of a group of some twelve people with three admins, in a world that is split for long at least once: admins of
+    /// all parts change the group at once, everybody writes, and processes die. It follows from `seed`.
+    #[must_use]
+    pub fn draw_group(seed: u64) -> Self {
+        let mut bytes = [0x9c; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut draw = Draw(Rng::new(bytes));
+        let nodes = draw.between(GROUP_NODES.0, GROUP_NODES.1);
+        let heals_at = draw.between(20, 60) * MINUTE;
+        let [loss, twice, late] = [draw.thousandths(40), draw.thousandths(100), draw.thousandths(100)];
+        let (late_ms, latency) = (draw.tiny(2, 2_000), draw.tiny(1, 300));
+        let pairs = draw.pairs(nodes);
+        let mut faults = draw.faults(nodes, pairs.len() as u64, heals_at);
+        faults.extend((0..draw.between(1, 3)).map(|_| draw.long_split(nodes, heals_at)));
+        faults.sort_by_key(Fault::at);
+        let group = Some(draw.script(nodes, heals_at));
+        let (nodes, patience, introduced) = (draw.small(nodes), PATIENCE_MS, true);
+        let messages = Vec::new();
+        Self {
+            seed,
+            nodes,
+            heals_at,
+            patience,
+            introduced,
+            loss,
+            twice,
+            late,
+            late_ms,
+            latency,
+            pairs,
+            messages,
+            faults,
+            group,
         }
     }
 
@@ -207,7 +250,7 @@ impl Plan {
         if let Some(fault) = self.faults.iter().find(|fault| !known(node(fault))) {
             return Err(format!("a fault is of a node below {}: {fault:?}", self.nodes));
         }
-        Ok(())
+        self.group.as_ref().map_or(Ok(()), |script| script.check(self.nodes))
     }
 }
 
@@ -288,6 +331,48 @@ impl Draw {
         messages
     }
 
+    /// A split that lasts for a good part of the run.
+    fn long_split(&mut self, nodes: u64, until: u64) -> Fault {
+        let lasts = self.between(until / 6, until / 2);
+        let (at, below) = (self.below(until - lasts), self.between(3, nodes - 3));
+        Fault::Partition { at, below: self.small(below), lasts }
+    }
+
+    fn script(&mut self, nodes: u64, until: u64) -> Script {
+        let mut people: Vec<u32> = (0..nodes).map(|node| self.small(node)).collect();
+        for n in (1..people.len()).rev() {
+            let other = usize::try_from(self.below(n as u64 + 1)).unwrap_or(0);
+            people.swap(n, other);
+        }
+        let members = self.between(9, 12);
+        people.truncate(usize::try_from(members + self.between(0, 4)).unwrap_or(0));
+        let count = self.between(20, 70);
+        let all = people.len() as u64;
+        let mut steps: Vec<Step> = (0..count)
+            .map(|_| Step { at: self.between(1_000, until), by: self.one(all), deed: self.deed(all) })
+            .collect();
+        steps.sort_by_key(|step| step.at);
+        Script { people, admins: 3, members: self.small(members), begins: 0, steps }
+    }
+
+    fn deed(&mut self, people: u64) -> Deed {
+        let bytes = self.between(12, 300);
+        let place = self.one(1 << 16);
+        match self.below(20) {
+            0..=8 => Deed::Write(self.small(bytes)),
+            9..=10 => Deed::React(place),
+            11 => Deed::Edit(place),
+            12 => Deed::Delete(place),
+            13..=14 => Deed::Add(self.one(people)),
+            15 => Deed::Remove(self.one(people)),
+            16 => Deed::Promote(self.one(people)),
+            17 => Deed::Demote(self.one(people)),
+            18 => Deed::Rename,
+            _ if self.below(3) == 0 => Deed::Leave,
+            _ => Deed::Remove(self.one(people)),
+        }
+    }
+
     fn faults(&mut self, nodes: u64, pairs: u64, until: u64) -> Vec<Fault> {
         let weights =
             [self.level(10), self.level(10), self.level(10), self.level(6), self.level(8), self.level(6)];
@@ -343,6 +428,9 @@ mod tests {
             assert_eq!(plan, Plan::draw(seed));
             assert!((5..=30).contains(&plan.nodes));
             assert!(plan.faults.is_sorted_by_key(Fault::at));
+            let plan = Plan::draw_group(seed);
+            assert_eq!((plan.check(), &plan), (Ok(()), &Plan::draw_group(seed)), "{seed}");
+            assert!(plan.faults.iter().any(|fault| matches!(fault, Fault::Partition { .. })));
         }
     }
 

@@ -33,11 +33,13 @@ pub enum Bug {
     GoesBack,
     /// Offers nothing to anybody.
     KeepsAll,
+    /// Takes operations of groups in without storing them.
+    ForgetsMembers,
 }
 
 impl Bug {
     /// Every bug, and the invariant that must catch it.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::ConfirmsBeforeStore, invariants::DURABLE),
         (Self::AnswersWithoutStore, invariants::DURABLE),
         (Self::SkipsDedupe, invariants::ONCE),
@@ -49,6 +51,7 @@ impl Bug {
         (Self::ClaimsDelivered, invariants::HONEST),
         (Self::GoesBack, invariants::HONEST),
         (Self::KeepsAll, invariants::ARRIVES),
+        (Self::ForgetsMembers, invariants::AGREES),
     ];
 }
 
@@ -81,6 +84,7 @@ impl Planted {
         let is_text = matches!(&op, StoreOp::Put { table: Table::Event, .. });
         match self.bug {
             Bug::AnswersWithoutStore if is_text => None,
+            Bug::ForgetsMembers if matches!(&op, StoreOp::Put { table: Table::Group, .. }) => None,
             _ => Some(Act::Core(Output::Store(op))),
         }
     }

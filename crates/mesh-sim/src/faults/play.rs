@@ -3,6 +3,7 @@
 use super::FaultReport;
 use super::plan::{Fault, Message, Plan};
 use super::plant::{Bug, Gossip, Planted};
+use crate::circle::Circle;
 use crate::invariants::{Checks, Promise};
 use crate::runner::hex;
 use crate::{
@@ -20,6 +21,8 @@ const ROUND_MS: u64 = 60_000;
 const CUT_MS: u64 = 2_000;
 /// Room for each node's bag: small, so that quotas are felt; far more than what is written.
 const QUOTA: u64 = 16 << 20;
+/// The number of the first message in a group.
+const FIRST_IN_GROUP: u32 = 1_000_000;
 /// Goodput of a link in bytes per second.
 const GOODPUT: u64 = 100_000;
 
@@ -80,6 +83,9 @@ struct Play<'a> {
     /// Messages that are not answered yet, by the time when they are tried next.
     waiting: VecDeque<(u64, u32, Message)>,
     promises: Vec<Promise>,
+    /// The group, and which of its steps is next.
+    circle: Option<Circle>,
+    next_step: usize,
     /// Whatever breaks this ends the play.
     invariant: Option<String>,
 }
@@ -91,11 +97,14 @@ pub(super) fn play(plan: &Plan, bug: Option<Bug>) -> FaultReport {
     play.heal();
     let counters = play.world.counters();
     let violations = play.checks.broken();
+    let (said, arrived) =
+        play.circle.as_ref().map_or((0, 0), |circle| (circle.said().len(), circle.arrived(&play.world)));
+    let delivered = play.promises.iter().filter(|promise| play.has_arrived(promise)).count();
     FaultReport {
         trace_hash: hex(&play.world.trace_hash()),
         nodes: plan.nodes,
-        messages: play.promises.len() as u64,
-        delivered: play.promises.iter().filter(|promise| play.has_arrived(promise)).count() as u64,
+        messages: (play.promises.len() + said) as u64,
+        delivered: (delivered + arrived) as u64,
         faults: plan.faults.len() as u64,
         events: counters.events,
         violations,
@@ -149,18 +158,38 @@ impl<'a> Play<'a> {
         plan_changes(&mut world, plan);
         let numbered = plan.messages.iter().enumerate();
         let waiting = numbered.map(|(n, m)| (m.at, u32::try_from(n).unwrap_or(u32::MAX), *m)).collect();
-        Self { plan, world, checks, waiting, promises: Vec::new(), invariant: None }
+        let circle = plan.group.as_ref().map(|script| Circle::new(&world, script));
+        let promises = Vec::new();
+        Self { plan, world, checks, waiting, promises, circle, next_step: 0, invariant: None }
     }
 
     fn until_healed(&mut self) {
-        while let Some((at, number, message)) =
-            self.waiting.pop_front().filter(|next| next.0 < self.plan.heals_at)
-        {
+        if let Some(circle) = &mut self.circle {
+            circle.begin(&mut self.world);
+        }
+        loop {
+            let steps = self.plan.group.as_ref().map_or(&[][..], |script| &script.steps);
+            let step = steps.get(self.next_step).filter(|step| step.at < self.plan.heals_at);
+            let message = self.waiting.front().copied().filter(|next| next.0 < self.plan.heals_at);
+            let due = [step.map(|step| step.at), message.map(|message| message.0)];
+            let Some(at) = due.into_iter().flatten().min() else { break };
             self.world.run_to(at);
             if self.broken().is_some() {
                 return;
             }
-            self.write(number, message);
+            match (message, step, &mut self.circle) {
+                (Some((due, number, message)), ..) if due == at => {
+                    self.waiting.pop_front();
+                    self.write(number, message);
+                }
+                (_, Some(step), Some(circle)) => {
+                    // Far above the numbers of texts.
+                    let number = FIRST_IN_GROUP + u32::try_from(self.next_step).unwrap_or(0);
+                    circle.step(&mut self.world, number, step);
+                    self.next_step += 1;
+                }
+                _ => break,
+            }
         }
         self.world.run_to(self.plan.heals_at);
     }
@@ -210,11 +239,17 @@ impl<'a> Play<'a> {
             }
             let next = (due + ROUND_MS).min(end);
             self.world.run_to(next);
-            if self.waiting.is_empty() && self.promises.iter().all(|promise| self.has_arrived(promise)) {
+            let agree =
+                self.circle.as_ref().is_none_or(|circle| circle.disagreements(&self.world).is_empty());
+            let arrived = || self.promises.iter().all(|promise| self.has_arrived(promise));
+            if agree && self.waiting.is_empty() && arrived() {
                 break;
             }
         }
         self.checks.arrived(&self.world, &self.promises);
+        if let Some(circle) = &self.circle {
+            self.checks.agreed(&self.world, circle);
+        }
     }
 
     fn has_arrived(&self, promise: &Promise) -> bool {
@@ -231,6 +266,8 @@ impl<'a> Play<'a> {
 fn acquaint(world: &mut World, plan: &Plan, before: bool) {
     let mut pairs: Vec<(u32, u32)> =
         plan.messages.iter().map(|m| (m.from.min(m.to), m.from.max(m.to))).collect();
+    let groups = plan.group.iter().flat_map(Circle::acquaintances);
+    pairs.extend(groups.map(|(a, b)| (a.number(), b.number())));
     pairs.sort_unstable();
     pairs.dedup();
     let pairs: Vec<_> = pairs.into_iter().map(|(a, b)| (NodeIx::from(a), NodeIx::from(b))).collect();

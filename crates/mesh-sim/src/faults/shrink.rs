@@ -5,12 +5,17 @@ use super::plan::Plan;
 /// Runs that are spent on it.
 const MOST_RUNS: usize = 120;
 
-/// The smallest part of `plan` found for which `fails` still holds: fewer faults, then fewer messages, then no
-/// loss, duplication or delay. `fails(plan)` holds for the whole.
+/// The smallest part of `plan` found for which `fails` still holds: fewer faults, then fewer steps of its group
+/// and fewer messages, then no loss, duplication or delay. `fails(plan)` holds for the whole.
 pub(super) fn shrink(plan: Plan, fails: &mut dyn FnMut(&Plan) -> bool) -> Plan {
     let mut tries = Tries { left: MOST_RUNS, fails };
     let mut best = plan;
     best = tries.fewer(best, |plan| plan.faults.len(), |plan, keep| keep_only(&mut plan.faults, keep));
+    best = tries.fewer(best, steps, |plan, keep| {
+        if let Some(script) = &mut plan.group {
+            keep_only(&mut script.steps, keep);
+        }
+    });
     best = tries.fewer(best, |plan| plan.messages.len(), |plan, keep| keep_only(&mut plan.messages, keep));
     let calmer: [fn(&mut Plan); 4] =
         [|p| p.loss = 0, |p| p.twice = 0, |p| (p.late, p.late_ms) = (0, 0), |p| p.latency = 1];
@@ -22,6 +27,10 @@ pub(super) fn shrink(plan: Plan, fails: &mut dyn FnMut(&Plan) -> bool) -> Plan {
         }
     }
     best
+}
+
+fn steps(plan: &Plan) -> usize {
+    plan.group.as_ref().map_or(0, |script| script.steps.len())
 }
 
 fn keep_only<T>(list: &mut Vec<T>, keep: &dyn Fn(usize) -> bool) {

@@ -15,9 +15,12 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// A run of a seed.
+type Run = fn(u64) -> Result<FaultReport, Box<Failure>>;
+
 /// Runs these seeds; writes and tells what failed.
-fn hold(seeds: core::ops::Range<u64>) -> Vec<FaultReport> {
-    let results = each(seeds, 2, &fault_run);
+fn hold(seeds: core::ops::Range<u64>, run: Run) -> Vec<FaultReport> {
+    let results = each(seeds, 2, &run);
     let mut reports = Vec::new();
     for result in results {
         match result {
@@ -42,9 +45,24 @@ fn hold(seeds: core::ops::Range<u64>) -> Vec<FaultReport> {
 fn a_hundred_worlds_to_which_everything_happens_hold_every_invariant() {
     let (base, count) = (base(), number("STARLING_FAULT_RUNS", 100));
     println!("fault runs of the seeds {base} to {}", base + count - 1);
-    let reports = hold(base..base + count);
+    let reports = hold(base..base + count, fault_run);
     assert!(reports.iter().all(|report| report.delivered == report.messages));
     assert!(reports.iter().map(|report| report.messages).sum::<u64>() >= 5 * count);
+}
+
+#[test]
+fn groups_that_are_split_and_changed_on_all_sides_while_processes_die_heal_to_one() {
+    let (base, count) = (base(), number("STARLING_GROUP_RUNS", 15));
+    println!("group runs of the seeds {base} to {}", base + count - 1);
+    let reports = hold(base..base + count, group_run);
+    assert!(reports.iter().all(|report| report.delivered == report.messages));
+    assert!(reports.iter().map(|report| report.messages).sum::<u64>() >= 5 * count);
+}
+
+#[test]
+fn whoever_is_shown_what_was_written_without_them_is_found() {
+    let plan = Plan::draw_group(1);
+    assert!(play::breaks(&plan, Some(Bug::ShowsToOthers), crate::invariants::ADDRESSEES).is_some());
 }
 
 #[test]
@@ -62,8 +80,12 @@ fn each_invariant_catches_the_bug_that_is_there_for_it() {
     let work = |n: u64| {
         let (bug, invariant) = Bug::ALL[usize::try_from(n).unwrap()];
         // Small worlds: every bug shows in them, and they cost a tenth of the large ones.
-        let mut small = (0..100).map(Plan::draw).filter(|plan| plan.nodes <= 10).take(10);
-        let caught = small.any(|plan| play::breaks(&plan, Some(bug), invariant).is_some());
+        let plans: Vec<Plan> = if invariant == crate::invariants::AGREES {
+            (0..10).map(Plan::draw_group).collect()
+        } else {
+            (0..100).map(Plan::draw).filter(|plan| plan.nodes <= 10).take(10).collect()
+        };
+        let caught = plans.iter().any(|plan| play::breaks(plan, Some(bug), invariant).is_some());
         assert!(caught, "{bug:?} is not caught by `{invariant}`");
     };
     each(0..Bug::ALL.len() as u64, 2, &work);

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The first byte of a frame that carries a sealed envelope (PROTOCOL.md section 4).
 pub(super) const ENVELOPE: u8 = 7;
-/// What the key of a message's record in [`Table::Event`] begins with.
-const TEXT: u8 = 1;
+/// What the key of a message's record in [`Table::Event`] begins with: a text, another event, an event in a group.
+const EVENTS: [u8; 3] = [1, 5, 7];
 
 /// An envelope that passes.
 #[derive(Clone, Copy)]
@@ -79,7 +79,7 @@ impl Ledger {
 
     pub(super) fn stored(&mut self, node: NodeIx, op: &StoreOp) {
         let StoreOp::Put { table: Table::Event, key, .. } = op else { return };
-        if key.first() == Some(&TEXT)
+        if key.first().is_some_and(|kind| EVENTS.contains(kind))
             && let Some(id) = key.last_chunk().copied()
         {
             self.texts.insert((node, MessageId(id)));

@@ -10,6 +10,7 @@
 //! | [`HONEST`] | states never go back; handed on and delivered are said only where it is so |
 //! | [`KEYS`] | no one-time key (and so no tag) is used for two envelopes |
 //! | [`ARRIVES`] | once everything has healed, what has a path arrives |
+//! | [`AGREES`] | once everything has healed, all who are in a group have one state of it, and what was written for them |
 //!
 //! Each is a small state machine that looks on ([`Observer`]) and knows nothing of the others; together they
 //! are [`Checks`]. That each of them catches the bug it is there for is shown by bugs planted on purpose
@@ -22,7 +23,7 @@ mod quota;
 mod shown;
 mod states;
 
-use crate::{Draft, NodeIx, Observer, Passage, Protocol, Seal, Violation, World};
+use crate::{Circle, Draft, NodeIx, Observer, Passage, Protocol, Seal, Violation, World};
 use durable::Durable;
 use keys::Keys;
 use ledger::Ledger;
@@ -50,8 +51,11 @@ pub const KEYS: &str = "no key twice";
 /// After healing, everything with a path arrives.
 pub const ARRIVES: &str = "everything arrives";
 
+/// After healing, the members of a group agree.
+pub const AGREES: &str = "groups agree";
+
 /// The names of all invariants.
-pub const ALL: [&str; 8] = [UNSENT, ONCE, ADDRESSEES, DURABLE, QUOTA, HONEST, KEYS, ARRIVES];
+pub const ALL: [&str; 9] = [UNSENT, ONCE, ADDRESSEES, DURABLE, QUOTA, HONEST, KEYS, ARRIVES, AGREES];
 
 /// Broken invariants that are told of one run; the rest is only more of the same.
 const MOST_TOLD: usize = 50;
@@ -147,6 +151,13 @@ impl Checks {
             let detail = format!("message {number} to {to} {place}, its writer says {said}");
             watch.broken.push(violation(ARRIVES, world.now(), promise.from, detail));
         }
+    }
+
+    /// Checks, at the end of a world that has healed, that everybody in a group agrees about it.
+    pub fn agreed(&self, world: &World, circle: &Circle) {
+        let found = circle.disagreements(world);
+        let broken = found.into_iter().map(|(node, detail)| violation(AGREES, world.now(), node, detail));
+        self.open().broken.extend(broken);
     }
 
     /// What broke so far.

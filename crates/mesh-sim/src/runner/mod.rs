@@ -6,6 +6,7 @@
 
 mod calibration;
 mod carriers;
+mod circles;
 mod course;
 mod many;
 mod measure;
@@ -25,6 +26,7 @@ use crate::scenario::{ProtocolName, Scenario, ScenarioError, Threshold};
 use crate::{Creation, Delivery, Outcome, Recording, Seal, Violation};
 use calibration::Forecasts;
 use carriers::Carriers;
+use circles::Circles;
 use measure::measure;
 use mesh_core::Config;
 use plan::{Planned, readers};
@@ -183,9 +185,11 @@ pub fn run(
     scenario.protocol.name().clone_into(&mut outcome.protocol);
     outcome.seal = seal_name(scenario.protocol, scenario.seal);
     outcome.seed = seed;
+    stage.circles.judge(&stage.world, checks.as_ref());
     outcome.violations = violations(checks.as_ref());
     outcome.losses = replay::losses(&stage, &deliveries);
     outcome.notes = notes(&stage, &deliveries, &notebook);
+    outcome.notes.extend(stage.circles.notes(&deliveries));
     outcome.notes.extend(stage.carried_notes(&planned.oracle, planned.crossing(0)));
     let hop_s = |class: &str| hop_s(&scenario, &planned, class);
     let missed = |asked: &Threshold| asked.missed(&outcome, &deliveries, &hop_s);
@@ -237,7 +241,9 @@ fn stage_of<'a>(
     stage::add_attackers(&mut world, scenario, seed, notebook);
     let real = scenario.protocol == ProtocolName::Starling;
     if real {
-        world.introduce(&stage::pairs(&planned.written));
+        let mut pairs = stage::pairs(&planned.written);
+        pairs.extend(circles::pairs(scenario, seed));
+        world.introduce(&pairs);
     }
     world.forget();
     let shown = stage::watch(&mut world);
@@ -246,10 +252,12 @@ fn stage_of<'a>(
     stage::plan_faults(&mut world, scenario, seed);
     let batteries = Batteries::of(&mut world, scenario, seed);
     let carriers = if real { Carriers::watch(&mut world, honest, planned.written.len()) } else { None };
+    let circles = Circles::of(&mut world, scenario, seed, planned.written.len());
     let film = Film::new(planned.end, options.samples, options.scenes);
     let (written, end) = (&planned.written[..], planned.end);
     let (unwritten, nodes, forecasts) = (BTreeSet::new(), scenario.nodes, Forecasts::default());
-    let stage = Stage { world, written, film, shown, batteries, carriers, forecasts, end, unwritten, nodes };
+    let stage =
+        Stage { world, written, film, shown, batteries, carriers, circles, forecasts, end, unwritten, nodes };
     Ok((stage, checks))
 }
 
@@ -284,6 +292,7 @@ fn deliveries(scenario: &Scenario, planned: &Planned, stage: &Stage<'_>) -> Vec<
             });
         }
     }
+    deliveries.extend(stage.circles.deliveries(&stage.world, planned, &shown, within));
     deliveries
 }
 

@@ -54,6 +54,14 @@ impl Planned {
         }
     }
 
+    /// When the oracle has a message at these readers, in their order.
+    pub(super) fn reach(&self, draft: &Draft, readers: &[u32], within: Option<u64>) -> Vec<Option<u64>> {
+        let deadline = within.map_or(self.end, |within| draft.at.saturating_add(within).min(self.end));
+        let arrivals = self.oracle.reach(draft.from, draft.at, self.crossing(draft.bytes));
+        let arrival = |to: &u32| arrivals.get(*to as usize).copied().flatten().filter(|at| *at <= deadline);
+        readers.iter().map(arrival).collect()
+    }
+
     /// When the oracle has a message at each of its readers, in the order of [`readers`].
     pub(super) fn foresee(&self, written: &Written, honest: u32, within: Option<u64>) -> Vec<Option<u64>> {
         let draft = &written.draft;
@@ -64,9 +72,7 @@ impl Planned {
             let draw = Draw { from: draft.from, to, at: draft.at };
             return vec![self.oracle.arrival(&draw, crossing, deadline)];
         }
-        let arrivals = self.oracle.reach(draft.from, draft.at, crossing);
-        let arrival = |to: u32| arrivals.get(to as usize).copied().flatten().filter(|at| *at <= deadline);
-        readers(draft, honest).into_iter().map(arrival).collect()
+        self.reach(draft, &readers(draft, honest), within)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::calibration::{self, Forecasts};
 use super::carriers::Carriers;
+use super::circles::Circles;
 use super::measure::measure;
 use super::record::{Film, open};
 use super::stage::{self, Stage};
@@ -116,7 +117,11 @@ fn stage_of<'a>(
     let film = Film::new(end, options.samples, options.scenes);
     let (unwritten, nodes, forecasts) = (BTreeSet::new(), trace.nodes, Forecasts::default());
     let batteries = None;
-    (Stage { world, written, film, shown, batteries, carriers, forecasts, end, unwritten, nodes }, checks)
+    let circles = Circles::default();
+    (
+        Stage { world, written, film, shown, batteries, carriers, circles, forecasts, end, unwritten, nodes },
+        checks,
+    )
 }
 
 fn deliveries(stage: &Stage<'_>, draws: &[Draw], foreseen: &Foresight, ttl: u64) -> Vec<Delivery> {

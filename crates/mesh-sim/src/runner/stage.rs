@@ -3,6 +3,7 @@
 use super::Progress;
 use super::calibration::Forecasts;
 use super::carriers::Carriers;
+use super::circles::Circles;
 use super::record::{Film, Shared, Shown};
 use crate::attack::{Alarmist, Crooked, Flooder, Hours, Notebook, Trick};
 use crate::baseline::{Baseline, Rule};
@@ -170,6 +171,7 @@ pub(super) struct Stage<'a> {
     pub(super) shown: Shared<Shown>,
     pub(super) batteries: Option<Batteries>,
     pub(super) carriers: Option<Shared<Carriers>>,
+    pub(super) circles: Circles,
     pub(super) forecasts: Forecasts,
     pub(super) end: u64,
     /// Messages that nobody could write: the writer's node was off.
@@ -187,7 +189,8 @@ impl Stage<'_> {
         loop {
             let draft_at = self.written.get(next_draft).map_or(u64::MAX, |written| written.draft.at);
             let round = if self.batteries.is_some() { next_round } else { u64::MAX };
-            let at = draft_at.min(self.film.next()).min(round).min(next_progress).min(self.end);
+            let step_at = self.circles.next();
+            let at = draft_at.min(step_at).min(self.film.next()).min(round).min(next_progress).min(self.end);
             self.world.run_to(at);
             if at >= next_progress || at >= self.end {
                 next_progress = at + step;
@@ -204,6 +207,9 @@ impl Stage<'_> {
             }
             if at >= self.end {
                 return;
+            }
+            if at >= step_at {
+                self.circles.step(&mut self.world);
             }
             if at >= draft_at {
                 let draft = &self.written[next_draft].draft;

@@ -1,6 +1,6 @@
 //! What one value alone cannot tell: values that do not fit each other.
 
-use super::{RadioKind, Scenario};
+use super::{ProtocolName, RadioKind, Scenario};
 use core::ops::Range;
 
 /// Something wrong, and where to look for it.
@@ -50,10 +50,12 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
     if scenario.carry.is_some_and(|carry| carry.0 < 100_000) {
         return Err(top("carry", "carry must be at least 100 kB".to_owned()));
     }
-    if scenario.workload.is_empty() {
-        return Err(top("workload", "there must be at least one [[workload]] section".to_owned()));
+    if scenario.workload.is_empty() && scenario.group.is_empty() {
+        let what = "there must be at least one [[workload]] or [[group]] section";
+        return Err(top("workload", what.to_owned()));
     }
     check_workload(scenario)?;
+    check_groups(scenario)?;
     check_attacks(scenario)?;
     check_radio(scenario)?;
     check_movement(scenario)
@@ -67,6 +69,19 @@ fn check_workload(scenario: &Scenario) -> Result<(), Wrong> {
             key: wrong.key,
             what: wrong.to_string(),
         })?;
+    }
+    Ok(())
+}
+
+fn check_groups(scenario: &Scenario) -> Result<(), Wrong> {
+    for (nth, group) in scenario.group.iter().enumerate() {
+        let wrong = |key, what| Err(Wrong { section: "[[group]]", nth, key, what });
+        if scenario.protocol != ProtocolName::Starling {
+            return wrong("members", "only the product has groups".to_owned());
+        }
+        if let Err(impossible) = group.check(scenario.honest(), scenario.length) {
+            return wrong(impossible.key, impossible.to_string());
+        }
     }
     Ok(())
 }

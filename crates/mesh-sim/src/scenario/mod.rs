@@ -47,7 +47,7 @@ pub use parts::{Attack, AttackKind, Battery, Ci, Faults, ProtocolName, RadioKind
 pub use threshold::{Compare, Figure, Part, Threshold};
 
 use crate::units::{Bytes, within};
-use crate::{Movement, Seal, Span, Workload};
+use crate::{GroupSpec, Movement, Seal, Span, Workload};
 use core::ops::Range;
 use serde::Deserialize;
 
@@ -83,8 +83,12 @@ pub struct Scenario {
     pub movement: Movement,
     /// What they can reach one another with.
     pub radio: RadioSpec,
-    /// What they write.
+    /// What they write. It may be nothing where there are groups.
+    #[serde(default)]
     pub workload: Vec<Workload>,
+    /// Groups of the product, and what people do in them.
+    #[serde(default)]
+    pub group: Vec<GroupSpec>,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Faults,
@@ -155,6 +159,13 @@ impl Scenario {
         for load in &mut small.workload {
             load.messages = ((f64::from(load.messages) * ci.messages.0).ceil() as u32).max(1);
             (load.from, load.until) = (scaled(load.from), load.until.map(scaled));
+        }
+        for group in &mut small.group {
+            let fewer = |count: u32| (f64::from(count) * ci.messages.0).ceil() as u32;
+            (group.messages, group.reactions) = (fewer(group.messages), fewer(group.reactions));
+            (group.edits, group.deletes) = (fewer(group.edits), fewer(group.deletes));
+            (group.begins, group.from) = (scaled(group.begins), scaled(group.from));
+            group.until = group.until.map(scaled);
         }
         for attack in &mut small.attack {
             (attack.from, attack.until) = (scaled(attack.from), attack.until.map(scaled));

@@ -69,7 +69,7 @@ impl World {
         self.tell_submitted(ix, draft, answer);
     }
 
-    fn tell_submitted(&mut self, ix: NodeIx, draft: &Draft, answer: Option<MessageId>) {
+    pub(crate) fn tell_submitted(&mut self, ix: NodeIx, draft: &Draft, answer: Option<MessageId>) {
         let at = self.now;
         self.look(|observer| observer.submitted(at, ix, draft, answer));
     }

@@ -193,6 +193,7 @@ impl State {
             brought.or_else(|| certs(account, device))
         };
         let Some(held) = self.groups.held.get_mut(group) else { return Vec::new() };
+        let (before, members) = (held.group.heads(), held.member_ids());
         let (mut stored, mut wanted) = (Vec::new(), false);
         for op in ops.iter().filter_map(|bytes| codec::decode::<SignedOp>(bytes).ok()) {
             match held.group.insert(&op, &certs) {
@@ -221,12 +222,46 @@ impl State {
         }
         if !ops.is_empty() {
             self.group_changed(*group, out);
-            self.tell_newcomers(now, *group, &stored, out);
+            self.catch_up(*group, &ops, &before, &members);
         }
         if wanted {
             self.want_ops(now, *group, *from);
         }
         self.introduce(*group, known, out)
+    }
+
+    /// What was done at once with an *add* is unknown to whoever came in by it, and nobody else will tell them: so whoever
+    /// wrote either brings them the other. Newcomers are answered as if they had asked.
+    fn catch_up(
+        &mut self,
+        group: GroupId,
+        new: &[SignedOp],
+        before: &[OpHash],
+        members: &BTreeSet<AccountId>,
+    ) {
+        let Some(held) = self.groups.held.get(&group) else { return };
+        let mut lacking: BTreeMap<AccountId, Vec<OpHash>> = BTreeMap::new();
+        let others = |op: &SignedOp| op.claim().is_ok_and(|op| op.author != self.own);
+        if held.group.ops_not_under(&[]).into_iter().all(others) {
+            return;
+        }
+        for op in new.iter().filter(|op| others(op)) {
+            let (newcomers, hash) = (held.newcomers(op), OpHash(op.hash()));
+            let is_ours = |op: &&SignedOp| !others(op);
+            if !newcomers.is_empty() && held.group.ops_not_under(&[hash]).iter().any(is_ours) {
+                newcomers.into_iter().for_each(|who| drop(lacking.insert(who, vec![hash])));
+            }
+            let unseen = held.group.ops_not_under(&[hash]);
+            for add in unseen.into_iter().filter(|op| !others(op)) {
+                let newcomers = held.newcomers(add).into_iter();
+                let here = newcomers.filter(|who| members.contains(who));
+                here.for_each(|who| drop(lacking.entry(who).or_insert_with(|| before.to_vec())));
+            }
+        }
+        lacking.remove(&self.own);
+        let heads = |heads: Vec<OpHash>| heads.into_iter().map(|hash| hash.0).collect();
+        let asked = lacking.into_iter().map(|(from, known)| Asked { from, group, heads: heads(known) });
+        self.groups.asked.extend(asked);
     }
 
     /// Who asked for operations within the input at work, once.
@@ -266,26 +301,6 @@ impl State {
         held.asked.insert(from, now.mono);
         let heads = held.group.heads().into_iter().map(|hash| hash.0).take(MAX_OPS_AT_ONCE).collect();
         self.note(now, from, Body::OpsWanted { group, heads });
-    }
-
-    /// Who came in by somebody who did not know of operations of ours was not brought them: we tell the group again.
-    fn tell_newcomers(&mut self, now: Now, group: GroupId, new: &[OpHash], out: &mut Outbox) {
-        let Some(held) = self.groups.held.get(&group) else { return };
-        let is_add =
-            |hash: &&OpHash| held.group.op(hash).is_some_and(|op| matches!(op.what, What::Add { .. }));
-        let mut unknown = BTreeSet::new();
-        for add in new.iter().filter(is_add) {
-            unknown.extend(held.group.ops_not_under(&[*add]).into_iter().map(|op| OpHash(op.hash())));
-        }
-        let is_ours = |op: &&SignedOp| {
-            let hash = OpHash(op.hash());
-            unknown.contains(&hash) && held.group.op(&hash).is_some_and(|op| op.author == self.own)
-        };
-        let ours: Vec<SignedOp> =
-            held.group.ops_not_under(&[]).into_iter().filter(is_ours).cloned().collect();
-        for body in in_slices(group, &ours, &|_| Vec::new()) {
-            self.bring(now, group.into(), &body, out);
-        }
     }
 
     /// Brings a text of ours to those alone who were in the group when it was written and have not said that they have

@@ -189,6 +189,41 @@ fn a_group_survives_restarts_at_every_step() {
 }
 
 #[test]
+fn who_came_in_while_another_admin_changed_the_group_learns_of_it_without_a_word() {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra", "Dawit"], 1);
+    let (bo, dawit) = (village.account(1), village.account(3));
+    village.change(0, GroupCommand::Promote { group, member: bo, admin: true });
+    village.part_all();
+    village.join(0, 3);
+    village.join(1, 2);
+    let property = crate::border::GroupProperty::Name("Lane".into());
+    village.command(1, Command::Group(GroupCommand::Set { group, property })).unwrap();
+    village.change(0, GroupCommand::Add { group, members: vec![dawit] });
+    village.join(0, 1);
+    village.pass(Duration::from_secs(600));
+    let state = village.group(0, group).state;
+    assert_eq!(village.group(3, group).name, "Lane");
+    assert!((1..4).all(|at| village.group(at, group).state == state));
+}
+
+#[test]
+fn who_was_brought_in_by_somebody_who_was_out_already_learns_that_they_are_not_in() {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra", "Dawit"], 1);
+    let (asha, bo, dawit) = (village.account(0), village.account(1), village.account(3));
+    village.change(0, GroupCommand::Promote { group, member: bo, admin: true });
+    village.part_all();
+    village.join(0, 3);
+    village.join(1, 2);
+    village.change(1, GroupCommand::Remove { group, member: asha });
+    village.change(0, GroupCommand::Add { group, members: vec![dawit] });
+    assert_eq!(village.group(3, group).admin, Some(false));
+    village.join(0, 1);
+    village.pass(Duration::from_secs(600));
+    assert_eq!(village.group(3, group).admin, None);
+    assert!((1..3).all(|at| village.group(at, group).members.len() == 2));
+}
+
+#[test]
 fn who_leaves_is_out_for_everybody_and_forgets_when_they_like() {
     let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra"], 0);
     village.say(2, group, "goodbye");

@@ -68,7 +68,8 @@ pub struct Config {
     /// Bytes of what a stranger's fast link brings that go on before all that is beyond such shares. Default 64 KiB at
     /// once, 4 KiB per second.
     pub fast_share: Rate,
-    /// The same of a slow or metered link. Default 4 KiB at once, 256 B per second.
+    /// The same of a slow or metered link. Default 8 KiB at once, 256 B per second: a first contact has 4,135 bytes, and
+    /// what is written beside it follows.
     pub slow_share: Rate,
     /// What new links may bring at once of their shares, all together. Default 64 KiB at once, 256 B per second.
     pub new_shares: Rate,
@@ -94,7 +95,7 @@ impl Default for Config {
             fast_intake: Rate { burst: 4096 * kib, per_second: 1024 * kib },
             slow_intake: Rate { burst: 64 * kib, per_second: 16 * kib },
             fast_share: Rate { burst: 64 * kib, per_second: 4 * kib },
-            slow_share: Rate { burst: 4 * kib, per_second: 256 },
+            slow_share: Rate { burst: 8 * kib, per_second: 256 },
             new_shares: Rate { burst: 64 * kib, per_second: 256 },
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
@@ -305,10 +306,10 @@ impl State {
     }
 
     /// Whether so many bytes of a new envelope are within the share of the link that brought it: they go on before all
-    /// that is not. Contacts share as they like.
+    /// that is not; where nothing of the share is used, whatever its size. Contacts share as they like.
     pub fn in_share(&mut self, now: Now, link: LinkId, len: u32) -> bool {
         let share = self.links.get_mut(&link).and_then(|live| live.share.as_mut());
-        share.is_none_or(|share| share.take(len.into(), now.mono))
+        share.is_none_or(|share| share.take_whole(len.into(), now.mono))
     }
 
     /// Takes in a frame of a ready link. Envelopes and public things go through [`State::arrived`].

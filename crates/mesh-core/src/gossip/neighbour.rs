@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn attack_45_a_stranger_s_share_is_bounded_and_comes_back_slowly() {
         let mut stranger = link(None, Time(0));
-        assert_eq!(taken(&mut stranger, Time(0)), 4 * 1024 / 300);
+        assert_eq!(taken(&mut stranger, Time(0)), 8 * 1024 / 300);
         assert!(taken(&mut stranger, Time(10_000)) <= 9);
         assert!(link(Some(AccountId([1; 20])), Time(0)).share.is_none(), "contacts share as they like");
     }

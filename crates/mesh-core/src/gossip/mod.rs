@@ -385,6 +385,7 @@ impl State {
                 } else if surplus && live.slow {
                     live.offers.later(id, now.mono);
                 } else {
+                    live.offers.sooner(id);
                     live.have.push(id);
                 }
             }

@@ -51,6 +51,8 @@ const FULL_WAIT: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// ... up to this.
 const RETRY_MOST: Duration = Duration::from_secs(60);
+/// Who is weak yields to who is louder and may be dialled within this, not to who cannot be linked.
+const LOUD_SOON: Duration = Duration::from_secs(15);
 /// Who shows another bag for so long waits: what crosses a crowd makes everybody different for some seconds.
 const WAITS: Duration = Duration::from_secs(30);
 /// A link that stood so long did not fail.
@@ -339,9 +341,11 @@ impl Overlay {
         let live = |seen: &&Seen| now.since(seen.last) <= self.config.live;
         let unlinked = || self.seen.iter().filter(|(remote, _)| !self.links.contains_key(remote));
         let is_loud = |seen: &Seen| seen.rssi.is_none_or(|rssi| rssi >= self.config.weak_dbm);
-        let any_loud = unlinked().any(|(_, seen)| live(&seen) && is_loud(seen));
+        let may_by = |seen: &Seen, by: Time| may(seen) && self.may_dial_at(seen).is_some_and(|at| at <= by);
+        let any_loud =
+            unlinked().any(|(_, seen)| live(&seen) && is_loud(seen) && may_by(seen, now + LOUD_SOON));
         let due = unlinked().filter(|(_, seen)| live(seen) && (is_loud(seen) || !any_loud));
-        let due = due.filter(|(_, seen)| may(seen) && self.may_dial_at(seen).is_some_and(|at| at <= now));
+        let due = due.filter(|(_, seen)| may_by(seen, now));
         let order = |(_, seen): &(&u64, &Seen)| (self.shows_ours(&seen.advert), seen.advert.full, seen.rank);
         due.min_by_key(order).map(|(remote, _)| *remote)
     }

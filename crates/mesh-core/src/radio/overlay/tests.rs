@@ -164,6 +164,52 @@ fn a_whisper_is_dialled_only_where_nobody_louder_is_there() {
 }
 
 #[test]
+fn a_whisper_waits_for_nobody_who_cannot_be_linked() {
+    let mut overlay = overlay(Config::default());
+    let mut whispered = None;
+    for s in 0..120 {
+        overlay.heard(Time(s * S), 1, &advert(OTHER, false), Some(-95));
+        overlay.heard(Time(s * S), 2, &advert(OTHER, false), Some(-70));
+        match overlay.poll(Time(s * S)) {
+            Some(Advice::Dial(2)) => overlay.failed(Time(s * S), 2),
+            Some(Advice::Dial(1)) => whispered = whispered.or(Some(s)),
+            _ => {}
+        }
+    }
+    assert!(whispered.is_some_and(|at| at < 60), "{whispered:?}");
+}
+
+#[test]
+fn contacts_keep_all_places_but_two_and_not_all_that_are_dialled() {
+    let mut overlay = overlay(Config::default());
+    for (remote, role) in (0..6).zip([[Role::Dialer; 4].as_slice(), &[Role::Listener; 2]].concat()) {
+        overlay.linked(Time(remote), remote, role);
+        overlay.keep(remote, true);
+    }
+    let dropped: BTreeSet<u64> = live(&mut overlay, 1, 2_000, &(0..20).collect::<Vec<_>>())
+        .into_iter()
+        .filter_map(|(_, advice)| if let Advice::Drop(remote) = advice { Some(remote) } else { None })
+        .collect();
+    assert!([0, 1, 2, 4].iter().all(|kept| !dropped.contains(kept)), "{dropped:?}");
+    assert!(dropped.contains(&3) && dropped.contains(&5), "{dropped:?}");
+}
+
+#[test]
+fn both_ends_of_a_link_that_was_given_up_wait_before_they_dial_again() {
+    for (alone, wait) in [(false, 60..=122), (true, 0..=3)] {
+        let mut overlay = overlay(Config::default());
+        overlay.heard(Time(0), 1, &advert(OTHER, false), None);
+        overlay.linked(Time(0), 1, Role::Dialer);
+        if !alone {
+            overlay.linked(Time(0), 2, Role::Listener);
+        }
+        overlay.lost(Time(90 * S), 1);
+        let again = live(&mut overlay, 90, 300, &[1]).first().map(|(at, _)| at - 90);
+        assert!(again.is_some_and(|after| wait.contains(&after)), "{again:?}");
+    }
+}
+
+#[test]
 fn who_has_no_place_is_dialled_last_and_late() {
     let mut overlay = overlay(Config::default());
     for s in 0..60 {

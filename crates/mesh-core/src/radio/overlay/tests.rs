@@ -259,8 +259,9 @@ fn attack_55_adverts_of_thousands_take_no_memory_and_leave_neighbours_their_shar
     assert!(met >= 30, "{met} of {honest} honest neighbours were dialled, of {} in all", dialled.len());
 }
 
-/// Nodes that all hear one another and follow the advice; who ever was linked to whom, and who is.
-fn crowd(count: u64, seconds: u64, seed: u8) -> (Pairs, Pairs) {
+/// Nodes that all hear one another and follow the advice; who ever was linked to whom, and who is. All in a group of
+/// so many know each other.
+fn crowd(count: u64, seconds: u64, seed: u8, group: u64) -> (Pairs, Pairs) {
     let mut rng = Rng::new([seed; 32]);
     let mut nodes: Vec<Overlay> = (0..count).map(|_| Overlay::new(Config::default(), rng.fork())).collect();
     let (mut ever, mut links) = (BTreeSet::new(), Pairs::new());
@@ -294,6 +295,8 @@ fn crowd(count: u64, seconds: u64, seed: u8) -> (Pairs, Pairs) {
                     ever.insert(pair);
                     nodes[me as usize].linked(now, other, Role::Dialer);
                     nodes[other as usize].linked(now, me, Role::Listener);
+                    nodes[me as usize].keep(other, me / group == other / group);
+                    nodes[other as usize].keep(me, me / group == other / group);
                 }
             }
         }
@@ -303,7 +306,7 @@ fn crowd(count: u64, seconds: u64, seed: u8) -> (Pairs, Pairs) {
 
 #[test]
 fn a_crowd_becomes_one_graph_of_few_links_that_changes() {
-    let (ever, links) = crowd(60, 60, 1);
+    let (ever, links) = crowd(60, 60, 1, 1);
     let mut reached = BTreeSet::from([0]);
     while let Some(next) = links
         .iter()
@@ -315,8 +318,16 @@ fn a_crowd_becomes_one_graph_of_few_links_that_changes() {
     assert_eq!(reached.len(), 60, "one component");
     let most = (0..60).map(|me| links.iter().filter(|(a, b)| *a == me || *b == me).count()).max();
     assert!(most <= Some(6) && links.len() >= 120, "{most:?} links at most, {} in all", links.len());
-    let (later, _) = crowd(60, 600, 1);
+    let (later, _) = crowd(60, 600, 1, 1);
     assert!(later.len() >= 3 * ever.len(), "{} pairs in ten minutes, {} in one", later.len(), ever.len());
+}
+
+#[test]
+fn groups_whose_people_know_one_another_stay_linked_to_everybody_else() {
+    let (_, links) = crowd(60, 1_800, 1, 10);
+    let outside = |group: u64| links.iter().filter(|(a, b)| (a / 10 == group) != (b / 10 == group)).count();
+    let least = (0..6).map(outside).min();
+    assert!(least >= Some(5), "{least:?} links to others, of the group that has fewest");
 }
 
 proptest! {

@@ -71,7 +71,8 @@ pub struct Config {
     /// The same of a slow or metered link. Default 8 KiB at once, 256 B per second: a first contact has 4,135 bytes, and
     /// what is written beside it follows.
     pub slow_share: Rate,
-    /// What new links may bring at once of their shares, all together. Default 64 KiB at once, 256 B per second.
+    /// What new links may bring at once of their shares, all slow ones together and all others. Default 64 KiB at once,
+    /// 256 B per second.
     pub new_shares: Rate,
     /// Receipts that a stranger is listened to. Default 8,192 at once, 256 per second.
     pub receipts: Rate,
@@ -207,8 +208,9 @@ pub struct State {
     snapshots: Snapshots,
     /// Names that may go into sketches made on demand.
     work: Bucket,
-    /// What new links may bring at once.
-    new_shares: Bucket,
+    /// What new links may bring at once: those that are not slow, and those that are. Who comes over one medium under
+    /// ever new names takes nothing from the other.
+    new_shares: [Bucket; 2],
     /// Calls that strangers' slow links may be asked for in a crowd, all together.
     calls: Bucket,
     /// New links that begin with a call.
@@ -227,7 +229,7 @@ impl State {
     pub fn new(config: Config, rng: Rng) -> Self {
         Self {
             work: Bucket::new(config.sketch_work, Time(0)),
-            new_shares: Bucket::new(config.new_shares, Time(0)),
+            new_shares: [Bucket::new(config.new_shares, Time(0)); 2],
             calls: Bucket::new(calls::ALL, Time(0)),
             new_calls: Bucket::new(calls::NEW, Time(0)),
             crowded_until: Time(0),
@@ -254,7 +256,7 @@ impl State {
         bag: &dyn Bag,
     ) {
         let mut live = Link::new(&self.config, now.mono, role, contact, profile);
-        live.begin_share(&mut self.new_shares, now.mono);
+        live.begin_share(&mut self.new_shares[usize::from(live.slow)], now.mono);
         if live.slow && contact.is_none() {
             live.calls_in.begin(&mut self.new_calls, now.mono);
         }

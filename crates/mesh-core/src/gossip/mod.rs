@@ -13,6 +13,7 @@ mod bucket;
 mod calls;
 #[cfg(test)]
 mod contact_tests;
+mod marked;
 mod neighbour;
 mod offers;
 mod receipts;
@@ -37,6 +38,7 @@ use air::Air;
 use bucket::Bucket;
 use calls::Arrived;
 use core::time::Duration;
+use marked::Marked;
 use neighbour::{Link, MAX_RAISES};
 use receipts::{Receipts, Say};
 use std::collections::{BTreeMap, VecDeque};
@@ -220,6 +222,7 @@ pub struct State {
     receipts: Receipts,
     turns: Turns,
     air: Air,
+    marked: Marked,
     actions: VecDeque<Action>,
 }
 
@@ -241,6 +244,7 @@ impl State {
             receipts: Receipts::default(),
             turns: Turns::default(),
             air: Air::default(),
+            marked: Marked::default(),
             actions: VecDeque::new(),
         }
     }
@@ -373,6 +377,9 @@ impl State {
         if let Some(bringer) = from.and_then(|link| self.links.get_mut(&link)) {
             bringer.kept.push(id);
             bringer.sync.progress = true;
+        }
+        if self.is_spoilt(id, bag) {
+            holders.iter().for_each(|holder| self.ask_for_unmarked(now, *holder, &[id]));
         }
         if let Standing::Held { hops: 1.., to, surplus, .. } = bag.standing(id) {
             for (link, live) in &mut self.links {

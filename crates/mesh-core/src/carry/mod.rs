@@ -7,6 +7,7 @@
 //! Ages count in the monotonic time of the node's life, which goes on over restarts; the wall clock is not
 //! read.
 
+mod held;
 mod lines;
 mod parcel;
 mod passed;
@@ -28,6 +29,7 @@ use crate::time::{Now, Time};
 use crate::wire::envelope::MAX_LEN;
 use crate::wire::{Envelope, Lifetime, codec};
 use core::time::Duration;
+use held::{Held, source};
 use lines::Lines;
 use parcel::Cache;
 use passed::Passed;
@@ -107,7 +109,7 @@ pub enum Origin {
 /// Why an item is not held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It is in the bag already, with no fewer hops.
+    /// It is in the bag already, with no fewer hops, and without the mark or no copy without it came.
     #[error("it is held already")]
     Known,
     /// Its age reached its lifetime.
@@ -126,7 +128,7 @@ pub enum Refused {
 pub enum Kept {
     /// It is new here.
     New,
-    /// It was here with fewer hops.
+    /// It was here with fewer hops, or with the mark of what is beyond a share.
     Raised,
 }
 
@@ -189,34 +191,6 @@ pub struct Load {
     pub tombstones: usize,
 }
 
-impl Held {
-    /// Where it stands in line until it goes on.
-    fn place(&self) -> lines::Place {
-        let line = lines::number(self.source.rank == Rank::Own, self.via);
-        lines::Place { surplus: self.is_surplus(), line, order: latest_first(self.came) }
-    }
-
-    fn is_surplus(&self) -> bool {
-        self.source.rank == Rank::Surplus
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Held {
-    id: EnvelopeId,
-    kind: Kind,
-    source: Source,
-    via: Option<LinkId>,
-    hops: u8,
-    copies: u8,
-    len: u32,
-    span: Age,
-    came: Age,
-    ends: Age,
-    tag: Tag,
-    commit: AckCommit,
-}
-
 /// The bag.
 #[derive(Debug)]
 pub struct State {
@@ -271,7 +245,7 @@ impl State {
             let record = codec::decode::<Record>(value).ok().filter(|record| record.version == 1);
             if let (Some(id), Some(record)) = (EnvelopeId::from_slice(key), record) {
                 this.woke = None;
-                let mut held = held(id, &record);
+                let mut held = Held::restored(id, &record);
                 if this.tombstones.proven(held.commit) {
                     // Its receipt was not settled when the node stopped: it ends with the first tick.
                     held.ends = 0;
@@ -288,7 +262,8 @@ impl State {
     /// Why it would be refused.
     pub fn check(&self, now: Now, parcel: &Parcel) -> Result<Kept, Refused> {
         if let Some(held) = self.find(parcel.id) {
-            return if parcel.hops > held.hops { Ok(Kept::Raised) } else { Err(Refused::Known) };
+            let better = parcel.hops > held.hops || (held.is_surplus() && !parcel.surplus);
+            return if better { Ok(Kept::Raised) } else { Err(Refused::Known) };
         }
         let age = now.mono.0;
         let over = |ended: Ended| age >= ended.reopens;
@@ -303,7 +278,7 @@ impl State {
     }
 
     /// Holds `parcel`, and lets go of what has to yield to it. Of something that is held already only
-    /// more hops are taken; its age stays what was counted here.
+    /// more hops are taken, and a copy without the mark takes the mark off; its age stays what was counted here.
     ///
     /// # Errors
     /// Why it is not held; nothing of it changed then.
@@ -316,7 +291,7 @@ impl State {
     ) -> Result<Kept, Refused> {
         let kept = self.check(now, &parcel)?;
         if kept == Kept::Raised {
-            self.raise(parcel.id, parcel.hops, out);
+            self.raise(&parcel, origin, out);
             return Ok(kept);
         }
         let age = now.mono.0;
@@ -420,7 +395,7 @@ impl State {
 
     /// A link is gone: what it brought joins the share of all departed links.
     pub fn link_down(&mut self, link: LinkId) {
-        for rank in [Rank::Contact, Rank::Other, Rank::Surplus] {
+        for rank in [Rank::Contact, Rank::Other, Rank::Surplus, Rank::ContactSurplus] {
             let source = Source { rank, link: link.0 };
             for slot in self.shares.depart(source) {
                 if let Some(held) = self.slots[slot as usize].as_mut() {
@@ -729,15 +704,28 @@ impl State {
         }
     }
 
-    fn raise(&mut self, id: EnvelopeId, hops: u8, out: &mut Outbox) {
-        let Some(slot) = self.names.get(&id).copied() else { return };
-        if let Some(held) = self.slots[slot as usize].as_mut() {
-            held.hops = hops;
-        }
-        if hops > FEW_HOPS {
+    /// Takes what is better in another copy of a held item.
+    fn raise(&mut self, parcel: &Parcel, origin: Origin, out: &mut Outbox) {
+        let Some(slot) = self.names.get(&parcel.id).copied() else { return };
+        let Some(held) = self.slots[slot as usize].as_mut() else { return };
+        held.hops = held.hops.max(parcel.hops);
+        if held.hops > FEW_HOPS {
             self.few_hops.remove(&slot);
         }
+        if held.is_surplus() && !parcel.surplus {
+            // From now on it is as if this copy had come first.
+            self.lines.remove(held.place(), slot);
+            self.shares.remove(held.source, held.ends, slot);
+            held.source = source(origin, false);
+            if let Origin::Link { link, .. } = origin {
+                held.via = Some(link);
+            }
+            self.lines.add(held.place(), slot);
+            self.shares.add(held.source, held.ends, slot, held.len);
+        }
         self.save(slot, out);
+        // Its new rank may be over its part. No slot is that of a newcomer.
+        self.make_room(Slot::MAX, out);
     }
 
     fn save(&self, slot: Slot, out: &mut Outbox) {
@@ -756,34 +744,6 @@ impl State {
             to: self.addressees.get(&slot).copied(),
         };
         out.put(Table::Carried, held.id.0, codec::encode(&record));
-    }
-}
-
-fn held(id: EnvelopeId, record: &Record) -> Held {
-    Held {
-        id,
-        kind: if record.kind == 1 { Kind::Public } else { Kind::Sealed },
-        source: Source { rank: Rank::from_byte(record.rank), link: DEPARTED },
-        via: None,
-        hops: record.hops,
-        copies: 0,
-        len: record.len,
-        span: record.span,
-        came: record.came,
-        ends: record.ends,
-        tag: record.tag,
-        commit: record.commit,
-    }
-}
-
-fn source(origin: Origin, surplus: bool) -> Source {
-    match origin {
-        Origin::Own { .. } => Source { rank: Rank::Own, link: DEPARTED },
-        // All of it is one share.
-        Origin::Air => Source { rank: Rank::Other, link: DEPARTED },
-        Origin::Link { link, .. } if surplus => Source { rank: Rank::Surplus, link: link.0 },
-        Origin::Link { link, contact: true } => Source { rank: Rank::Contact, link: link.0 },
-        Origin::Link { link, contact: false } => Source { rank: Rank::Other, link: link.0 },
     }
 }
 

@@ -6,14 +6,14 @@ use crate::wire::codec;
 use serde::{Deserialize, Serialize};
 
 /// Of an item in [`Table::Carried`](crate::Table::Carried), under its id; at most 100 bytes. Written
-/// when the item comes and when its hops rise, never because time passes.
+/// when the item comes and when its hops rise or its mark goes, never because time passes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     /// Of this layout: 1.
     pub(super) version: u8,
     /// 0 sealed, 1 public.
     pub(super) kind: u8,
-    /// 0 own, 1 a contact's, 2 another's, 3 beyond the share of whoever brought it.
+    /// 0 own, 1 a contact's, 2 another's, 3 beyond the share of whoever brought it, 4 the same of a contact.
     pub(super) rank: u8,
     /// As it arrived.
     pub(super) hops: u8,
@@ -81,6 +81,7 @@ impl Tombstone {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shares::Rank;
     use super::*;
 
     fn record() -> Record {
@@ -109,6 +110,14 @@ mod tests {
         let bytes = codec::encode(&Record { ends: 300, to: None, ..record() });
         let fields = [1, 0, 1, 12, 251, 39, 1, 252, 0, 8, 25, 72, 5, 251, 44, 1];
         assert_eq!(bytes, [&fields[..], &[7; 16], &[9; 16], &[0]].concat());
+    }
+
+    #[test]
+    fn golden_record_of_what_a_contact_brought_with_the_mark() {
+        let bytes =
+            codec::encode(&Record { rank: Rank::ContactSurplus as u8, ends: 300, to: None, ..record() });
+        assert_eq!(bytes[..3], [1, 0, 4]);
+        assert_eq!([0, 1, 2, 3, 4, 5].map(Rank::from_byte).map(|rank| rank as u8), [0, 1, 2, 3, 4, 2]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) enum Rank {
     Other = 2,
     /// Beyond the share of whoever brought it.
     Surplus = 3,
+    /// Brought by a contact with the mark of what is beyond a share.
+    ContactSurplus = 4,
 }
 
 impl Rank {
@@ -24,6 +26,7 @@ impl Rank {
             0 => Self::Own,
             1 => Self::Contact,
             3 => Self::Surplus,
+            4 => Self::ContactSurplus,
             _ => Self::Other,
         }
     }
@@ -65,7 +68,7 @@ pub(super) struct Shares {
     by_source: BTreeMap<Source, Share>,
     /// Sources by rank and size.
     by_size: BTreeSet<(Rank, u64, Source)>,
-    bytes: [u64; 4],
+    bytes: [u64; 5],
     count: usize,
 }
 
@@ -118,12 +121,12 @@ impl Shares {
     /// takes most, the item that is nearest to its end. `None` where the limits hold. Own mail is named
     /// only where own mail alone is over.
     pub(super) fn excess(&self, limits: Limits) -> Option<Slot> {
-        let [own, contacts, ..] = self.bytes;
+        let [own, contacts, _, _, marked] = self.bytes;
         if own > limits.own {
             return self.worst(Rank::Own);
         }
-        if own + contacts > limits.own_and_contacts {
-            return self.worst(Rank::Contact);
+        if own + contacts + marked > limits.own_and_contacts {
+            return self.worst(Rank::ContactSurplus).or_else(|| self.worst(Rank::Contact));
         }
         if self.bytes() > limits.all {
             return self.worst(Rank::Surplus).or_else(|| self.worst(Rank::Other));
@@ -131,12 +134,13 @@ impl Shares {
         if self.count <= limits.items {
             return None;
         }
-        [Rank::Surplus, Rank::Other, Rank::Contact, Rank::Own].into_iter().find_map(|rank| self.worst(rank))
+        let order = [Rank::Surplus, Rank::Other, Rank::ContactSurplus, Rank::Contact, Rank::Own];
+        order.into_iter().find_map(|rank| self.worst(rank))
     }
 
     fn worst(&self, rank: Rank) -> Option<Slot> {
         let low = (rank, 0, Source { rank: Rank::Own, link: 0 });
-        let high = (rank, u64::MAX, Source { rank: Rank::Surplus, link: u64::MAX });
+        let high = (rank, u64::MAX, Source { rank: Rank::ContactSurplus, link: u64::MAX });
         let (_, _, source) = self.by_size.range(low..=high).next_back()?;
         let ((_, slot), _) = self.by_source.get(source)?.items.first_key_value()?;
         Some(*slot)

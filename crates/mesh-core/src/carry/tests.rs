@@ -117,9 +117,9 @@ fn what_is_beyond_a_share_goes_first_and_keeps_its_mark_over_a_restart() {
     let (memory, mut out) = (Memory::default(), Outbox::default());
     let mut bag = bag(small(100));
     let surplus = |n| Parcel { surplus: true, ..parcel(n) };
-    (0..50).for_each(|n| _ = bag.keep(at(0), surplus(n), friend(1), &mut out));
+    (0..50).for_each(|n| _ = bag.keep(at(0), surplus(n), stranger(1), &mut out));
     (100..180).for_each(|n| _ = bag.keep(at(0), parcel(n), stranger(2), &mut out));
-    assert_eq!((holds(&bag, 0..50), holds(&bag, 100..180)), (20, 80), "whoever brought it");
+    assert_eq!((holds(&bag, 0..50), holds(&bag, 100..180)), (20, 80));
     store(&memory, &mut out);
     let bag = State::restore(small(100), &memory).unwrap();
     let marked = |numbers: core::ops::Range<u32>| {
@@ -129,6 +129,48 @@ fn what_is_beyond_a_share_goes_first_and_keeps_its_mark_over_a_restart() {
     let held = (0..50).map(parcel).find(|parcel| bag.item(parcel.id.short()).is_some()).unwrap();
     let loaded = bag.load(at(0), held.id, &memory).unwrap().unwrap();
     assert_eq!(loaded.handed_on().unwrap().iter().rev().nth(4), Some(&(0x80 | 11)));
+}
+
+#[test]
+fn what_contacts_bring_with_the_mark_goes_before_their_other_mail_and_after_strangers() {
+    let (memory, mut out) = (Memory::default(), Outbox::default());
+    let mut bag = bag(small(100));
+    let surplus = |n| Parcel { surplus: true, ..parcel(n) };
+    (0..40).for_each(|n| _ = bag.keep(at(0), surplus(n), friend(1), &mut out));
+    (100..200).for_each(|n| _ = bag.keep(at(0), parcel(n), stranger(2), &mut out));
+    assert_eq!((holds(&bag, 0..40), holds(&bag, 100..200)), (40, 60));
+    (200..260).for_each(|n| _ = bag.keep(at(0), parcel(n), friend(1), &mut out));
+    assert_eq!((holds(&bag, 0..40), holds(&bag, 200..260)), (25, 60));
+    store(&memory, &mut out);
+    let bag = State::restore(small(100), &memory).unwrap();
+    let marked = (0..260).filter(|n| bag.item(parcel(*n).id.short()).is_some_and(|item| item.surplus));
+    assert_eq!(marked.count(), 25, "it goes on with the mark, over a restart too");
+}
+
+#[test]
+fn attack_45_a_copy_without_the_mark_takes_it_off_and_it_is_as_if_that_had_come_first() {
+    let (memory, mut out) = (Memory::default(), Outbox::default());
+    let mut bag = bag(small(100));
+    let (id, marked) = (parcel(1).id, Parcel { surplus: true, hops: 14, ..parcel(1) });
+    bag.keep(at(0), marked.clone(), stranger(1), &mut out).unwrap();
+    assert_eq!(bag.check(at(0), &marked), Err(Refused::Known));
+    assert_eq!(bag.keep(at(5), parcel(1), stranger(2), &mut out), Ok(Kept::Raised));
+    let item = bag.item(id.short()).unwrap();
+    assert_eq!((item.surplus, item.hops, item.via, item.came), (false, 14, Some(LinkId(2)), 0));
+    assert_eq!(bag.check(at(5), &marked), Err(Refused::Known), "the mark does not come back");
+    (100..400).for_each(|n| _ = bag.keep(at(5), parcel(n), stranger(1), &mut out));
+    assert_eq!(holds(&bag, [1]), 1, "it stands in the share of who brought it without");
+    store(&memory, &mut out);
+    let bag = State::restore(small(100), &memory).unwrap();
+    assert!(!bag.item(id.short()).unwrap().surplus);
+}
+
+#[test]
+fn marks_that_go_raise_nothing_above_the_part_of_its_rank() {
+    let (mut bag, mut out) = (bag(small(100)), Outbox::default());
+    (0..100).for_each(|n| _ = bag.keep(at(0), Parcel { surplus: true, ..parcel(n) }, stranger(1), &mut out));
+    (0..100).for_each(|n| _ = bag.keep(at(0), parcel(n), friend(2), &mut out));
+    assert_eq!(holds(&bag, 0..100), 85);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::wire::frame::{Frame, MAX_NAMES};
 
 /// Names in one question on a slow link: more would stand before everything else for too long.
 const MAX_SLOW_NAMES: usize = 128;
+/// In the least hops of a want: only a copy without the mark of what is beyond a share is wanted. Who does not know the
+/// bit has no copy with so many hops.
+pub(super) const UNMARKED: u8 = 0x80;
 
 impl State {
     pub(super) fn on_have(&mut self, now: Now, link: LinkId, ids: Vec<ShortId>, bag: &dyn Bag) {
@@ -61,7 +64,7 @@ impl State {
 
     /// The neighbour holds these; of what has few hops left here its copy may be the better one.
     fn note_copies(&mut self, now: Now, link: LinkId, ids: &[ShortId], bag: &dyn Bag) {
-        let mut few = Vec::new();
+        let (mut few, mut marked) = (Vec::new(), Vec::new());
         for id in ids {
             if let Standing::Held { own, few_hops, .. } = bag.standing(*id) {
                 if let Some(live) = self.links.get_mut(&link) {
@@ -71,13 +74,18 @@ impl State {
                 if few_hops && !own {
                     few.push(*id);
                 }
+                if self.is_spoilt(*id, bag) {
+                    marked.push(*id);
+                }
             }
         }
         self.ask_for_hops(link, few);
+        self.ask_for_unmarked(now, link, &marked);
     }
 
     pub(super) fn on_want(&mut self, now: Now, link: LinkId, least: u8, ids: Vec<ShortId>, bag: &dyn Bag) {
-        let held = |id: &ShortId| matches!(bag.standing(*id), Standing::Held { hops, .. } if hops > least);
+        let (unmarked, least) = (least & UNMARKED != 0, least & !UNMARKED);
+        let held = |id: &ShortId| matches!(bag.standing(*id), Standing::Held { hops, surplus, .. } if hops > least && !(unmarked && surplus));
         let served: Vec<ShortId> = ids.into_iter().filter(held).collect();
         if let Some(live) = self.links.get_mut(&link) {
             live.sync.progress |= !served.is_empty();

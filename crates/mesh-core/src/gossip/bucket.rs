@@ -38,6 +38,19 @@ impl Bucket {
         enough
     }
 
+    /// Takes `amount` where it is there, and from a full budget in any case: what is missing is owed. So what is larger
+    /// than the burst passes too, as seldom as the rate has it.
+    pub(super) fn take_whole(&mut self, amount: u64, now: Time) -> bool {
+        self.fill(now);
+        let burst = self.rate.burst.saturating_mul(1000);
+        let missing = amount.saturating_mul(1000).saturating_sub(burst);
+        if missing == 0 || self.level < burst {
+            return self.take(amount, now);
+        }
+        (self.level, self.debt) = (0, missing);
+        true
+    }
+
     /// Takes `amount` for what has happened already, down to nothing.
     pub(super) fn charge(&mut self, amount: u64, now: Time) {
         self.fill(now);
@@ -95,6 +108,15 @@ mod tests {
         assert!(bucket.take(1, Time(500)));
         assert!(!bucket.take(11, Time(1_000_000)), "never more than the burst");
         assert!(bucket.take(10, Time(1_000_000)));
+    }
+
+    #[test]
+    fn what_is_larger_than_the_burst_passes_a_full_budget_and_all_of_it_is_paid_back() {
+        let mut bucket = Bucket::new(Rate { burst: 10, per_second: 1 }, Time(0));
+        assert!(bucket.take_whole(1, Time(0)) && !bucket.take_whole(40, Time(0)));
+        assert!(bucket.take_whole(40, Time(1_000)));
+        assert!(bucket.is_empty(Time(31_000)) && !bucket.is_empty(Time(31_001)));
+        assert!(!bucket.take_whole(40, Time(40_999)) && bucket.take_whole(40, Time(41_000)));
     }
 
     #[test]

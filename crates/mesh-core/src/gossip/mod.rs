@@ -13,6 +13,7 @@ mod bucket;
 mod calls;
 #[cfg(test)]
 mod contact_tests;
+mod marked;
 mod neighbour;
 mod offers;
 mod receipts;
@@ -37,6 +38,7 @@ use air::Air;
 use bucket::Bucket;
 use calls::Arrived;
 use core::time::Duration;
+use marked::Marked;
 use neighbour::{Link, MAX_RAISES};
 use receipts::{Receipts, Say};
 use std::collections::{BTreeMap, VecDeque};
@@ -68,9 +70,11 @@ pub struct Config {
     /// Bytes of what a stranger's fast link brings that go on before all that is beyond such shares. Default 64 KiB at
     /// once, 4 KiB per second.
     pub fast_share: Rate,
-    /// The same of a slow or metered link. Default 4 KiB at once, 256 B per second.
+    /// The same of a slow or metered link. Default 8 KiB at once, 256 B per second: a first contact has 4,135 bytes, and
+    /// what is written beside it follows.
     pub slow_share: Rate,
-    /// What new links may bring at once of their shares, all together. Default 64 KiB at once, 256 B per second.
+    /// What new links may bring at once of their shares, all slow ones together and all others. Default 64 KiB at once,
+    /// 256 B per second.
     pub new_shares: Rate,
     /// Receipts that a stranger is listened to. Default 8,192 at once, 256 per second.
     pub receipts: Rate,
@@ -94,7 +98,7 @@ impl Default for Config {
             fast_intake: Rate { burst: 4096 * kib, per_second: 1024 * kib },
             slow_intake: Rate { burst: 64 * kib, per_second: 16 * kib },
             fast_share: Rate { burst: 64 * kib, per_second: 4 * kib },
-            slow_share: Rate { burst: 4 * kib, per_second: 256 },
+            slow_share: Rate { burst: 8 * kib, per_second: 256 },
             new_shares: Rate { burst: 64 * kib, per_second: 256 },
             receipts: Rate { burst: 8_192, per_second: 256 },
             public: Rate { burst: 64, per_second: 4 },
@@ -206,8 +210,9 @@ pub struct State {
     snapshots: Snapshots,
     /// Names that may go into sketches made on demand.
     work: Bucket,
-    /// What new links may bring at once.
-    new_shares: Bucket,
+    /// What new links may bring at once: those that are not slow, and those that are. Who comes over one medium under
+    /// ever new names takes nothing from the other.
+    new_shares: [Bucket; 2],
     /// Calls that strangers' slow links may be asked for in a crowd, all together.
     calls: Bucket,
     /// New links that begin with a call.
@@ -217,6 +222,7 @@ pub struct State {
     receipts: Receipts,
     turns: Turns,
     air: Air,
+    marked: Marked,
     actions: VecDeque<Action>,
 }
 
@@ -226,7 +232,7 @@ impl State {
     pub fn new(config: Config, rng: Rng) -> Self {
         Self {
             work: Bucket::new(config.sketch_work, Time(0)),
-            new_shares: Bucket::new(config.new_shares, Time(0)),
+            new_shares: [Bucket::new(config.new_shares, Time(0)); 2],
             calls: Bucket::new(calls::ALL, Time(0)),
             new_calls: Bucket::new(calls::NEW, Time(0)),
             crowded_until: Time(0),
@@ -238,6 +244,7 @@ impl State {
             receipts: Receipts::default(),
             turns: Turns::default(),
             air: Air::default(),
+            marked: Marked::default(),
             actions: VecDeque::new(),
         }
     }
@@ -253,7 +260,7 @@ impl State {
         bag: &dyn Bag,
     ) {
         let mut live = Link::new(&self.config, now.mono, role, contact, profile);
-        live.begin_share(&mut self.new_shares, now.mono);
+        live.begin_share(&mut self.new_shares[usize::from(live.slow)], now.mono);
         if live.slow && contact.is_none() {
             live.calls_in.begin(&mut self.new_calls, now.mono);
         }
@@ -305,10 +312,10 @@ impl State {
     }
 
     /// Whether so many bytes of a new envelope are within the share of the link that brought it: they go on before all
-    /// that is not. Contacts share as they like.
+    /// that is not; where nothing of the share is used, whatever its size. Contacts share as they like.
     pub fn in_share(&mut self, now: Now, link: LinkId, len: u32) -> bool {
         let share = self.links.get_mut(&link).and_then(|live| live.share.as_mut());
-        share.is_none_or(|share| share.take(len.into(), now.mono))
+        share.is_none_or(|share| share.take_whole(len.into(), now.mono))
     }
 
     /// Takes in a frame of a ready link. Envelopes and public things go through [`State::arrived`].
@@ -371,6 +378,9 @@ impl State {
             bringer.kept.push(id);
             bringer.sync.progress = true;
         }
+        if self.is_spoilt(id, bag) {
+            holders.iter().for_each(|holder| self.ask_for_unmarked(now, *holder, &[id]));
+        }
         if let Standing::Held { hops: 1.., to, surplus, .. } = bag.standing(id) {
             for (link, live) in &mut self.links {
                 // Who was asked for it too need not send it any more.
@@ -384,6 +394,7 @@ impl State {
                 } else if surplus && live.slow {
                     live.offers.later(id, now.mono);
                 } else {
+                    live.offers.sooner(id);
                     live.have.push(id);
                 }
             }

@@ -22,6 +22,13 @@ const LARGE_MESSAGE: u64 = 60_000;
 pub(super) const LEAST_HOPS: u8 = crate::wire::envelope::MAX_HOPS / 4;
 /// Names asked for in that way per link.
 pub(super) const MAX_RAISES: usize = 256;
+/// Copies without the mark of what is beyond a share that are asked for per link: they are few unless everything is
+/// marked, and then most that is asked for is marked there too.
+const UNMARKS: Rate = Rate { burst: 16, per_second: 1 };
+/// Not while less than this is left of the share of the link: the copy would get the mark again.
+const UNMARK_ROOM: u64 = 1_024;
+/// They may come for this long.
+const UNMARK_PATIENCE: Duration = Duration::from_secs(60);
 /// Copies at one neighbour that count in the order of handing on: once each, and no more than these.
 const MAX_COPIES: usize = 4_096;
 /// How often unanswered questions are looked at.
@@ -55,6 +62,9 @@ pub(super) struct Link {
     copies: BTreeSet<ShortId>,
     /// Copies with more hops that were asked for, and whether they may still come.
     pub(super) raises: BTreeMap<ShortId, bool>,
+    /// Copies without the mark that were asked for and may still come, since when.
+    unmarked: BTreeMap<ShortId, Time>,
+    unmarks: Bucket,
     /// What was sent unasked, since when, until the neighbour keeps it.
     pub(super) pushed: Option<(ShortId, Time)>,
     pub(super) intake: Option<Bucket>,
@@ -103,6 +113,8 @@ impl Link {
             offers: Offers::default(),
             copies: BTreeSet::new(),
             raises: BTreeMap::new(),
+            unmarked: BTreeMap::new(),
+            unmarks: Bucket::new(UNMARKS, now),
             pushed: None,
             intake: None,
             share: None,
@@ -163,14 +175,27 @@ impl Link {
         }
     }
 
+    /// Whether a copy of `id` without the mark is to be asked for now. It may be again: the copy there may have lost its
+    /// mark meanwhile.
+    pub(super) fn unmark(&mut self, id: ShortId, now: Time) -> bool {
+        let has_room = self.share.as_mut().is_none_or(|share| share.level(now) >= UNMARK_ROOM);
+        let asks = has_room && self.unmarks.take(1, now);
+        if asks {
+            self.unmarked.retain(|_, since| now.since(*since) < UNMARK_PATIENCE);
+            self.unmarked.insert(id, now);
+        }
+        asks
+    }
+
     /// The neighbour says that it holds a copy: whether for the first time, and within the most that are counted.
     pub(super) fn copied(&mut self, id: ShortId) -> bool {
         self.copies.len() < MAX_COPIES && self.copies.insert(id)
     }
 
-    /// Something came: whether it is the first answer to that.
+    /// Something came: whether it is the first answer to a question for a better copy.
     pub(super) fn raised(&mut self, id: ShortId) -> bool {
-        self.raises.get_mut(&id).is_some_and(core::mem::take)
+        let unmarked = self.unmarked.remove(&id).is_some();
+        self.raises.get_mut(&id).is_some_and(core::mem::take) || unmarked
     }
 
     /// When something is looked at next.
@@ -251,7 +276,7 @@ mod tests {
     #[test]
     fn attack_45_a_stranger_s_share_is_bounded_and_comes_back_slowly() {
         let mut stranger = link(None, Time(0));
-        assert_eq!(taken(&mut stranger, Time(0)), 4 * 1024 / 300);
+        assert_eq!(taken(&mut stranger, Time(0)), 8 * 1024 / 300);
         assert!(taken(&mut stranger, Time(10_000)) <= 9);
         assert!(link(Some(AccountId([1; 20])), Time(0)).share.is_none(), "contacts share as they like");
     }

@@ -5,12 +5,12 @@
 //! it, beside the comparison. On slow links what the comparison found is named in the same order and at the same pace: a
 //! list of thousands would stand before everything else that the two have to say.
 
-use super::{Bag, State};
+use super::{Bag, State, may_go};
 use crate::id::{LinkId, ShortId};
 use crate::time::{Now, Time};
 use crate::wire::frame::{Frame, Set};
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Messages of a comparison with so many bytes ...
 const LONG: usize = 2_048;
@@ -50,7 +50,7 @@ pub(super) struct Offers {
     lacked: BTreeSet<ShortId>,
     named: BTreeSet<ShortId>,
     /// New here, and beyond the share of whoever brought it.
-    later: BTreeSet<ShortId>,
+    later: Later,
     last: Option<Time>,
     /// What the neighbour wants and did not confirm.
     waiting: BTreeSet<ShortId>,
@@ -59,6 +59,29 @@ pub(super) struct Offers {
     /// Whether it wanted anything since the last time.
     useful: bool,
     idle: u8,
+}
+
+/// Names in the order in which they came; some of them may be of no use any more.
+#[derive(Debug, Default)]
+struct Later {
+    queue: VecDeque<ShortId>,
+    names: BTreeSet<ShortId>,
+}
+
+impl Later {
+    fn push(&mut self, id: ShortId) {
+        if self.queue.len() < MAX_LATER && self.names.insert(id) {
+            self.queue.push_back(id);
+        }
+    }
+
+    fn remove(&mut self, id: ShortId) {
+        self.names.remove(&id);
+    }
+
+    fn pop(&mut self) -> Option<ShortId> {
+        core::iter::from_fn(|| self.queue.pop_front()).find(|id| self.names.remove(id))
+    }
 }
 
 impl Offers {
@@ -76,10 +99,13 @@ impl Offers {
 
     /// This is named when the neighbour has time for it.
     pub(super) fn later(&mut self, id: ShortId, now: Time) {
-        if self.later.len() < MAX_LATER {
-            self.later.insert(id);
-        }
+        self.later.push(id);
         self.last.get_or_insert(now);
+    }
+
+    /// This is named at once.
+    pub(super) fn sooner(&mut self, id: ShortId) {
+        self.later.remove(id);
     }
 
     /// The neighbour lacks these, and where `all` nothing else.
@@ -98,7 +124,7 @@ impl Offers {
     /// The neighbour has it, from here or from elsewhere.
     pub(super) fn has(&mut self, id: ShortId, now: Time) {
         self.lacked.remove(&id);
-        self.later.remove(&id);
+        self.later.remove(id);
         if self.waiting.remove(&id) {
             self.heard = now;
         }
@@ -122,29 +148,27 @@ impl Offers {
         let answered = self.useful || !self.guesses();
         let paced = self.last.map_or(Time(0), |last| last + if answered { EVERY } else { UNANSWERED });
         let busy = self.waiting.len() > LOW;
-        let found = self.has_more().then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced });
-        [found, self.later_at()].into_iter().flatten().min()
+        let any = self.has_more() || !self.later.names.is_empty();
+        any.then(|| if busy { paced.max(self.heard + PATIENCE) } else { paced })
     }
 
-    /// When what waits in `later` is named.
-    fn later_at(&self) -> Option<Time> {
-        (!self.later.is_empty()).then(|| self.last.map_or(Time(0), |last| last + EVERY))
-    }
-
+    /// Whether there is more to name than what is beyond shares.
     fn has_more(&self) -> bool {
         self.guesses() || !self.lacked.is_empty()
     }
 
     /// What is to be named now.
     fn take(&mut self, now: Time, bag: &dyn Bag) -> Vec<ShortId> {
-        let mut names = Vec::new();
-        while names.len() < AT_A_TIME
-            && let Some(id) = self.later.pop_first()
-        {
-            names.push(id);
+        if self.waiting.len() > LOW {
+            self.waiting.clear();
         }
-        if names.is_empty() {
-            names = self.found(bag);
+        let mut names = if self.has_more() { self.found(bag) } else { Vec::new() };
+        names.iter().for_each(|id| self.later.remove(*id));
+        // What is beyond shares stands behind what is not. Some of it may be gone.
+        while names.len() < AT_A_TIME
+            && let Some(id) = self.later.pop()
+        {
+            names.extend(Some(id).filter(|id| may_go(bag.standing(*id))));
         }
         self.last = Some(now);
         // Which of them came first tells who wrote them.
@@ -154,9 +178,6 @@ impl Offers {
 
     /// Of what the neighbour lacks, or may lack, the foremost.
     fn found(&mut self, bag: &dyn Bag) -> Vec<ShortId> {
-        if self.waiting.len() > LOW {
-            self.waiting.clear();
-        }
         let (guesses, lacked, named) = (self.guesses(), &self.lacked, &self.named);
         let skip = |id: ShortId| if guesses { named.contains(&id) } else { !lacked.contains(&id) };
         let mut names = bag.foremost(AT_A_TIME, &skip);
@@ -165,7 +186,7 @@ impl Offers {
             while names.len() < AT_A_TIME
                 && let Some(id) = self.lacked.pop_first()
             {
-                names.push(id);
+                names.extend(Some(id).filter(|id| may_go(bag.standing(*id))));
             }
         } else {
             self.named.extend(&names);
@@ -210,7 +231,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Names;
+    use super::super::tests::{Names, short_name};
     use super::*;
 
     fn large() -> Offers {
@@ -314,16 +335,45 @@ mod tests {
 
     #[test]
     fn what_is_beyond_a_share_is_named_some_at_a_time_and_up_to_the_most() {
-        let (bag, mut offers) = (Names::of(0..0), Offers::default());
+        let (bag, mut offers) = (Names::of(0..100), Offers::default());
         for n in 0..2 * MAX_LATER as u64 {
-            offers.later(ShortId(n.to_le_bytes()), Time(0));
+            offers.later(short_name(n), Time(0));
         }
-        assert_eq!(offers.later.len(), MAX_LATER);
-        offers.has(ShortId(1_u64.to_le_bytes()), Time(0));
-        assert_eq!(offers.later.len(), MAX_LATER - 1, "the neighbour has it from elsewhere");
+        assert_eq!((offers.later.queue.len(), offers.later.names.len()), (MAX_LATER, MAX_LATER));
+        offers.has(short_name(1), Time(0));
+        assert_eq!(offers.later.names.len(), MAX_LATER - 1, "the neighbour has it from elsewhere");
         assert_eq!(offers.next(), Some(Time(250)));
-        assert_eq!(offers.take(Time(250), &bag).len(), AT_A_TIME);
+        let mut first: Vec<ShortId> = (0..=AT_A_TIME as u64).filter(|n| *n != 1).map(short_name).collect();
+        first.sort_unstable();
+        assert_eq!(offers.take(Time(250), &bag), first, "in the order in which it came");
         assert_eq!(offers.next(), Some(Time(500)));
+    }
+
+    #[test]
+    fn what_is_beyond_a_share_waits_for_what_the_neighbour_lacks_and_while_much_is_under_way() {
+        let (bag, mut offers) = (Names::of(0..200), Offers::default());
+        (0..100).for_each(|n| offers.later(short_name(n), Time(0)));
+        offers.lacks((100..200).map(short_name), true);
+        let beyond = |names: &[ShortId]| (0..100).map(short_name).filter(|id| names.contains(id)).count();
+        let first = offers.take(Time(250), &bag);
+        assert_eq!((first.len(), beyond(&first)), (AT_A_TIME, 0));
+        offers.wanted(&first, Time(300));
+        assert!(!offers.is_due(Time(15_299)), "it has more than it can take");
+        first.iter().for_each(|id| offers.has(*id, Time(400)));
+        let second = offers.take(Time(650), &bag);
+        assert_eq!((second.len(), beyond(&second)), (AT_A_TIME, 2 * AT_A_TIME - 100));
+        offers.wanted(&second, Time(700));
+        assert!(!offers.is_due(Time(15_699)) && offers.is_due(Time(15_700)));
+    }
+
+    #[test]
+    fn what_is_gone_is_not_named() {
+        let (bag, mut offers) = (Names::of(0..10), Offers::default());
+        (0..20).for_each(|n| offers.later(short_name(n), Time(0)));
+        offers.lacks((5..30).map(short_name), true);
+        let mut held: Vec<ShortId> = (0..10).map(short_name).collect();
+        held.sort_unstable();
+        assert_eq!(offers.take(Time(250), &bag), held);
     }
 
     #[test]

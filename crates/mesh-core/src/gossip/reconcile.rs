@@ -91,13 +91,13 @@ impl State {
     ) {
         let (first, end) = (usize::from(cells.0), usize::from(cells.1));
         let Some(live) = self.links.get_mut(&link) else { return };
-        if set == Set::Sealed && live.slow {
-            live.offers.asked_for(end);
-        }
         let offer = live.sync.offers[set as usize].as_mut().filter(|offer| offer.number == run);
         let Some(offer) = offer else { return };
         offer.more += 1;
         let sensible = first < end && end <= MOST && offer.more <= MAX_MORE;
+        if sensible && set == Set::Sealed && live.slow {
+            live.offers.asked_for(end);
+        }
         let (mut sketch, mut first) = (offer.sketch.clone(), first);
         if sensible && (first == 0 || end > sketch.cells().len()) {
             let Some(longer) = self.sketch_of(now, set, sketch.epoch(), end, bag) else {

@@ -19,6 +19,8 @@ pub(super) struct Names {
     pub(super) to: Option<AccountId>,
     /// Held things may cross no further link.
     pub(super) no_hops: bool,
+    /// Held things have the mark of what is beyond a share.
+    pub(super) surplus: bool,
 }
 
 impl Names {
@@ -71,7 +73,7 @@ impl Bag for Names {
                     own: self.to.is_some(),
                     few_hops: self.few_hops,
                     to: self.to,
-                    surplus: false,
+                    surplus: self.surplus,
                 }
             }
             _ => Standing::Unknown,
@@ -293,6 +295,73 @@ fn copies_with_more_hops_are_asked_for_up_to_the_most_and_new_names_beside_them(
     assert_eq!(sent(&mut state), [(1, want(vec![short_name(5_000)]))]);
     assert!(state.arrived(at(13), LinkId(1), short_name(0), 300), "a better copy");
     assert!(!state.arrived(at(14), LinkId(1), short_name(0), 300), "once");
+}
+
+/// What each link is asked for without the mark.
+fn unmarked(state: &mut State) -> Vec<(u64, Vec<ShortId>)> {
+    let wants = sent(state).into_iter().filter_map(|(link, frame)| match frame {
+        Frame::Want { least: 0x80, ids } => Some((link, ids)),
+        _ => None,
+    });
+    wants.collect()
+}
+
+#[test]
+fn attack_45_of_what_came_with_the_mark_the_others_that_named_it_are_asked_for_a_copy_without() {
+    let mut state = state(3, &Names::default());
+    for link in [1, 2] {
+        state.frame(at(0), LinkId(link), Frame::Have(vec![short_name(1)]), &Names::default());
+    }
+    drain(&mut state);
+    let bag = Names { surplus: true, ..Names::of([1]) };
+    assert!(state.arrived(at(10), LinkId(1), short_name(1), 300));
+    state.came_marked(short_name(1));
+    state.accepted(at(10), short_name(1), Some(LinkId(1)), &bag);
+    assert_eq!(unmarked(&mut state), [(2, vec![short_name(1)])]);
+    state.frame(at(20), LinkId(3), Frame::Have(vec![short_name(1)]), &bag);
+    assert_eq!(unmarked(&mut state), [(3, vec![short_name(1)])]);
+    assert!(state.arrived(at(30), LinkId(3), short_name(1), 300), "it was asked for");
+}
+
+#[test]
+fn attack_46_new_names_on_slow_links_take_nothing_from_links_that_are_not() {
+    let mut state = state(0, &Names::default());
+    for link in 0..100 {
+        state.link_up(at(0), LinkId(link), Role::Listener, None, Profile::BLE, &Names::default());
+        state.in_share(at(0), LinkId(link), 8 * 1024);
+        state.link_down(at(0), LinkId(link), &Names::default());
+    }
+    for (link, profile, enough) in [(100, Profile::BLE, false), (101, Profile::LAN, true)] {
+        state.link_up(at(0), LinkId(link), Role::Listener, None, profile, &Names::default());
+        assert_eq!(state.in_share(at(0), LinkId(link), 4_135), enough);
+    }
+}
+
+#[test]
+fn copies_without_the_mark_are_asked_for_up_to_the_most_and_while_there_is_a_share_for_them() {
+    let bag = Names { surplus: true, ..Names::of(0..200) };
+    let mut state = state(1, &bag);
+    (0..200).for_each(|n| state.came_marked(short_name(n)));
+    let asked = |state: &mut State, now: u64| {
+        state.frame(at(now), LinkId(1), Frame::Have((0..200).map(short_name).collect()), &bag);
+        unmarked(state).iter().map(|(_, ids)| ids.len()).sum::<usize>()
+    };
+    assert_eq!((asked(&mut state, 0), asked(&mut state, 5 * SECOND)), (16, 5));
+    // 32 KiB of the pool, and 4 KiB per second.
+    assert!(state.in_share(at(5 * SECOND), LinkId(1), 52 * 1024 - 512));
+    assert_eq!((asked(&mut state, 5 * SECOND), asked(&mut state, 10 * SECOND)), (0, 5), "no share is left");
+}
+
+#[test]
+fn a_want_for_a_copy_without_the_mark_is_answered_with_none_that_has_it() {
+    for (surplus, served) in [(true, 0), (false, 1)] {
+        let bag = Names { surplus, ..Names::of([1]) };
+        let mut state = state(1, &bag);
+        state.frame(at(0), LinkId(1), Frame::Want { least: 0x80, ids: vec![short_name(1)] }, &bag);
+        assert_eq!(served_and_announced(&mut state).0.len(), served);
+        state.frame(at(0), LinkId(1), want(vec![short_name(1)]), &bag);
+        assert_eq!(served_and_announced(&mut state).0.len(), 1, "else it is handed on as ever");
+    }
 }
 
 /// What was served to link 1 and what was announced to it.

@@ -598,7 +598,7 @@ impl Mesh {
             }
             Ok(Kept::Raised) => {
                 let contact = self.is_contact(link);
-                // More hops of what is held: there is nothing to open.
+                // More hops of what is held, or no mark: there is nothing to open.
                 let _ = self.keep_parcel(now, parcel, Origin::Link { link, contact }, out);
             }
             Err(Refused::Known) => self.gossip.known(now, id, link),
@@ -649,17 +649,20 @@ impl Mesh {
         origin: Origin,
         out: &mut Outbox,
     ) -> Result<EnvelopeId, Refused> {
-        let (id, kind) = (parcel.id, parcel.kind);
+        let (id, kind, came_marked) = (parcel.id, parcel.kind, parcel.surplus);
         let from = match origin {
             Origin::Own { .. } | Origin::Air => None,
             Origin::Link { link, .. } => Some(link),
         };
         if let Some(link) = from.filter(|_| kind == Kind::Sealed && !parcel.surplus)
-            && self.carry.check(now, &parcel) == Ok(Kept::New)
+            && self.gains(now, &parcel)
         {
             parcel.surplus = !self.gossip.in_share(now, link, parcel.wire_len());
         }
         let kept = self.carry.keep(now, parcel, origin, out);
+        if came_marked && kept == Ok(Kept::New) {
+            self.gossip.came_marked(id.short());
+        }
         let view = View { carry: &self.carry, now };
         match (kept, from) {
             (Ok(_), _) if kind == Kind::Public => {
@@ -669,11 +672,22 @@ impl Mesh {
                 self.gossip.say_to_all(now, id.short(), own, origin == Origin::Air);
             }
             (Ok(_), _) => self.gossip.accepted(now, id.short(), from, &view),
+            (Err(Refused::Known), Some(link)) => self.gossip.known(now, id.short(), link),
             (Err(_), Some(link)) => self.gossip.declined(now, id.short(), link, &view),
             (Err(_), None) => {}
         }
         self.settle(now, out);
         kept.map(|_| id)
+    }
+
+    /// Whether a copy without the mark is worth its share: it is new, or takes the mark off.
+    fn gains(&self, now: Now, parcel: &Parcel) -> bool {
+        let is_marked = || self.carry.item(parcel.id.short()).is_some_and(|item| item.surplus);
+        match self.carry.check(now, parcel) {
+            Ok(Kept::New) => true,
+            Ok(Kept::Raised) => is_marked(),
+            Err(_) => false,
+        }
     }
 
     /// Does what the layers ask for, until they ask for nothing more.

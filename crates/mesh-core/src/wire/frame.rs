@@ -125,7 +125,8 @@ pub enum Frame {
     },
     /// The sender asks for these.
     Want {
-        /// The fewest hops that a copy must have left when it arrives.
+        /// The fewest hops that a copy must have left when it arrives. With the highest bit only a copy without the
+        /// mark of what is beyond a share is wanted (PROTOCOL.md section 9.3).
         least: u8,
         /// What is asked for.
         ids: Vec<ShortId>,

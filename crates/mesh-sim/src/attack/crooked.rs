@@ -28,6 +28,8 @@ pub enum Trick {
     Liar,
     /// Brings back whatever it saw, with all its hops and no age.
     Replayer,
+    /// Sets the mark of what is beyond a share on everything that it passes on.
+    Marker,
     /// Behaves, and writes down who said hello.
     Tracker(Notebook),
 }
@@ -84,7 +86,7 @@ impl Crooked {
                     self.say(link, Lane::Control, &Frame::Have(names));
                 }
                 Trick::Replayer => self.offer_again(link),
-                Trick::Tracker(_) => {}
+                Trick::Marker | Trick::Tracker(_) => {}
             }
         }
     }
@@ -145,6 +147,7 @@ impl Crooked {
                 Trick::BlackHole,
                 Ok(Frame::Envelope(_) | Frame::Have(_) | Frame::Public(_) | Frame::Receipts(_)),
             ) => None,
+            (Trick::Marker, Ok(Frame::Envelope(bytes))) => Some(Frame::Envelope(marked(&bytes)).to_bytes()),
             (Trick::Liar, Ok(Frame::Envelope(mut bytes))) => {
                 // Somewhere in the body: the length and the header still fit.
                 let body = bytes.len().saturating_sub(MUTABLE_LEN + 1);
@@ -163,6 +166,13 @@ impl Crooked {
 fn as_new(bytes: &[u8]) -> Vec<u8> {
     let Ok(mut envelope) = Envelope::from_bytes(bytes) else { return bytes.to_vec() };
     (envelope.hops_left, envelope.age_s) = (HOPS, 0);
+    envelope.to_bytes()
+}
+
+/// An envelope as if it came from beyond a share.
+fn marked(bytes: &[u8]) -> Vec<u8> {
+    let Ok(mut envelope) = Envelope::from_bytes(bytes) else { return bytes.to_vec() };
+    envelope.surplus = true;
     envelope.to_bytes()
 }
 

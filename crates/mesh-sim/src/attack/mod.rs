@@ -1,7 +1,7 @@
 //! Neighbours who do not keep to the protocol.
 //!
 //! Some speak for themselves ([`Flooder`], also under ever new names; [`Alarmist`]); others are real nodes whose frames
-//! somebody changes on the way in and out ([`Crooked`]): a black hole, a liar, a replayer, a tracker. All of
+//! somebody changes on the way in and out ([`Crooked`]): a black hole, a liar, a replayer, a marker, a tracker. All of
 //! them know the protocol and its limits; none has anybody's keys.
 
 mod alarmist;

@@ -77,6 +77,7 @@ fn add_attacker(world: &mut World, attack: &Attack, seed: [u8; 32], notebook: &N
         AttackKind::BlackHole => Trick::BlackHole,
         AttackKind::Liar => Trick::Liar,
         AttackKind::Replayer => Trick::Replayer,
+        AttackKind::Marker => Trick::Marker,
         AttackKind::Tracker => Trick::Tracker(Arc::clone(notebook)),
     };
     world.add_wrapped("Eve", Config::default(), move |starling| -> Box<dyn Protocol> {

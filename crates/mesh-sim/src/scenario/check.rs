@@ -56,6 +56,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
     }
     check_workload(scenario)?;
     check_groups(scenario)?;
+    check_thresholds(scenario)?;
     check_attacks(scenario)?;
     check_radio(scenario)?;
     check_movement(scenario)
@@ -81,6 +82,20 @@ fn check_groups(scenario: &Scenario) -> Result<(), Wrong> {
         }
         if let Err(impossible) = group.check(scenario.honest(), scenario.length) {
             return wrong(impossible.key, impossible.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// A threshold of a class that nobody writes would be met by nothing.
+fn check_thresholds(scenario: &Scenario) -> Result<(), Wrong> {
+    let in_small = scenario.ci.iter().flat_map(|ci| &ci.expect).flatten().map(|one| ("[ci]", one));
+    for (section, threshold) in scenario.expect.iter().map(|one| ("", one)).chain(in_small) {
+        let written = |class: &String| scenario.workload.iter().any(|load| load.class == *class);
+        if let Some(class) = threshold.part.class.as_ref().filter(|class| !written(class)) {
+            let classes: Vec<_> = scenario.workload.iter().map(|load| format!("`{}`", load.class)).collect();
+            let what = format!("no workload has the class `{class}`; there are {}", classes.join(", "));
+            return Err(Wrong { section, nth: 0, key: "expect", what });
         }
     }
     Ok(())

@@ -194,17 +194,20 @@ pub enum AttackKind {
     Replayer,
     /// Behaves, and writes down everything.
     Tracker,
+    /// Sets the mark of what is beyond a share on everything that it passes on.
+    Marker,
 }
 
 impl AttackKind {
     /// Every kind, with its name in a scenario.
-    pub const ALL: [(&str, Self); 7] = [
+    pub const ALL: [(&str, Self); 8] = [
         ("alarmist", Self::Alarmist),
         ("flooder", Self::Flooder),
         ("sybil", Self::Sybil),
         ("black_hole", Self::BlackHole),
         ("liar", Self::Liar),
         ("replayer", Self::Replayer),
+        ("marker", Self::Marker),
         ("tracker", Self::Tracker),
     ];
 }

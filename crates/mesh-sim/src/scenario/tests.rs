@@ -79,6 +79,7 @@ fn values_out_of_range_are_told_with_line_and_what_is_allowed() {
         ("\"15 min\"", "\"0 s\"", 4, "longer than 0 s"),
         ("0.5\"]", "half\"]", 5, "a number after"),
         ("\"delivery_ratio", "\"luck", 5, "delivery_of_oracle"),
+        ("ratio >=", "ratio of sauce >=", 5, "there are `text`"),
         ("neighbours = 4", "neighbours = 0", 8, "from 0.001 to 1000"),
         ("\"ble\"", "\"telepathy\"", 11, "`wifi`"),
         ("\"ble\"", "\"ble\"\nhop_delay = \"1 s\"", 12, "ideal"),

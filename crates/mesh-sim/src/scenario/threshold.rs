@@ -238,6 +238,9 @@ impl Threshold {
         hop_s: &dyn Fn(&str) -> f64,
     ) -> Option<String> {
         let chosen: Vec<&Delivery> = deliveries.iter().filter(|one| self.part.holds(one, hop_s)).collect();
+        if self.part != Part::default() && chosen.is_empty() {
+            return Some(format!("{self}: there are no such deliveries"));
+        }
         let part = (self.part != Part::default()).then(|| self.part.outcome(&chosen));
         let delay = |one: &&Delivery| {
             one.oracle_s.map(|_| one.shown_s.map_or(f64::INFINITY, |at| at - one.written_s))
@@ -348,6 +351,8 @@ mod tests {
         assert_eq!(missed("delivery_of_oracle of sos within 1 hops = 1"), None);
         assert_eq!(missed("delivery_of_oracle of sos within 1 hops in 10 s = 0.5"), None);
         assert_eq!(missed("p95_s of sos within 1 hops <= 15"), None);
+        assert!(missed("delivery_of_oracle of sos within 0 hops >= 0.9").unwrap().contains("no such"));
+        assert!(missed("delivery_ratio of sauce <= 0").unwrap().contains("no such"));
         assert!(missed("p95_s of sos <= 1000").unwrap().contains("inf"), "one of three never came");
     }
 }

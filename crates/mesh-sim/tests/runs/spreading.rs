@@ -84,6 +84,13 @@ fn attack_54_one_black_hole_in_ten_with_made_up_receipts_costs_honest_people_lit
 }
 
 #[test]
+fn attack_45_one_in_ten_who_marks_what_is_others_costs_honest_people_little() {
+    let mut scenario = small("flood_attack");
+    scenario.attack.iter_mut().for_each(|attack| attack.kind = AttackKind::Marker);
+    compare("markers", &scenario);
+}
+
+#[test]
 fn ten_times_what_fits_leaves_calls_and_goodput_alone() {
     let mut before = 0;
     for messages in [0.1, 0.3, 1.0] {

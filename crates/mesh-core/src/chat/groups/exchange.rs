@@ -255,7 +255,9 @@ impl State {
             for add in unseen.into_iter().filter(|op| !others(op)) {
                 let newcomers = held.newcomers(add).into_iter();
                 let here = newcomers.filter(|who| members.contains(who));
-                here.for_each(|who| drop(lacking.entry(who).or_insert_with(|| before.to_vec())));
+                for who in here {
+                    lacking.entry(who).or_insert_with(|| before.to_vec());
+                }
             }
         }
         lacking.remove(&self.own);

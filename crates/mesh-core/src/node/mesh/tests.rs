@@ -1,6 +1,7 @@
 //! Several neighbourhoods joined by lossy pipes in virtual time.
 
 mod contact;
+mod marks;
 mod radio;
 
 use super::*;

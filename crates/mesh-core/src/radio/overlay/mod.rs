@@ -37,7 +37,7 @@ use crate::rng::Rng;
 use crate::time::Time;
 use core::cmp::Reverse;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Neighbours that are heard and remembered at a time; of more, a random part.
 pub const MAX_SEEN: usize = 256;
@@ -51,6 +51,8 @@ const FULL_WAIT: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// ... up to this.
 const RETRY_MOST: Duration = Duration::from_secs(60);
+/// Who is weak yields to who is louder and may be dialled within this, not to who cannot be linked.
+const LOUD_SOON: Duration = Duration::from_secs(15);
 /// Who shows another bag for so long waits: what crosses a crowd makes everybody different for some seconds.
 const WAITS: Duration = Duration::from_secs(30);
 /// A link that stood so long did not fail.
@@ -61,6 +63,8 @@ const QUIET: Duration = Duration::from_secs(5);
 const BUSY_LEASES: u32 = 3;
 /// Places are given up this far apart at least.
 const DROP_EVERY: Duration = Duration::from_secs(10);
+/// So many places are never kept for anybody.
+const KEPT_FREE: usize = 2;
 /// Who is linked over a faster medium is left alone for so long, unless [`Overlay::lonely`] says otherwise.
 const ELSEWHERE: Duration = Duration::from_secs(10 * 60);
 /// A dial that was advised and never told of again is forgotten after this.
@@ -227,12 +231,14 @@ impl Overlay {
         let Some(seen) = self.seen.get_mut(&remote) else { return };
         // Others have their turn first.
         seen.rank = rank;
-        if link.going {
-            seen.ready = now + link.lease;
-        } else if stood {
+        // A link that stood for a lease was given up by one end, and both wait; who is alone tries again at once.
+        let leased = now.since(link.since) >= self.config.lease.0 && !link.keep && !self.links.is_empty();
+        if stood {
             seen.pause = RETRY;
         }
-        if !link.going {
+        if link.going || leased {
+            seen.ready = now + link.lease;
+        } else {
             self.pause(now, remote);
         }
     }
@@ -260,7 +266,8 @@ impl Overlay {
         }
     }
 
-    /// The link with `remote` is not given up for others, or may be again: [`Output::Keep`](crate::Output::Keep).
+    /// The link with `remote` is not given up for others, or may be again: [`Output::Keep`](crate::Output::Keep). So are
+    /// the oldest such links, up to two fewer than there are places and one fewer than may be dialled.
     pub fn keep(&mut self, remote: u64, keep: bool) {
         if let Some(link) = self.links.get_mut(&remote) {
             link.keep = keep;
@@ -310,8 +317,11 @@ impl Overlay {
             if self.has_place() { Some(at) } else { Some(at.max(self.waits_at(seen)?)) }
         };
         let waiting = unlinked.filter(|(_, seen)| live(seen)).filter_map(|(_, seen)| due(seen));
-        let droppable = self.links.values().filter(|link| !link.keep && !link.going);
-        let leaves = droppable.map(Link::leaves_at).chain(self.dropped.map(|dropped| dropped + DROP_EVERY));
+        let kept = self.kept();
+        let droppable = self.links.iter().filter(|(remote, link)| !kept.contains(remote) && !link.going);
+        let leaves = droppable
+            .map(|(_, link)| link.leaves_at())
+            .chain(self.dropped.map(|dropped| dropped + DROP_EVERY));
         let (asked, leaves): (Vec<Time>, Vec<Time>) = (waiting.collect(), leaves.collect());
         let later = |times: Vec<Time>| times.into_iter().filter(|at| *at > now).min();
         // Places are only of interest while somebody waits for one.
@@ -322,6 +332,22 @@ impl Overlay {
     fn has_place(&self) -> bool {
         let dialled = self.links.values().filter(|link| link.role == Role::Dialer).count();
         self.links.len() < self.config.places && dialled < self.config.dialled
+    }
+
+    /// The links that are not given up for others: the oldest of those that are to be kept, but never all places, nor
+    /// all that this node may dial. A group that knows one another would be cut off from everybody else.
+    fn kept(&self) -> BTreeSet<u64> {
+        let mut asked: Vec<_> = self.links.iter().filter(|(_, link)| link.keep && !link.going).collect();
+        asked.sort_by_key(|(remote, link)| (link.since, **remote));
+        let mut dials = self.config.dialled.saturating_sub(1).max(1);
+        let may = |(_, link): &(&u64, &Link)| {
+            let dialled = link.role == Role::Dialer;
+            let stays = !dialled || dials > 0;
+            dials -= usize::from(dialled && stays);
+            stays
+        };
+        let most = self.config.places.saturating_sub(KEPT_FREE).max(1);
+        asked.into_iter().filter(may).take(most).map(|(remote, _)| *remote).collect()
     }
 
     /// Whether an advert shows the own bag.
@@ -339,9 +365,11 @@ impl Overlay {
         let live = |seen: &&Seen| now.since(seen.last) <= self.config.live;
         let unlinked = || self.seen.iter().filter(|(remote, _)| !self.links.contains_key(remote));
         let is_loud = |seen: &Seen| seen.rssi.is_none_or(|rssi| rssi >= self.config.weak_dbm);
-        let any_loud = unlinked().any(|(_, seen)| live(&seen) && is_loud(seen));
+        let may_by = |seen: &Seen, by: Time| may(seen) && self.may_dial_at(seen).is_some_and(|at| at <= by);
+        let any_loud =
+            unlinked().any(|(_, seen)| live(&seen) && is_loud(seen) && may_by(seen, now + LOUD_SOON));
         let due = unlinked().filter(|(_, seen)| live(seen) && (is_loud(seen) || !any_loud));
-        let due = due.filter(|(_, seen)| may(seen) && self.may_dial_at(seen).is_some_and(|at| at <= now));
+        let due = due.filter(|(_, seen)| may_by(seen, now));
         let order = |(_, seen): &(&u64, &Seen)| (self.shows_ours(&seen.advert), seen.advert.full, seen.rank);
         due.min_by_key(order).map(|(remote, _)| *remote)
     }
@@ -366,7 +394,8 @@ impl Overlay {
     /// but those for who comes are taken, one that was dialled.
     fn least_useful(&self, now: Time) -> Option<u64> {
         let only_dialled = self.links.len() < self.config.places;
-        let links = self.links.iter().filter(|(_, link)| !link.keep && !link.going);
+        let kept = self.kept();
+        let links = self.links.iter().filter(|(remote, link)| !kept.contains(remote) && !link.going);
         let links = links.filter(|(_, link)| !only_dialled || link.role == Role::Dialer);
         let links = links.filter(|(_, link)| link.leaves_at() <= now);
         let differs = |remote: &u64| self.seen.get(remote).is_some_and(|seen| !self.shows_ours(&seen.advert));
@@ -379,7 +408,8 @@ impl Overlay {
         if standing.clone().count() <= self.config.places {
             return None;
         }
-        let others = standing.filter(|(_, link)| !link.keep);
+        let kept = self.kept();
+        let others = standing.filter(|(remote, _)| !kept.contains(remote));
         let youngest = others.max_by_key(|(remote, link)| (link.since, Reverse(**remote)));
         let leaving = self.least_useful(now).filter(|_| self.may_drop(now));
         leaving.or_else(|| youngest.map(|(remote, _)| *remote))
@@ -401,7 +431,7 @@ impl Overlay {
         seen.pause = (seen.pause * 2).min(RETRY_MOST);
     }
 
-    /// Forgets somebody who is gone, else whom chance names: who has a hundred names gets no more than its share.
+    /// Forgets somebody who is gone, else whom chance names: each name has the same chance, whoever is behind it.
     fn forget_one(&mut self, now: Time) {
         let gone = |seen: &Seen| now.since(seen.last) > self.config.live;
         let unlinked = self.seen.iter().filter(|(remote, _)| !self.links.contains_key(remote));

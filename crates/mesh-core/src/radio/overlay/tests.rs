@@ -164,6 +164,52 @@ fn a_whisper_is_dialled_only_where_nobody_louder_is_there() {
 }
 
 #[test]
+fn a_whisper_waits_for_nobody_who_cannot_be_linked() {
+    let mut overlay = overlay(Config::default());
+    let mut whispered = None;
+    for s in 0..120 {
+        overlay.heard(Time(s * S), 1, &advert(OTHER, false), Some(-95));
+        overlay.heard(Time(s * S), 2, &advert(OTHER, false), Some(-70));
+        match overlay.poll(Time(s * S)) {
+            Some(Advice::Dial(2)) => overlay.failed(Time(s * S), 2),
+            Some(Advice::Dial(1)) => whispered = whispered.or(Some(s)),
+            _ => {}
+        }
+    }
+    assert!(whispered.is_some_and(|at| at < 60), "{whispered:?}");
+}
+
+#[test]
+fn contacts_keep_all_places_but_two_and_not_all_that_are_dialled() {
+    let mut overlay = overlay(Config::default());
+    for (remote, role) in (0..6).zip([[Role::Dialer; 4].as_slice(), &[Role::Listener; 2]].concat()) {
+        overlay.linked(Time(remote), remote, role);
+        overlay.keep(remote, true);
+    }
+    let dropped: BTreeSet<u64> = live(&mut overlay, 1, 2_000, &(0..20).collect::<Vec<_>>())
+        .into_iter()
+        .filter_map(|(_, advice)| if let Advice::Drop(remote) = advice { Some(remote) } else { None })
+        .collect();
+    assert!([0, 1, 2, 4].iter().all(|kept| !dropped.contains(kept)), "{dropped:?}");
+    assert!(dropped.contains(&3) && dropped.contains(&5), "{dropped:?}");
+}
+
+#[test]
+fn both_ends_of_a_link_that_was_given_up_wait_before_they_dial_again() {
+    for (alone, wait) in [(false, 60..=122), (true, 0..=3)] {
+        let mut overlay = overlay(Config::default());
+        overlay.heard(Time(0), 1, &advert(OTHER, false), None);
+        overlay.linked(Time(0), 1, Role::Dialer);
+        if !alone {
+            overlay.linked(Time(0), 2, Role::Listener);
+        }
+        overlay.lost(Time(90 * S), 1);
+        let again = live(&mut overlay, 90, 300, &[1]).first().map(|(at, _)| at - 90);
+        assert!(again.is_some_and(|after| wait.contains(&after)), "{again:?}");
+    }
+}
+
+#[test]
 fn who_has_no_place_is_dialled_last_and_late() {
     let mut overlay = overlay(Config::default());
     for s in 0..60 {
@@ -213,8 +259,9 @@ fn attack_55_adverts_of_thousands_take_no_memory_and_leave_neighbours_their_shar
     assert!(met >= 30, "{met} of {honest} honest neighbours were dialled, of {} in all", dialled.len());
 }
 
-/// Nodes that all hear one another and follow the advice; who ever was linked to whom, and who is.
-fn crowd(count: u64, seconds: u64, seed: u8) -> (Pairs, Pairs) {
+/// Nodes that all hear one another and follow the advice; who ever was linked to whom, and who is. All in a group of
+/// so many know each other.
+fn crowd(count: u64, seconds: u64, seed: u8, group: u64) -> (Pairs, Pairs) {
     let mut rng = Rng::new([seed; 32]);
     let mut nodes: Vec<Overlay> = (0..count).map(|_| Overlay::new(Config::default(), rng.fork())).collect();
     let (mut ever, mut links) = (BTreeSet::new(), Pairs::new());
@@ -248,6 +295,8 @@ fn crowd(count: u64, seconds: u64, seed: u8) -> (Pairs, Pairs) {
                     ever.insert(pair);
                     nodes[me as usize].linked(now, other, Role::Dialer);
                     nodes[other as usize].linked(now, me, Role::Listener);
+                    nodes[me as usize].keep(other, me / group == other / group);
+                    nodes[other as usize].keep(me, me / group == other / group);
                 }
             }
         }
@@ -257,7 +306,7 @@ fn crowd(count: u64, seconds: u64, seed: u8) -> (Pairs, Pairs) {
 
 #[test]
 fn a_crowd_becomes_one_graph_of_few_links_that_changes() {
-    let (ever, links) = crowd(60, 60, 1);
+    let (ever, links) = crowd(60, 60, 1, 1);
     let mut reached = BTreeSet::from([0]);
     while let Some(next) = links
         .iter()
@@ -269,8 +318,16 @@ fn a_crowd_becomes_one_graph_of_few_links_that_changes() {
     assert_eq!(reached.len(), 60, "one component");
     let most = (0..60).map(|me| links.iter().filter(|(a, b)| *a == me || *b == me).count()).max();
     assert!(most <= Some(6) && links.len() >= 120, "{most:?} links at most, {} in all", links.len());
-    let (later, _) = crowd(60, 600, 1);
+    let (later, _) = crowd(60, 600, 1, 1);
     assert!(later.len() >= 3 * ever.len(), "{} pairs in ten minutes, {} in one", later.len(), ever.len());
+}
+
+#[test]
+fn groups_whose_people_know_one_another_stay_linked_to_everybody_else() {
+    let (_, links) = crowd(60, 1_800, 1, 10);
+    let outside = |group: u64| links.iter().filter(|(a, b)| (a / 10 == group) != (b / 10 == group)).count();
+    let least = (0..6).map(outside).min();
+    assert!(least >= Some(5), "{least:?} links to others, of the group that has fewest");
 }
 
 proptest! {

@@ -1,7 +1,9 @@
 //! One radio and its links: whom to dial, whom to take, when to listen, when to become somebody else.
 
+mod lines;
+
 use super::duty::Duty;
-use super::link::{self, End, Gauge, Link, Shaken, now, sleep_until};
+use super::link::{End, Gauge, Shaken, now, sleep_until};
 use super::neighbours::Neighbours;
 use super::queue::{Farewell, Queue};
 use super::radio::{Advert, MAX_VALUES, Pipe, Radio, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire};
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 /// How long a neighbour is left alone that broke the protocol.
 const SHUN: Duration = Duration::from_secs(600);
@@ -536,62 +538,6 @@ impl Driver {
         }
     }
 
-    fn on_connected(&mut self, wire: Wire, max_value: usize, pipe: Pipe) {
-        if wire.side == Side::Central && self.connecting.is_some_and(|(remote, _)| remote == wire.remote) {
-            self.connecting = None;
-        }
-        let config = &self.common.config;
-        let accepted = self.wires.keys().filter(|other| other.side == wire.side).count();
-        let most = match wire.side {
-            Side::Central => config.max_dialled,
-            Side::Peripheral => config.max_accepted,
-        };
-        let full = accepted >= most || self.wires.len() >= config.max_links;
-        if !self.is_open() || full || self.neighbours.is_shunned(now(), wire.remote) {
-            return self.tell(RadioOrder::Disconnect(wire));
-        }
-        self.start_link(wire, max_value, pipe);
-    }
-
-    fn start_link(&mut self, wire: Wire, max_value: usize, pipe: Pipe) {
-        let id = self.common.ids.next();
-        let (inbox, values) = mpsc::channel(link::MAX_INBOX);
-        let (slots, queue, gauge) = (Arc::new(Semaphore::new(MAX_VALUES)), Arc::default(), Gauge::default());
-        let line = Line {
-            wire,
-            pipe,
-            inbox: Some(inbox),
-            slots: Arc::clone(&slots),
-            queue: Arc::clone(&queue),
-            gauge: gauge.clone(),
-            max_value,
-            theirs: None,
-            up_since: None,
-            closed: None,
-            crossed: 0,
-        };
-        // Whoever was on this connection before has lost it.
-        self.on_lost(wire);
-        self.lines.insert(id, line);
-        self.wires.insert(wire, id);
-        let link = Link {
-            id,
-            wire,
-            pipe,
-            max_value,
-            key: self.key.clone(),
-            rng: self.rng.fork(),
-            orders: self.radio.orders.clone(),
-            slots,
-            inbox: values,
-            queue,
-            gauge,
-            shaken: self.shaken.0.clone(),
-            events: self.common.events.clone(),
-        };
-        self.running.spawn(async move { (id, link.run().await) });
-    }
-
     fn on_failed(&mut self, remote: Remote, why: &'static str) {
         if self.connecting.is_some_and(|(waited_for, _)| waited_for == remote) {
             tracing::debug!(radio = self.radio.name, why, "not reached");
@@ -599,116 +545,10 @@ impl Driver {
             self.overlay.failed(self.time(), remote.0);
         }
     }
-
-    fn on_lost(&mut self, wire: Wire) {
-        let Some(id) = self.wires.remove(&wire) else { return };
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.inbox = None;
-            line.slots.close();
-        }
-    }
 }
 
-/// Links.
+/// What the handle orders.
 impl Driver {
-    /// A neighbour proved its key: of two links to the same one stays, and both ends choose the same.
-    fn on_shaken(&mut self, shaken: Shaken) {
-        let Shaken { link, theirs, verdict } = shaken;
-        let now = now();
-        let Some(line) = self.lines.get(&link).filter(|line| line.inbox.is_some()) else { return };
-        let role = role(line.wire);
-        self.neighbours.shook_hands(line.wire.remote);
-        let other = self.lines.iter().find(|(id, line)| **id != link && line.theirs == Some(theirs));
-        let stays = self.is_open()
-            && match other {
-                _ if theirs == self.key.public() => false,
-                None => true,
-                Some((_, other)) if other.inbox.is_none() => true,
-                Some((_, other)) if other.up_since.is_some_and(|since| now >= since + STOOD) => true,
-                // The one that the lower key dialled.
-                Some(_) => (role == Role::Dialer) == (self.key.public() < theirs),
-            };
-        if stays && let Some(other) = other.map(|(id, _)| *id) {
-            self.close(other, Farewell::Duplicate, CloseReason::Duplicate);
-        }
-        if let Some(line) = self.lines.get_mut(&link).filter(|_| stays) {
-            (line.theirs, line.up_since) = (Some(theirs), Some(now));
-            self.common.links.insert(link, Arc::clone(&line.queue));
-            let (remote, time) = (line.wire.remote.0, self.time());
-            self.overlay.linked(time, remote, role);
-        }
-        // A link that ended meanwhile needs no word.
-        let _ = verdict.send(stays);
-    }
-
-    fn close(&mut self, link: LinkId, farewell: Farewell, why: CloseReason) {
-        let Some(line) = self.lines.get_mut(&link) else { return };
-        tracing::debug!(link = link.0, ?why, "closing");
-        line.closed.get_or_insert(why);
-        if why == CloseReason::Silent {
-            // What waits would not arrive, and closing in order would wait for it.
-            line.queue.abort();
-        } else {
-            line.queue.close(farewell);
-        }
-    }
-
-    fn on_ended(&mut self, ended: Result<(LinkId, End), JoinError>) {
-        // A task that was stopped belongs to a transport that ends.
-        let Ok((id, end)) = ended else { return };
-        self.common.links.remove(id);
-        let Some(line) = self.lines.remove(&id) else { return };
-        tracing::debug!(link = id.0, %end, "link down");
-        if self.wires.get(&line.wire) == Some(&id) {
-            self.wires.remove(&line.wire);
-            if matches!(end, End::Anew) && line.up_since.is_some() && self.is_open() {
-                return self.start_link(line.wire, line.max_value, line.pipe);
-            }
-            self.tell(RadioOrder::Disconnect(line.wire));
-        }
-        self.judge(id, &line, &end);
-        if self.lines.is_empty() {
-            self.duty.look_around(now());
-        }
-    }
-
-    /// When to have to do with a neighbour again whose link ended.
-    fn judge(&mut self, id: LinkId, line: &Line, end: &End) {
-        let (now, time, remote) = (now(), self.time(), line.wire.remote);
-        let mut elsewhere = false;
-        match (line.closed, end) {
-            // It was too late, not one too many.
-            (None, End::Refused) if !self.is_open() => {}
-            (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate) | End::Refused) => {
-                elsewhere = true;
-            }
-            (Some(CloseReason::TooMany), _) | (_, End::Told(Farewell::Crowd)) => {
-                self.neighbours.shun(now, remote, SHUN_CROWD);
-            }
-            (Some(CloseReason::Silent), _) => {}
-            // Version, faults, and whatever is added: not again soon.
-            (Some(_), _) | (_, End::Broken(_) | End::Channel(_) | End::Told(Farewell::Fault)) => {
-                self.neighbours.shun(now, remote, SHUN);
-            }
-            (None, End::Mute) if line.wire.side == Side::Peripheral => {
-                self.neighbours.shun(now, remote, SHUN_CROWD);
-            }
-            // It speaks the protocol, and may have lost its values to bad air.
-            (None, End::Handshake | End::Anew) if line.wire.side == Side::Peripheral => {
-                self.neighbours.stumbled(now, remote);
-            }
-            _ => {}
-        }
-        if self.is_linked_otherwise(id, remote) {
-            return;
-        }
-        match line.up_since {
-            _ if elsewhere => self.overlay.elsewhere(time, remote.0),
-            Some(_) => self.overlay.lost(time, remote.0),
-            None => self.overlay.failed(time, remote.0),
-        }
-    }
-
     fn on_order(&mut self, order: Order) {
         let now = now();
         match order {

@@ -439,7 +439,12 @@ impl Driver {
 
     fn give_up(&mut self, remote: Remote) {
         let links = self.lines.iter().filter(|(_, line)| line.wire.remote == remote);
-        for link in links.map(|(id, _)| *id).collect::<Vec<_>>() {
+        let links: Vec<_> = links.map(|(id, _)| *id).collect();
+        if links.is_empty() {
+            // Nobody else would tell that its place is free.
+            self.overlay.lost(self.time(), remote.0);
+        }
+        for link in links {
             self.close(link, Farewell::Crowd, CloseReason::TooMany);
         }
     }

@@ -72,6 +72,14 @@ impl Attacker {
         self.order(RadioOrder::Send { wire: WIRE, value, confirmed: false }).await;
     }
 
+    /// Whether somebody connects to it.
+    async fn is_dialled(&mut self, limit: Duration) -> bool {
+        let dialled = |event: &RadioEvent| {
+            matches!(event, RadioEvent::Connected { wire, .. } if wire.side == Side::Peripheral)
+        };
+        self.expect(limit, dialled).await.is_some()
+    }
+
     async fn is_thrown_out(&mut self, limit: Duration) -> bool {
         self.expect(limit, |event| matches!(event, RadioEvent::Lost { .. })).await.is_some()
     }
@@ -266,6 +274,23 @@ async fn attack_24_a_value_for_nobody_is_answered_by_a_reset_at_most_once_at_a_t
     let answers = air.take_record().into_iter().filter(|(from, bytes)| *from == 0 && bytes.len() == HEADER);
     let answers = answers.count();
     assert!((1..=100).contains(&answers), "{answers}: never more than what was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_50_who_begins_anew_behind_each_handshake_and_leaves_takes_no_places_for_good() {
+    let (air, mut victim, first) = attacked().await;
+    let others = (0..7).map(|_| Attacker { radio: air.radio() });
+    for mut attacker in std::iter::once(first).chain(others) {
+        drop(attacker.link().await);
+        assert!(matches!(victim.event(SECOND).await, Some(TransportEvent::Up { .. })));
+        attacker.send(value(0x4321, 0, true, b"\x01\x12\0")).await;
+        tokio::time::sleep(SECOND).await;
+        attacker.order(RadioOrder::Disconnect(WIRE)).await;
+        assert!(attacker.is_thrown_out(SECOND).await);
+    }
+    let mut neighbour = Attacker { radio: air.radio() };
+    neighbour.order(RadioOrder::Advertise(Some([0xf1; 6]))).await;
+    assert!(neighbour.is_dialled(SECOND * 60).await, "its places are free");
 }
 
 #[tokio::test(start_paused = true)]

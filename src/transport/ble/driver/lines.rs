@@ -125,6 +125,10 @@ impl Driver {
         if self.wires.get(&line.wire) == Some(&id) {
             self.wires.remove(&line.wire);
             if matches!(end, End::Anew) && line.up_since.is_some() && self.is_open() {
+                // It has a place again once it shook hands again.
+                if !self.is_linked_otherwise(id, line.wire.remote) {
+                    self.overlay.lost(self.time(), line.wire.remote.0);
+                }
                 return self.start_link(line.wire, line.max_value, line.pipe);
             }
             self.tell(RadioOrder::Disconnect(line.wire));

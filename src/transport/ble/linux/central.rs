@@ -79,11 +79,19 @@ impl Central {
     }
 
     /// Dials in a task of its own, which tells what came of it. `parting`: an earlier connection is just being ended.
-    pub(super) async fn dial(&mut self, remote: Remote, address: Address, id: PeripheralId, parting: bool) {
-        let peripheral = match self.peripheral(remote, address, id).await {
-            Ok(peripheral) => peripheral,
-            Err(why) => return drop(self.tell.send(Told::Failed { remote, why }).await),
-        };
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was begun. It is not told as well: whoever dials is the one who hears what is told, and would wait
+    /// for itself.
+    pub(super) async fn dial(
+        &mut self,
+        remote: Remote,
+        address: Address,
+        id: PeripheralId,
+        parting: bool,
+    ) -> Result<(), &'static str> {
+        let peripheral = self.peripheral(remote, address, id).await?;
         let (tell, local, own) = (self.tell.clone(), self.local, self.own.clone());
         tokio::spawn(async move {
             if parting {
@@ -104,6 +112,7 @@ impl Central {
             };
             drop(tell.send(told).await);
         });
+        Ok(())
     }
 
     /// Where its tasks tell what happens.

@@ -301,7 +301,9 @@ impl Session {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was not heard lately" });
         };
         let parting = self.leaving.contains(&address);
-        self.central.dial(remote, address, id, parting).await;
+        if let Err(why) = self.central.dial(remote, address, id, parting).await {
+            self.outbox.push_back(RadioEvent::Failed { remote, why });
+        }
     }
 
     fn disconnect(&mut self, wire: Wire) {

@@ -5,6 +5,7 @@ mod lines;
 use super::duty::Duty;
 use super::link::{End, Gauge, Shaken, now, sleep_until};
 use super::neighbours::Neighbours;
+use super::pipe::Names;
 use super::queue::{Farewell, Queue};
 use super::radio::{Advert, MAX_VALUES, Pipe, Radio, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire};
 use super::status::{Adapter, Line as LineStatus};
@@ -120,6 +121,7 @@ pub(super) struct Driver {
     connecting: Option<(Remote, Instant)>,
     lines: BTreeMap<LinkId, Line>,
     wires: BTreeMap<Wire, LinkId>,
+    names: Names,
     running: JoinSet<(LinkId, End)>,
     shaken: (mpsc::Sender<Shaken>, mpsc::Receiver<Shaken>),
     duty: Duty,
@@ -155,6 +157,7 @@ impl Driver {
             connecting: None,
             lines: BTreeMap::new(),
             wires: BTreeMap::new(),
+            names: Names::default(),
             running: JoinSet::new(),
             shaken: mpsc::channel(MAX_SHAKEN),
             duty,

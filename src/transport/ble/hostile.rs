@@ -293,6 +293,58 @@ async fn attack_50_who_begins_anew_behind_each_handshake_and_leaves_takes_no_pla
     assert!(neighbour.is_dialled(SECOND * 60).await, "its places are free");
 }
 
+/// A correct neighbour that dialled the victim, with the name of its pipe.
+async fn friend(air: &Air, victim: &mut Victim) -> (Victim, u16) {
+    victim.handle.advertise(Medium::Ble, vec![0xf1; 6], [0; 8]);
+    let mut friend = Victim::new(air);
+    friend.handle.advertise(Medium::Ble, vec![1; 6], [1; 8]);
+    let Some(TransportEvent::Up { role, .. }) = friend.event(SECOND * 20).await else { panic!("no link") };
+    assert_eq!(role, mesh_core::Role::Dialer);
+    let Some(TransportEvent::Up { .. }) = victim.event(SECOND).await else { panic!("no link") };
+    let record = air.take_record();
+    let first = record.iter().find(|(from, bytes)| *from == 2 && bytes.len() >= HEADER);
+    let name = first.map(|(_, bytes)| u16::from_le_bytes([bytes[0], bytes[1]])).unwrap();
+    (friend, name)
+}
+
+/// Whether a frame still crosses, and nothing went down before.
+async fn still_linked(victim: &mut Victim, friend: &mut Victim) -> bool {
+    let link = *victim.handle.links.read().keys().next().unwrap();
+    victim.handle.send(link, Lane::Control, vec![b"still here".to_vec()]);
+    loop {
+        match friend.event(SECOND * 5).await {
+            Some(TransportEvent::Frame { bytes, .. }) => return bytes == b"still here",
+            Some(TransportEvent::Ready { .. }) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_24_a_value_that_names_anothers_pipe_draws_no_reset_that_reaches_the_other() {
+    let (air, mut victim, mut attacker) = attacked().await;
+    let (mut friend, name) = friend(&air, &mut victim).await;
+    assert!(attacker.connect().await);
+    for _ in 0..20 {
+        attacker.send(value(name, 9, false, b"x")).await;
+    }
+    tokio::time::sleep(SECOND * 3).await;
+    assert!(still_linked(&mut victim, &mut friend).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_24_who_opens_a_pipe_of_anothers_name_gets_none_and_breaks_none() {
+    let (air, mut victim, mut attacker) = attacked().await;
+    let (mut friend, name) = friend(&air, &mut victim).await;
+    assert!(attacker.connect().await);
+    for _ in 0..20 {
+        attacker.send(value(name, 0, true, b"\x01\x12\0")).await;
+        attacker.send(value(name, 300, true, b"x")).await;
+    }
+    assert!(attacker.is_thrown_out(link::FIRST_WORD + SECOND).await, "it said nothing of its own");
+    assert!(still_linked(&mut victim, &mut friend).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_radio_that_takes_nothing_does_not_stop_the_node() {
     let (events, mut told) = mpsc::channel(16);

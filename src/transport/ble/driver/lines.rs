@@ -53,6 +53,7 @@ impl Driver {
             wire,
             pipe,
             max_value,
+            names: self.names.clone(),
             key: self.key.clone(),
             rng: self.rng.fork(),
             orders: self.radio.orders.clone(),

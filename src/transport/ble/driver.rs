@@ -110,7 +110,7 @@ pub(super) struct Driver {
     rng: Rng,
     /// What the node wants advertised, and what its bag looks like.
     advert: Option<(Advert, [u8; 8])>,
-    /// What was on the air before the last rotation and is not said again.
+    /// What the node wanted said before the last rotation: it is not said again.
     spent: Option<Advert>,
     neighbours: Neighbours,
     overlay: Overlay,
@@ -347,7 +347,8 @@ impl Driver {
         match &self.phase {
             Phase::Open { rotate_at } if now >= *rotate_at => {
                 tracing::debug!(radio = self.radio.name, "a new identity begins");
-                self.spent = self.advertised;
+                // Also where the adapter is off just now.
+                self.spent = self.advert.map(|(advert, _)| advert);
                 self.close_all();
                 self.phase = Phase::Retiring { until: now + WIND_DOWN };
             }
@@ -405,8 +406,11 @@ impl Driver {
         *self.advert.insert((nobody, root))
     }
 
-    /// Asks the node for another advert.
+    /// Asks the node for another advert. Where the adapter is off that waits until it is on.
     fn want_advert(&mut self) {
+        if self.state != RadioState::On {
+            return;
+        }
         let medium = Medium::Ble;
         self.untold.retain(|event| !matches!(event, TransportEvent::Radio { .. }));
         for up in [false, true] {
@@ -513,6 +517,9 @@ impl Driver {
         self.pending.clear();
         for wire in self.wires.keys().copied().collect::<Vec<_>>() {
             self.on_lost(wire);
+        }
+        if self.advert.is_some_and(|(advert, _)| Some(advert) == self.spent) {
+            self.want_advert();
         }
         let now = now();
         self.neighbours.forget(now);

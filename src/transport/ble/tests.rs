@@ -17,6 +17,10 @@ struct Node {
     frames: Vec<(LinkId, Vec<u8>)>,
     credit: BTreeMap<LinkId, u64>,
     ended: usize,
+    /// Whether the radios worked, each time that was told.
+    worked: Vec<bool>,
+    /// How often another identity was told of.
+    rotated: usize,
 }
 
 impl Node {
@@ -30,6 +34,8 @@ impl Node {
             frames: Vec::new(),
             credit: BTreeMap::new(),
             ended: 0,
+            worked: Vec::new(),
+            rotated: 0,
         }
     }
 
@@ -51,7 +57,8 @@ impl Node {
                 assert!(self.up.contains_key(&link));
                 self.frames.push((link, bytes));
             }
-            TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {}
+            TransportEvent::Radio { up, .. } => self.worked.push(up),
+            TransportEvent::Heard { .. } => {}
         }
     }
 
@@ -405,6 +412,28 @@ async fn nothing_on_the_air_is_the_same_before_and_after_a_rotation() {
     assert_eq!(shared_runs(&before, &after), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_began_while_the_adapter_was_off_says_nothing_of_the_old_one_and_claims_no_radio() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    let payload = [3, 1, 4, 1, 5, 9];
+    nodes[0].handle.advertise(Medium::Ble, payload.to_vec(), [0; 8]);
+    pass(&mut nodes, SECOND * 5).await;
+    assert_eq!(air.advert(0), Some(payload));
+    air.power(0, false);
+    pass(&mut nodes, SECOND).await;
+    nodes[0].handle.rotate();
+    pass(&mut nodes, SECOND * 10).await;
+    assert_eq!(nodes[0].worked, [true, false], "the adapter is off");
+    let _before = air.take_record();
+    air.power(0, true);
+    pass(&mut nodes, SECOND * 10).await;
+    let adverts = air.take_record().into_iter().filter(|(from, bytes)| *from == 0 && bytes.len() == 6);
+    let adverts: Vec<_> = adverts.map(|(_, bytes)| bytes).collect();
+    assert!(!adverts.is_empty() && !adverts.contains(&payload.to_vec()));
+    assert_eq!(nodes[0].worked.last(), Some(&true), "and the node is asked for another");
+}
+
 /// How many stretches of 8 bytes of payloads, in both records, are the same.
 fn shared_runs(before: &[(usize, Vec<u8>)], after: &[(usize, Vec<u8>)]) -> usize {
     let runs = |record: &[(usize, Vec<u8>)]| {
@@ -458,6 +487,8 @@ async fn two_radios_of_one_node_work_side_by_side() {
         frames: Vec::new(),
         credit: BTreeMap::new(),
         ended: 0,
+        worked: Vec::new(),
+        rotated: 0,
     };
     // The two adapters do not hear one another; each hears one neighbour.
     let mut nodes = [both, Node::new(&air, BleConfig::default()), Node::new(&air, BleConfig::default())];

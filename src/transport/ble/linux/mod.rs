@@ -12,7 +12,7 @@ mod peripheral;
 mod session;
 mod watch;
 
-use super::radio::{Advert, MAX_EVENTS, MAX_ORDERS, Radio, RadioEvent, RadioOrder, RadioState};
+use super::radio::{MAX_EVENTS, MAX_ORDERS, Radio, RadioEvent, RadioOrder, RadioState};
 use super::system::{SystemConfig, adapters};
 use session::{End, Remotes, Session};
 use std::time::Duration;
@@ -46,13 +46,6 @@ const MAX_CALM_RETRY: Duration = Duration::from_secs(600);
 
 /// An address as it goes over the air. It stays in this module: what leaves it is a number.
 type Address = [u8; 6];
-
-/// What the orders ask for as long as they stand, over the comings and goings of the adapter.
-#[derive(Clone, Copy, Debug, Default)]
-struct Wishes {
-    advert: Option<Advert>,
-    scan: bool,
-}
 
 /// What the radio tells a central about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +110,6 @@ async fn run(
     mut orders: mpsc::Receiver<RadioOrder>,
     tell: mpsc::Sender<RadioEvent>,
 ) {
-    let mut wishes = Wishes::default();
     let mut told = RadioState::Starting;
     let remotes = Remotes::default();
     let mut retry = FIRST_RETRY;
@@ -128,7 +120,7 @@ async fn run(
                 if tell.send(RadioEvent::State(RadioState::On)).await.is_err() {
                     return;
                 }
-                match session.run(&mut wishes, &mut orders, &tell, watch).await {
+                match session.run(&mut orders, &tell, watch).await {
                     End::Ordered => return,
                     End::Changed { state, watch } => {
                         told = RadioState::On;
@@ -150,7 +142,7 @@ async fn run(
             }
             told = state;
         }
-        retry = match rest(retry, &mut wishes, &mut orders, &tell, watch).await {
+        retry = match rest(retry, &mut orders, &tell, watch).await {
             Rested::Over => return,
             Rested::Changed => FIRST_RETRY,
             Rested::Long => (retry * 2).min(longest_retry(&told)),
@@ -176,10 +168,10 @@ enum Rested {
     Over,
 }
 
-/// Waits until a try is worth it: something changed, or time has passed. Notes wishes meanwhile.
+/// Waits until a try is worth it: something changed, or time has passed. What is ordered meanwhile was ordered before
+/// it was known that nothing works, and is ordered anew once something does.
 async fn rest(
     wait: Duration,
-    wishes: &mut Wishes,
     orders: &mut mpsc::Receiver<RadioOrder>,
     tell: &mpsc::Sender<RadioEvent>,
     mut watch: Option<watch::Watch>,
@@ -194,16 +186,14 @@ async fn rest(
         };
         match order {
             None => return Rested::Over,
-            Some(RadioOrder::Advertise(advert)) => wishes.advert = advert,
-            Some(RadioOrder::Scan(scan)) => wishes.scan = scan,
             Some(RadioOrder::Connect(remote)) => {
                 let failed = RadioEvent::Failed { remote, why: "the radio does not work" };
                 if tell.send(failed).await.is_err() {
                     return Rested::Over;
                 }
             }
-            // Whatever stood was told as lost.
-            Some(RadioOrder::Disconnect(_) | RadioOrder::Send { .. }) => {}
+            // Whatever stood was told as lost, and an old advert would say who a new identity is.
+            Some(_) => {}
         }
     }
 }

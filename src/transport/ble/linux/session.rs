@@ -5,7 +5,7 @@ use super::channel::{self, End as Endpoint};
 use super::notify::Notification;
 use super::peripheral::Peripheral;
 use super::watch::Watch;
-use super::{Address, Info, MAX_VALUE, Wishes, ears, max_value, state_of};
+use super::{Address, Info, MAX_VALUE, ears, max_value, state_of};
 use crate::transport::ble::link::sleep_until;
 use crate::transport::ble::radio::{
     Advert, MAX_EVENTS, MAX_VALUES, Pipe, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire,
@@ -114,6 +114,8 @@ pub(super) struct Session {
     leaving: BTreeSet<Address>,
     /// The tasks that do it.
     partings: JoinSet<()>,
+    /// What was ordered last.
+    scanning: bool,
     /// When a scan that did not start is tried again, and how often it was.
     rescan: Option<(Instant, u32)>,
     /// Events that wait for room.
@@ -175,6 +177,7 @@ impl Session {
             wires: BTreeMap::new(),
             leaving: BTreeSet::new(),
             partings: JoinSet::new(),
+            scanning: false,
             rescan: None,
             outbox: VecDeque::new(),
         })
@@ -183,12 +186,11 @@ impl Session {
     /// Carries out orders and tells events until the adapter changes or nobody orders any more.
     pub(super) async fn run(
         mut self,
-        wishes: &mut Wishes,
         orders: &mut mpsc::Receiver<RadioOrder>,
         tell: &mpsc::Sender<RadioEvent>,
         mut watch: Watch,
     ) -> End {
-        let mut end = self.wish(*wishes).await;
+        let mut end = None;
         while end.is_none() {
             // Neither side waits for the other: both go on as long as there is room for what comes of it.
             let room = self.outbox.len() < MAX_EVENTS;
@@ -199,7 +201,7 @@ impl Session {
                     Err(_) => break,
                 },
                 order = orders.recv(), if room => match order {
-                    Some(order) => end = self.on_order(order, wishes).await,
+                    Some(order) => end = self.on_order(order).await,
                     None => break,
                 },
                 Some(told) = self.told.recv(), if room => self.on_told(told).await,
@@ -229,14 +231,6 @@ impl Session {
         }
     }
 
-    /// Takes up what was ordered before this session.
-    async fn wish(&mut self, wishes: Wishes) -> Option<RadioState> {
-        if let Err(error) = self.advertise(wishes.advert).await {
-            return Some(state_of(&error));
-        }
-        if wishes.scan { self.scan(true).await } else { None }
-    }
-
     async fn advertise(&mut self, advert: Option<Advert>) -> Result<(), bluer::Error> {
         if let Some(peripheral) = &mut self.peripheral {
             return peripheral.advertise(advert).await;
@@ -252,14 +246,13 @@ impl Session {
         peripheral.advertise(advert).await
     }
 
-    async fn on_order(&mut self, order: RadioOrder, wishes: &mut Wishes) -> Option<RadioState> {
+    async fn on_order(&mut self, order: RadioOrder) -> Option<RadioState> {
         match order {
             RadioOrder::Advertise(advert) => {
-                wishes.advert = advert;
                 return self.advertise(advert).await.err().map(|error| state_of(&error));
             }
             RadioOrder::Scan(scan) => {
-                let before = std::mem::replace(&mut wishes.scan, scan);
+                let before = std::mem::replace(&mut self.scanning, scan);
                 return if before == scan { None } else { self.scan(scan).await };
             }
             RadioOrder::Connect(remote) => self.connect(remote).await,

@@ -293,6 +293,32 @@ async fn attack_50_who_begins_anew_behind_each_handshake_and_leaves_takes_no_pla
     assert!(neighbour.is_dialled(SECOND * 60).await, "its places are free");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_finds_no_place_any_more_is_tried_again_after_a_second_then_two() {
+    let air = Air::new(Weather::default());
+    let (events, told) = mpsc::channel(1024);
+    let config = BleConfig { max_links: 1, max_dialled: 1, max_accepted: 1, ..BleConfig::default() };
+    let handle = Ble::start_seeded(config, vec![air.radio()], LinkIds::of(1), events, air.rng()).unwrap();
+    let victim = Victim { handle, events: told };
+    victim.handle.advertise(Medium::Ble, vec![1; 6], [0; 8]);
+    let (mut silent, mut neighbour) = (Attacker { radio: air.radio() }, Attacker { radio: air.radio() });
+    tokio::time::sleep(SECOND).await;
+    assert!(silent.connect().await, "the only place is taken for a while");
+    neighbour.order(RadioOrder::Advertise(Some([0xf1; 6]))).await;
+    assert!(neighbour.is_dialled(SECOND * 4).await);
+    assert!(neighbour.is_thrown_out(SECOND).await, "there is no place any more");
+    let first = Instant::now();
+    let mut pauses = Vec::new();
+    while first.elapsed() < SECOND * 12 && neighbour.is_dialled(SECOND * 12).await {
+        pauses.push(first.elapsed().as_secs_f32());
+        if !neighbour.is_thrown_out(SECOND).await {
+            break;
+        }
+    }
+    println!("dialled again after {pauses:?} s");
+    assert!((2..=5).contains(&pauses.len()), "neither without end nor once in twenty seconds");
+}
+
 /// A correct neighbour that dialled the victim, with the name of its pipe.
 async fn friend(air: &Air, victim: &mut Victim) -> (Victim, u16) {
     victim.handle.advertise(Medium::Ble, vec![0xf1; 6], [0; 8]);

@@ -22,6 +22,9 @@ impl Driver {
         };
         let full = accepted >= most || self.wires.len() >= config.max_links;
         if !self.is_open() || full || self.neighbours.is_shunned(now(), wire.remote) {
+            if wire.side == Side::Central {
+                self.overlay.failed(self.time(), wire.remote.0);
+            }
             return self.tell(RadioOrder::Disconnect(wire));
         }
         self.start_link(wire, max_value, pipe);

@@ -37,6 +37,10 @@ const CONNECT: Duration = Duration::from_secs(15);
 const WIND_DOWN: Duration = Duration::from_secs(2);
 /// The longest silence between two identities.
 const SILENCE: Duration = Duration::from_secs(3);
+/// Who was left alone because of a link over another medium is so until one of those ends, but at most this often ...
+const LONELY_EVERY: Duration = Duration::from_secs(60);
+/// ... and up to so much later: not all who lost the same neighbour dial it at once.
+const LONELY_JITTER: Duration = Duration::from_secs(2);
 /// For things that never become due.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Handshakes that wait for the driver's word.
@@ -80,8 +84,8 @@ struct Line {
     max_value: usize,
     theirs: Option<[u8; 32]>,
     up_since: Option<Instant>,
-    /// Why it was closed here.
-    closed: Option<CloseReason>,
+    /// Why it was closed here, and when.
+    closed: Option<(CloseReason, Instant)>,
     /// Bytes that had crossed it when it was last looked at.
     crossed: u64,
 }
@@ -116,6 +120,10 @@ pub(super) struct Driver {
     overlay: Overlay,
     /// The overlay's time 0.
     began: Instant,
+    /// When the last link over another medium ended.
+    ended_elsewhere: Option<Instant>,
+    /// When that is taken for a reason to dial whom such links kept from it; and when it was before.
+    lonely: (Option<Instant>, Option<Instant>),
     /// What the node is to be told and has no room for yet.
     untold: VecDeque<TransportEvent>,
     connecting: Option<(Remote, Instant)>,
@@ -153,6 +161,8 @@ impl Driver {
             neighbours: Neighbours::default(),
             overlay,
             began: now,
+            ended_elsewhere: None,
+            lonely: (None, None),
             untold: VecDeque::new(),
             connecting: None,
             lines: BTreeMap::new(),
@@ -313,6 +323,10 @@ impl Driver {
         let now = now();
         self.advance(now);
         self.advertise();
+        if self.lonely.0.take_if(|due| now >= *due).is_some() {
+            self.lonely.1 = Some(now);
+            self.overlay.lonely(self.time());
+        }
         if let Some((remote, since)) = self.connecting
             && now >= since + CONNECT
         {
@@ -328,7 +342,7 @@ impl Driver {
             Phase::Open { rotate_at } => *rotate_at,
             Phase::Retiring { until } | Phase::Silent { until } | Phase::Stopping { until, .. } => *until,
         };
-        let mut wake = phase;
+        let mut wake = self.lonely.0.map_or(phase, |due| due.min(phase));
         if let Some((_, since)) = self.connecting {
             wake = wake.min(since + CONNECT);
         } else if self.is_open() {
@@ -588,7 +602,7 @@ impl Driver {
                 }
             }
             // Only a link over another medium can have been the reason for leaving somebody alone.
-            Order::LinkEnded(link) if !self.common.ids.made(link) => self.overlay.lonely(self.time()),
+            Order::LinkEnded(link) if !self.common.ids.made(link) => self.ended_elsewhere(now),
             Order::LinkEnded(_) => {}
             Order::Battery(battery) => self.duty.set(now, battery),
             Order::Rotate => {
@@ -601,6 +615,16 @@ impl Driver {
                 self.phase = Phase::Stopping { until: now + WIND_DOWN, told: Some(told) };
             }
         }
+    }
+}
+
+impl Driver {
+    /// A link over another medium ended. Neighbours there may make that happen as often as they like.
+    fn ended_elsewhere(&mut self, now: Instant) {
+        self.ended_elsewhere = Some(now);
+        let jitter = random_up_to(&mut self.rng, LONELY_JITTER);
+        let earliest = self.lonely.1.map_or(now, |before| now.max(before + LONELY_EVERY));
+        self.lonely.0.get_or_insert(earliest + jitter);
     }
 }
 

@@ -314,6 +314,39 @@ async fn a_duplicate_is_left_alone_until_another_link_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn links_elsewhere_that_come_and_go_make_one_dial_a_minute() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    let (elsewhere, before) = (LinkIds::of(0), air.connects());
+    for _ in 0..180 {
+        for node in &nodes {
+            node.up.keys().for_each(|link| node.handle.close(*link, CloseReason::Duplicate));
+            node.handle.link_ended(elsewhere.next());
+        }
+        pass(&mut nodes, SECOND).await;
+    }
+    let dials = air.connects() - before;
+    assert!((2..=8).contains(&dials), "{dials} in three minutes, by two nodes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_whose_better_link_ends_before_it_is_dialled_again_soon() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    let elsewhere = LinkIds::of(0);
+    // Whoever was lonely lately has to wait for the next time.
+    nodes.iter().for_each(|node| node.handle.link_ended(elsewhere.next()));
+    pass(&mut nodes, SECOND * 5).await;
+    for node in &nodes {
+        node.handle.close(node.link(), CloseReason::Duplicate);
+    }
+    pass(&mut nodes, SECOND / 100).await;
+    nodes.iter().for_each(|node| node.handle.link_ended(elsewhere.next()));
+    assert!(until(&mut nodes, SECOND * 3, |nodes| nodes.iter().all(|node| node.up.is_empty())).await);
+    assert!(until(&mut nodes, SECOND * 25, linked).await, "nothing else stands");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_that_connect_to_one_another_at_once_keep_the_same_one_of_two_links() {
     for round in 0..10_u8 {
         let air = Air::new(Weather::default());

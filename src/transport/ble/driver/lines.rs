@@ -111,7 +111,7 @@ impl Driver {
     pub(super) fn close(&mut self, link: LinkId, farewell: Farewell, why: CloseReason) {
         let Some(line) = self.lines.get_mut(&link) else { return };
         tracing::debug!(link = link.0, ?why, "closing");
-        line.closed.get_or_insert(why);
+        line.closed.get_or_insert((why, now()));
         if why == CloseReason::Silent {
             // What waits would not arrive, and closing in order would wait for it.
             line.queue.abort();
@@ -147,9 +147,12 @@ impl Driver {
     fn judge(&mut self, id: LinkId, line: &Line, end: &End) {
         let (now, time, remote) = (now(), self.time(), line.wire.remote);
         let mut elsewhere = false;
-        match (line.closed, end) {
+        let closed = line.closed.map(|(why, _)| why);
+        match (closed, end) {
             // It was too late, not one too many.
             (None, End::Refused) if !self.is_open() => {}
+            // What it was closed for may be gone itself.
+            (Some(CloseReason::Duplicate), _) if self.ended_elsewhere > line.closed.map(|(_, at)| at) => {}
             (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate) | End::Refused) => {
                 elsewhere = true;
             }

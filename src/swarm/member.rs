@@ -143,7 +143,7 @@ async fn listen_to_links(
                 let envelope = matches!(Frame::from_bytes(bytes), Ok(Frame::Envelope(_) | Frame::Public(_)));
                 Some(What::Frame(bytes.len(), envelope))
             }
-            TransportEvent::Ready { .. } | TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {
+            TransportEvent::Ready { .. } | TransportEvent::Radio { .. } | TransportEvent::Rotated | TransportEvent::Heard { .. } => {
                 None
             }
         };

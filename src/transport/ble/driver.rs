@@ -361,6 +361,7 @@ impl Driver {
         match &self.phase {
             Phase::Open { rotate_at } if now >= *rotate_at => {
                 tracing::debug!(radio = self.radio.name, "a new identity begins");
+                self.untold.push_back(TransportEvent::Rotated);
                 // Also where the adapter is off just now.
                 self.spent = self.advert.map(|(advert, _)| advert);
                 self.close_all();

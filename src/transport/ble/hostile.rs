@@ -30,7 +30,7 @@ impl Victim {
         let end = Instant::now() + limit;
         loop {
             match tokio::time::timeout_at(end, self.events.recv()).await.ok()?? {
-                TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {}
+                TransportEvent::Radio { .. } | TransportEvent::Rotated | TransportEvent::Heard { .. } => {}
                 event => return Some(event),
             }
         }

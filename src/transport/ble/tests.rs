@@ -58,6 +58,7 @@ impl Node {
                 self.frames.push((link, bytes));
             }
             TransportEvent::Radio { up, .. } => self.worked.push(up),
+            TransportEvent::Rotated => self.rotated += 1,
             TransportEvent::Heard { .. } => {}
         }
     }
@@ -426,6 +427,7 @@ async fn nothing_on_the_air_is_the_same_before_and_after_a_rotation() {
     nodes[0].handle.rotate();
     assert!(until(&mut nodes, SECOND * 5, |nodes| nodes[0].up.is_empty()).await);
     assert_eq!(air.advert(0), None, "silence lies between");
+    assert_eq!((nodes[0].rotated, nodes[1].rotated), (1, 0), "the node is told, for what it shows itself");
     let _moment = air.take_record();
     assert!(until(&mut nodes, SECOND * 30, linked).await, "no link again");
     nodes[0].send(Lane::Control, b"after");

@@ -324,6 +324,37 @@ fn a_link_to_oneself_is_closed() {
     assert_eq!(closes(&mut out), [CloseReason::Duplicate]);
 }
 
+/// The instance that a new link shows.
+fn shows(state: &mut State, link: LinkId, profile: Profile) -> [u8; 16] {
+    let mut out = Outbox::default();
+    state.up(at(0), link, Role::Dialer, [2; 32], profile, &mut out);
+    let [Frame::Hello(hello)] = &frames(&mut out)[..] else { panic!("no hello") };
+    hello.instance
+}
+
+#[test]
+fn after_a_rotation_links_show_another_instance_though_links_over_another_medium_stand() {
+    let mut state = state(Config::default());
+    let before = shows(&mut state, LINK, Profile::LAN);
+    assert_eq!(shows(&mut state, LinkId(2), Profile::BLE), before, "one neighbour over two media is known");
+    assert!(state.down(LinkId(2)));
+    state.rotated();
+    assert_ne!(shows(&mut state, LinkId(3), Profile::BLE), before);
+}
+
+#[test]
+fn a_link_to_oneself_that_shows_what_was_shown_before_a_rotation_is_closed() {
+    let mut state = state(Config::default());
+    let before = shows(&mut state, LINK, Profile::LAN);
+    state.rotated();
+    let (mut out, second) = (Outbox::default(), LinkId(2));
+    state.up(at(0), second, Role::Listener, [2; 32], Profile::LAN, &mut out);
+    let hello =
+        Hello { min: 1, max: 1, capabilities: 0, instance: before, nonce: [8; 16], tokens: vec![[3; 8]; 64] };
+    state.receive(at(0), second, &Frame::Hello(hello).to_bytes(), || ROOT, &mut out);
+    assert_eq!(closes(&mut out), [CloseReason::Duplicate]);
+}
+
 #[test]
 fn bulk_waits_for_credit_and_public_things_do_not() {
     let (mut state, mut out) = ready(Config::default());

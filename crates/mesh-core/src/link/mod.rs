@@ -142,6 +142,8 @@ struct Link {
     rtt: Option<Duration>,
     faults: u32,
     faults_since: Time,
+    /// The first of the links that showed the same instance one after another; it may be gone.
+    first: LinkId,
     /// A younger link that shows the same instance: it goes once this one answers.
     rival: Option<LinkId>,
     /// It ends, since a faster link to the same neighbour stands.
@@ -203,7 +205,8 @@ impl State {
         let (min, max) = self.config.versions.clone().into_inner();
         let hello = Hello { min, max, capabilities: 0, instance: self.instance, nonce, tokens };
         out.send(link, Lane::Control, Frame::Hello(hello).to_bytes());
-        self.links.insert(link, Link::new(now.mono, role, binding, profile, nonce, self.instance));
+        let live = Link::new(now.mono, role, binding, profile, nonce, self.instance);
+        self.links.insert(link, Link { first: link, ..live });
     }
 
     /// A transport begins under another identity: links that stand keep the instance that they showed, those to come
@@ -481,6 +484,7 @@ impl State {
             live.their = Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
             live.recognise(secrets);
         }
+        self.meet(link);
         let root = root();
         if let Some(loser) = self.twin(link).and_then(|twin| self.loser(now, link, twin, root, out)) {
             self.close(loser, CloseReason::Duplicate, out);
@@ -619,6 +623,7 @@ impl Link {
             rtt: None,
             faults: 0,
             faults_since: now,
+            first: LinkId(0),
             rival: None,
             leaving: None,
         }

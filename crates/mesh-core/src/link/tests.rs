@@ -316,6 +316,23 @@ fn a_stranger_that_shows_a_neighbours_instance_over_a_faster_medium_closes_no_li
 }
 
 #[test]
+fn a_neighbour_counts_once_over_two_media_whatever_their_numbers_and_after_the_first_link_is_gone() {
+    let (mut state, mut out) = (state(Config::default()), Outbox::default());
+    // A transport numbers its links on its own: the younger one may have the lower number.
+    let (first, second) = (LinkId(1 << 32), LinkId(2));
+    for (link, profile, mono) in [(first, Profile::BLE, 0), (second, Profile::LAN, 1_000)] {
+        state.up(at(mono), link, Role::Dialer, [2; 32], profile, &mut out);
+        assert_eq!(state.receive(at(mono), link, &hello(1, 1, 9), || ROOT, &mut out), Received::Ready);
+        assert_eq!(state.neighbour(link), first);
+    }
+    assert_eq!(state.neighbour(first), first);
+    assert!(state.down(first));
+    assert_eq!(state.neighbour(second), first, "what it confirmed over the first counts");
+    assert_eq!(greet(&mut state, 7, Role::Dialer, SECRET, &mut out), Received::Ready);
+    assert_eq!(state.neighbour(LinkId(7)), LinkId(7));
+}
+
+#[test]
 fn a_link_to_oneself_is_closed() {
     let (mut state, mut out) = (state(Config::default()), Outbox::default());
     state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);

@@ -294,7 +294,9 @@ impl Session {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was not heard lately" });
         };
         let parting = self.leaving.contains(&address);
-        if let Err(why) = self.central.dial(remote, address, id, parting).await {
+        let connected = self.wires.values().filter_map(|(address, _)| self.known.get(address)?.id.clone());
+        let connected: Vec<_> = connected.collect();
+        if let Err(why) = self.central.dial(remote, address, id, parting, &connected).await {
             self.outbox.push_back(RadioEvent::Failed { remote, why });
         }
     }

@@ -15,7 +15,7 @@ mod watch;
 use super::radio::{MAX_EVENTS, MAX_ORDERS, Radio, RadioEvent, RadioOrder, RadioState};
 use super::system::{SystemConfig, adapters};
 use session::{End, Remotes, Session};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use uuid::{Uuid, uuid};
 
@@ -39,6 +39,8 @@ const VALUE_OVERHEAD: usize = 5;
 
 /// Until a radio that does not work is tried again though nothing was heard of a change; doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// What worked for so long and then broke is tried again as soon as at first; what breaks sooner is not.
+const LASTED: Duration = Duration::from_secs(30);
 /// The longest wait between two tries where nothing tells of the end of what is wrong.
 const MAX_RETRY: Duration = Duration::from_secs(30);
 /// The longest wait where the bus tells of it, or a machine has neither a bus nor Bluetooth: nearly all of those never will.
@@ -116,7 +118,7 @@ async fn run(
     loop {
         let (state, watch) = match Session::open(&name, config.channels, &remotes).await {
             Ok((session, watch)) => {
-                retry = FIRST_RETRY;
+                let began = Instant::now();
                 if tell.send(RadioEvent::State(RadioState::On)).await.is_err() {
                     return;
                 }
@@ -124,6 +126,7 @@ async fn run(
                     End::Ordered => return,
                     End::Changed { state, watch } => {
                         told = RadioState::On;
+                        retry = retry_after(retry, began.elapsed());
                         (state, Some(watch))
                     }
                 }
@@ -148,6 +151,11 @@ async fn run(
             Rested::Long => (retry * 2).min(longest_retry(&told)),
         };
     }
+}
+
+/// When to try again what has worked for so long.
+fn retry_after(before: Duration, worked: Duration) -> Duration {
+    if worked >= LASTED { FIRST_RETRY } else { before }
 }
 
 /// How seldom a radio in this state is tried again.
@@ -278,6 +286,13 @@ mod tests {
             "in the first hour, nine of them in the first ten minutes"
         );
         assert_eq!(tries(RadioState::Broken { reason: String::new() }), 123);
+    }
+
+    #[test]
+    fn a_radio_that_begins_and_breaks_is_tried_ever_more_seldom_until_it_lasts_half_a_minute() {
+        let eight = FIRST_RETRY * 8;
+        assert_eq!(retry_after(eight, LASTED / 2), eight);
+        assert_eq!(retry_after(eight, LASTED), FIRST_RETRY);
     }
 
     #[test]

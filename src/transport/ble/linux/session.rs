@@ -32,6 +32,8 @@ const RESCAN: Duration = Duration::from_secs(1);
 /// And so often before the adapter counts as broken. After a bluetoothd that was killed the kernel goes on with the scan of
 /// that one for up to 10 s, and refuses another meanwhile.
 const RESCANS: u32 = 20;
+/// An advert that BlueZ did not take is tried again so much later, once.
+const READVERTISE: Duration = Duration::from_secs(1);
 
 /// What the tasks of a session tell it.
 #[derive(Debug)]
@@ -118,6 +120,8 @@ pub(super) struct Session {
     scanning: bool,
     /// When a scan that did not start is tried again, and how often it was.
     rescan: Option<(Instant, u32)>,
+    /// When an advert that was not taken is tried again.
+    readvertise: Option<(Instant, Option<Advert>)>,
     /// Events that wait for room.
     outbox: VecDeque<RadioEvent>,
 }
@@ -179,6 +183,7 @@ impl Session {
             partings: JoinSet::new(),
             scanning: false,
             rescan: None,
+            readvertise: None,
             outbox: VecDeque::new(),
         })
     }
@@ -194,7 +199,7 @@ impl Session {
         while end.is_none() {
             // Neither side waits for the other: both go on as long as there is room for what comes of it.
             let room = self.outbox.len() < MAX_EVENTS;
-            let rescan = self.rescan;
+            let (rescan, readvertise) = (self.rescan, self.readvertise);
             tokio::select! {
                 permit = tell.reserve(), if !self.outbox.is_empty() => match permit {
                     Ok(permit) => permit.send(self.outbox.pop_front().expect("the guard saw one")),
@@ -208,6 +213,9 @@ impl Session {
                 () = watch.changed() => end = self.changed().await,
                 () = sleep_until(rescan.map(|(at, _)| at)) => {
                     end = self.try_scan(true, rescan.map_or(0, |(_, tries)| tries)).await;
+                }
+                () = sleep_until(readvertise.map(|(at, _)| at)) => {
+                    end = self.try_advertise(readvertise.and_then(|(_, advert)| advert), true).await;
                 }
                 _ = &mut self.ears => end = Some(RadioState::NoService),
             }
@@ -231,6 +239,19 @@ impl Session {
         }
     }
 
+    /// `again`: it has failed before. Once is no reason to end every link.
+    async fn try_advertise(&mut self, advert: Option<Advert>, again: bool) -> Option<RadioState> {
+        self.readvertise = None;
+        let error = self.advertise(advert).await.err()?;
+        tracing::debug!(%error, again, "an advert was not taken");
+        let state = self.changed().await.unwrap_or_else(|| state_of(&error));
+        if again || !matches!(state, RadioState::Broken { .. }) {
+            return Some(state);
+        }
+        self.readvertise = Some((Instant::now() + READVERTISE, advert));
+        None
+    }
+
     async fn advertise(&mut self, advert: Option<Advert>) -> Result<(), bluer::Error> {
         if let Some(peripheral) = &mut self.peripheral {
             return peripheral.advertise(advert).await;
@@ -248,9 +269,7 @@ impl Session {
 
     async fn on_order(&mut self, order: RadioOrder) -> Option<RadioState> {
         match order {
-            RadioOrder::Advertise(advert) => {
-                return self.advertise(advert).await.err().map(|error| state_of(&error));
-            }
+            RadioOrder::Advertise(advert) => return self.try_advertise(advert, false).await,
             RadioOrder::Scan(scan) => {
                 let before = std::mem::replace(&mut self.scanning, scan);
                 return if before == scan { None } else { self.scan(scan).await };

@@ -13,7 +13,7 @@ use crate::transport::ble::radio::{
 use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Manager as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, PeripheralId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ const RESCAN: Duration = Duration::from_secs(1);
 /// And so often before the adapter counts as broken. After a bluetoothd that was killed the kernel goes on with the scan of
 /// that one for up to 10 s, and refuses another meanwhile.
 const RESCANS: u32 = 20;
+/// What ending a connection may take; one that then still stands is ended anew.
+const LEAVES: Duration = Duration::from_secs(10);
 /// An advert that BlueZ did not take is tried again so much later, once.
 const READVERTISE: Duration = Duration::from_secs(1);
 
@@ -112,8 +114,8 @@ pub(super) struct Session {
     known: BTreeMap<Address, Known>,
     remotes: Remotes,
     wires: BTreeMap<Wire, (Address, Carrier)>,
-    /// Whose connection is being ended: BlueZ takes 2 s for it, and would end a new one too.
-    leaving: BTreeSet<Address>,
+    /// Whose connection is being ended, and since when: BlueZ takes 2 s for it, and would end a new one too.
+    leaving: BTreeMap<Address, Instant>,
     /// The tasks that do it.
     partings: JoinSet<()>,
     /// What was ordered last.
@@ -179,7 +181,7 @@ impl Session {
             known: BTreeMap::new(),
             remotes,
             wires: BTreeMap::new(),
-            leaving: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             partings: JoinSet::new(),
             scanning: false,
             rescan: None,
@@ -312,7 +314,7 @@ impl Session {
         let Some((address, Some(id))) = fresh.map(|(address, known)| (*address, known.id.clone())) else {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was not heard lately" });
         };
-        let parting = self.leaving.contains(&address);
+        let parting = is_leaving(&self.leaving, &address);
         let connected = self.wires.values().filter_map(|(address, _)| self.known.get(address)?.id.clone());
         let connected: Vec<_> = connected.collect();
         if let Err(why) = self.central.dial(remote, address, id, parting, &connected).await {
@@ -331,7 +333,11 @@ impl Session {
         if self.wires.contains_key(&Wire { side, ..wire }) {
             return;
         }
-        self.leaving.insert(address);
+        if is_leaving(&self.leaving, &address) {
+            return;
+        }
+        self.leaving.retain(|_, since| since.elapsed() < LEAVES);
+        self.leaving.insert(address, Instant::now());
         while self.partings.try_join_next().is_some() {}
         match carrier {
             Carrier::Writes { peripheral, .. } | Carrier::Channel { dialled: Some(peripheral), .. } => {
@@ -410,6 +416,7 @@ impl Session {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was lost at once" });
         };
         let mut dialled = dialled;
+        self.leaving.remove(&address);
         if let Some(socket) = dialled.channel.take() {
             return self.take_up(wire, address, socket, Some(dialled.peripheral().clone()));
         }
@@ -429,6 +436,7 @@ impl Session {
         socket: SeqPacket,
         dialled: Option<btleplug::platform::Peripheral>,
     ) {
+        self.leaving.remove(&address);
         // The end of an earlier one may be told later.
         if self.wires.remove(&wire).is_some() {
             self.outbox.push_back(RadioEvent::Lost { wire });
@@ -449,8 +457,9 @@ impl Session {
     async fn on_written(&mut self, address: Address, mtu: usize, value: Vec<u8>) {
         let wire = Wire { remote: self.remote(address, None), side: Side::Peripheral };
         if !self.wires.contains_key(&wire) {
-            // A write and a disconnection come over different connections of the bus, in any order.
-            if !self.is_connected(address).await {
+            // What is written while the connection ends is lost, as values may be: not every one is worth a question
+            // and another end. And a write and a disconnection come over different connections of the bus, in any order.
+            if is_leaving(&self.leaving, &address) || !self.is_connected(address).await {
                 return;
             }
             self.wires.insert(wire, (address, Carrier::Notifications));
@@ -537,6 +546,10 @@ impl Drop for Session {
 
 /// How long the tasks that end connections have at the end of a radio.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+fn is_leaving(leaving: &BTreeMap<Address, Instant>, address: &Address) -> bool {
+    leaving.get(address).is_some_and(|since| since.elapsed() < LEAVES)
+}
 
 /// Where channels of this adapter begin and end.
 async fn endpoint(adapter: &bluer::Adapter) -> Option<Endpoint> {

@@ -74,9 +74,7 @@ impl Attacker {
 
     /// Whether somebody connects to it.
     async fn is_dialled(&mut self, limit: Duration) -> bool {
-        let dialled = |event: &RadioEvent| {
-            matches!(event, RadioEvent::Connected { wire, .. } if wire.side == Side::Peripheral)
-        };
+        let dialled = |event: &RadioEvent| matches!(event, RadioEvent::Connected { wire, .. } if wire.side == Side::Peripheral);
         self.expect(limit, dialled).await.is_some()
     }
 

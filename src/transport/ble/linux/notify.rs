@@ -178,7 +178,8 @@ impl<S: Outlet> Notifier<S> {
         let mut left: Vec<_> = gone.iter().filter_map(|one| self.lines.remove(one)).collect();
         left.extend(self.lines.remove(&address));
         self.count += 1;
-        let line = Line { socket: Arc::new(socket), number: self.count, sends: false, queue: VecDeque::new() };
+        let line =
+            Line { socket: Arc::new(socket), number: self.count, sends: false, queue: VecDeque::new() };
         self.lines.insert(address, line);
         let homeless = std::mem::take(&mut self.homeless);
         left.into_iter().flat_map(|line| line.queue).chain(homeless).for_each(|waiting| self.route(waiting));

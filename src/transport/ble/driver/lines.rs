@@ -111,7 +111,7 @@ impl Driver {
     pub(super) fn close(&mut self, link: LinkId, farewell: Farewell, why: CloseReason) {
         let Some(line) = self.lines.get_mut(&link) else { return };
         tracing::debug!(link = link.0, ?why, "closing");
-        line.closed.get_or_insert((why, now()));
+        line.closed.get_or_insert_with(|| (why, now()));
         if why == CloseReason::Silent {
             // What waits would not arrive, and closing in order would wait for it.
             line.queue.abort();

@@ -245,8 +245,8 @@ impl Session {
     async fn try_advertise(&mut self, advert: Option<Advert>, again: bool) -> Option<RadioState> {
         self.readvertise = None;
         let error = self.advertise(advert).await.err()?;
-        tracing::debug!(%error, again, "an advert was not taken");
         let state = self.changed().await.unwrap_or_else(|| state_of(&error));
+        tracing::debug!(?state, again, "an advert was not taken");
         if again || !matches!(state, RadioState::Broken { .. }) {
             return Some(state);
         }

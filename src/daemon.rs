@@ -350,6 +350,7 @@ impl Keeper {
             TransportEvent::Ready { link, credit } => self.input(None, Input::LinkReady { link, credit }),
             TransportEvent::Frame { link, bytes } => self.input(None, Input::Frame { link, bytes: &bytes }),
             TransportEvent::Radio { medium, up } => self.input(None, Input::Radio { medium, up }),
+            TransportEvent::Rotated => self.input(None, Input::Rotated),
             TransportEvent::Heard { medium, advert, rssi } => {
                 self.input(None, Input::Heard { medium, advert: &advert, rssi });
             }

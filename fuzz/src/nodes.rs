@@ -257,12 +257,13 @@ fn step(home: &mut Home, neighbours: &mut Neighbours, kind: u8, mut bytes: Bytes
     }
 }
 
-/// A radio that works or stops, and what it hears.
+/// A radio that works, stops or becomes somebody else, and what it hears.
 fn advert(home: &mut Home, bytes: &mut Bytes<'_>) {
     let medium = mesh_core::Medium::Ble;
     match bytes.u8() % 8 {
         0 => home.input(Input::Radio { medium, up: true }),
         1 => home.input(Input::Radio { medium, up: false }),
+        2 => home.input(Input::Rotated),
         _ => home.input(Input::Heard { medium, advert: bytes.0, rssi: Some(-60) }),
     }
 }

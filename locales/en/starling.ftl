@@ -298,6 +298,9 @@ doctor-bluetooth-unused = not used by this node
 doctor-bluetooth-off = Switch Bluetooth on, for example: rfkill unblock bluetooth && bluetoothctl power on
 doctor-bluetooth-no-service = Start the service, for example: systemctl start bluetooth
 doctor-bluetooth-denied = Let your user use Bluetooth, for example: usermod -aG bluetooth USER, and log in again.
+doctor-address-changes = the Bluetooth adapter's address changes
+doctor-address-stays = the Bluetooth adapter's address stays the same: whoever listens nearby can follow it
+doctor-address = Write Privacy = device under [General] in /etc/bluetooth/main.conf, then: systemctl restart bluetooth
 doctor-bluetooth-broken = Unplug the adapter and plug it in again, or restart the service: systemctl restart bluetooth
 doctor-node-runs = running
 doctor-node-silent = the data directory is held by { $holder }, which does not answer

@@ -44,6 +44,11 @@ impl Check {
     fn new(check: &'static str, detail: String, problem: Option<String>) -> Self {
         Self { check, ok: problem.is_none(), detail, advice: problem.unwrap_or_default() }
     }
+
+    /// Nothing that keeps the node from working, and better otherwise.
+    fn advised(check: &'static str, detail: String, advice: String) -> Self {
+        Self { check, ok: true, detail, advice }
+    }
 }
 
 pub(super) async fn run(app: &App, _: Args) -> anyhow::Result<()> {
@@ -52,6 +57,7 @@ pub(super) async fn run(app: &App, _: Args) -> anyhow::Result<()> {
     let network = tokio::task::spawn_blocking(|| diagnose(&LanConfig::default())).await?;
     checks.extend([interfaces(&network), multicast(&network), loopback(&network)]);
     checks.push(bluetooth(app).await);
+    checks.extend(address(&ble::system::adapters(), ble::system::privacy()));
     checks.push(node(app).await);
     let failed = checks.iter().filter(|check| !check.ok).count();
     for check in &checks {
@@ -178,6 +184,15 @@ async fn bluetooth(app: &App) -> Check {
     Check::new("bluetooth", words.collect::<Vec<_>>().join(", "), advice)
 }
 
+/// Whether the adapters' addresses change. Most systems leave them as they are, and all works without.
+fn address(adapters: &[String], privacy: Option<bool>) -> Option<Check> {
+    let changes = privacy.filter(|_| ble::system::SUPPORTED && !adapters.is_empty())?;
+    Some(match changes {
+        true => Check::new("address", t!("doctor-address-changes"), None),
+        false => Check::advised("address", t!("doctor-address-stays"), t!("doctor-address")),
+    })
+}
+
 /// The adapters of the running node.
 async fn used(app: &App) -> Vec<Adapter> {
     let Ok(session) = app.client().session().await else { return Vec::new() };
@@ -216,4 +231,20 @@ async fn node(app: &App) -> Check {
         tokio::time::sleep(LOOK).await;
     }
     Check::new("node", t!("not-running"), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    #[test]
+    fn an_address_that_stays_is_told_and_is_no_failure_and_without_an_adapter_there_is_nothing_to_tell() {
+        let there = ["hci0".to_owned()];
+        let stays = address(&there, Some(false)).expect("there is an adapter");
+        assert!(stays.ok && stays.advice.contains("Privacy = device"), "{stays:?}");
+        assert!(address(&there, Some(true)).is_some_and(|check| check.ok && check.advice.is_empty()));
+        assert!(address(&[], Some(false)).is_none());
+        assert!(address(&there, None).is_none());
+    }
 }

@@ -239,6 +239,9 @@ fn start_ble(args: &Args, ids: LinkIds, events: mpsc::Sender<TransportEvent>) ->
     let usual = BleConfig::default();
     let rotate_every = args.rotate_every.unwrap_or(usual.rotate_every);
     let config = BleConfig { rotate_every, battery: args.battery, ..usual };
+    if ble::system::privacy() == Some(false) && !ble::system::adapters().is_empty() {
+        tracing::warn!("the Bluetooth adapter's address stays the same; doctor says what to do");
+    }
     Ble::start(config, ble::radios(&args.ble_adapter), ids, events)
         .map_err(|e| anyhow::anyhow!(t!("run-no-ble", reason = e.to_string())))
 }

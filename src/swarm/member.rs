@@ -143,9 +143,10 @@ async fn listen_to_links(
                 let envelope = matches!(Frame::from_bytes(bytes), Ok(Frame::Envelope(_) | Frame::Public(_)));
                 Some(What::Frame(bytes.len(), envelope))
             }
-            TransportEvent::Ready { .. } | TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {
-                None
-            }
+            TransportEvent::Ready { .. }
+            | TransportEvent::Radio { .. }
+            | TransportEvent::Rotated
+            | TransportEvent::Heard { .. } => None,
         };
         if let Some(what) = what {
             // Nobody listens any more once the run is over.

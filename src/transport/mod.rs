@@ -50,6 +50,8 @@ pub enum TransportEvent {
         /// Whether it works.
         up: bool,
     },
+    /// It begins under another identity: told before any link of that.
+    Rotated,
     /// A radio heard an advert.
     Heard {
         /// Which radio.

@@ -381,7 +381,8 @@ pub(crate) async fn off_and_on() {
     lost(&mut dialler, out).await;
     power("hci0", true);
     hub.state(&RadioState::On).await;
-    // It advertises as before, without being told again.
+    // What it said before it says only where it is told again.
+    advertise(&hub, [6; 6]).await;
     let (out, _, _) = dial(&mut dialler, [6; 6]).await;
     send(&dialler, out, b"again", true).await;
     assert_eq!(receive(&mut hub).await.1, b"again");
@@ -429,6 +430,7 @@ pub(crate) async fn bluetoothd_restarts() {
     assert!(daemon.is_ok());
     hub.state(&RadioState::On).await;
     dialler.state(&RadioState::On).await;
+    advertise(&hub, [7; 6]).await;
     let (out, _, _) = dial(&mut dialler, [7; 6]).await;
     send(&dialler, out, b"back again", true).await;
     assert_eq!(receive(&mut hub).await.1, b"back again");

@@ -217,7 +217,9 @@ fn doctor_checks_and_advises() {
     for line in done.stdout.lines() {
         let check: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(keys(&check), ["advice", "check", "detail", "ok"]);
-        assert_eq!(check["ok"] == true, check["advice"] == "", "{check}");
+        // That an adapter's address stays the same is no failure, and can be mended.
+        let consistent = (check["ok"] == true) == (check["advice"] == "");
+        assert!(consistent || check["check"] == "address", "{check}");
     }
     for name in
         ["clock", "disk", "permissions", "identity", "interfaces", "multicast", "loopback", "bluetooth"]

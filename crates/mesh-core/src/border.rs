@@ -23,6 +23,9 @@ pub enum Input<'a> {
         /// Whether it works.
         up: bool,
     },
+    /// A transport begins under another identity: links that stand after it show neighbours nothing that links of the
+    /// earlier one showed (PROTOCOL.md section 4.2).
+    Rotated,
     /// A radio heard an advertisement.
     Heard {
         /// Which radio.

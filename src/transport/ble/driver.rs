@@ -1,8 +1,11 @@
 //! One radio and its links: whom to dial, whom to take, when to listen, when to become somebody else.
 
+mod lines;
+
 use super::duty::Duty;
-use super::link::{self, End, Gauge, Link, Shaken, now, sleep_until};
+use super::link::{End, Gauge, Shaken, now, sleep_until};
 use super::neighbours::Neighbours;
+use super::pipe::Names;
 use super::queue::{Farewell, Queue};
 use super::radio::{Advert, MAX_VALUES, Pipe, Radio, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire};
 use super::status::{Adapter, Line as LineStatus};
@@ -18,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 /// How long a neighbour is left alone that broke the protocol.
 const SHUN: Duration = Duration::from_secs(600);
@@ -34,6 +37,10 @@ const CONNECT: Duration = Duration::from_secs(15);
 const WIND_DOWN: Duration = Duration::from_secs(2);
 /// The longest silence between two identities.
 const SILENCE: Duration = Duration::from_secs(3);
+/// Who was left alone because of a link over another medium is so until one of those ends, but at most this often ...
+const LONELY_EVERY: Duration = Duration::from_secs(60);
+/// ... and up to so much later: not all who lost the same neighbour dial it at once.
+const LONELY_JITTER: Duration = Duration::from_secs(2);
 /// For things that never become due.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Handshakes that wait for the driver's word.
@@ -77,8 +84,8 @@ struct Line {
     max_value: usize,
     theirs: Option<[u8; 32]>,
     up_since: Option<Instant>,
-    /// Why it was closed here.
-    closed: Option<CloseReason>,
+    /// Why it was closed here, and when.
+    closed: Option<(CloseReason, Instant)>,
     /// Bytes that had crossed it when it was last looked at.
     crossed: u64,
 }
@@ -107,17 +114,22 @@ pub(super) struct Driver {
     rng: Rng,
     /// What the node wants advertised, and what its bag looks like.
     advert: Option<(Advert, [u8; 8])>,
-    /// What was on the air before the last rotation and is not said again.
+    /// What the node wanted said before the last rotation: it is not said again.
     spent: Option<Advert>,
     neighbours: Neighbours,
     overlay: Overlay,
     /// The overlay's time 0.
     began: Instant,
+    /// When the last link over another medium ended.
+    ended_elsewhere: Option<Instant>,
+    /// When that is taken for a reason to dial whom such links kept from it; and when it was before.
+    lonely: (Option<Instant>, Option<Instant>),
     /// What the node is to be told and has no room for yet.
     untold: VecDeque<TransportEvent>,
     connecting: Option<(Remote, Instant)>,
     lines: BTreeMap<LinkId, Line>,
     wires: BTreeMap<Wire, LinkId>,
+    names: Names,
     running: JoinSet<(LinkId, End)>,
     shaken: (mpsc::Sender<Shaken>, mpsc::Receiver<Shaken>),
     duty: Duty,
@@ -149,10 +161,13 @@ impl Driver {
             neighbours: Neighbours::default(),
             overlay,
             began: now,
+            ended_elsewhere: None,
+            lonely: (None, None),
             untold: VecDeque::new(),
             connecting: None,
             lines: BTreeMap::new(),
             wires: BTreeMap::new(),
+            names: Names::default(),
             running: JoinSet::new(),
             shaken: mpsc::channel(MAX_SHAKEN),
             duty,
@@ -308,6 +323,10 @@ impl Driver {
         let now = now();
         self.advance(now);
         self.advertise();
+        if self.lonely.0.take_if(|due| now >= *due).is_some() {
+            self.lonely.1 = Some(now);
+            self.overlay.lonely(self.time());
+        }
         if let Some((remote, since)) = self.connecting
             && now >= since + CONNECT
         {
@@ -323,7 +342,7 @@ impl Driver {
             Phase::Open { rotate_at } => *rotate_at,
             Phase::Retiring { until } | Phase::Silent { until } | Phase::Stopping { until, .. } => *until,
         };
-        let mut wake = phase;
+        let mut wake = self.lonely.0.map_or(phase, |due| due.min(phase));
         if let Some((_, since)) = self.connecting {
             wake = wake.min(since + CONNECT);
         } else if self.is_open() {
@@ -342,7 +361,9 @@ impl Driver {
         match &self.phase {
             Phase::Open { rotate_at } if now >= *rotate_at => {
                 tracing::debug!(radio = self.radio.name, "a new identity begins");
-                self.spent = self.advertised;
+                self.untold.push_back(TransportEvent::Rotated);
+                // Also where the adapter is off just now.
+                self.spent = self.advert.map(|(advert, _)| advert);
                 self.close_all();
                 self.phase = Phase::Retiring { until: now + WIND_DOWN };
             }
@@ -400,8 +421,11 @@ impl Driver {
         *self.advert.insert((nobody, root))
     }
 
-    /// Asks the node for another advert.
+    /// Asks the node for another advert. Where the adapter is off that waits until it is on.
     fn want_advert(&mut self) {
+        if self.state != RadioState::On {
+            return;
+        }
         let medium = Medium::Ble;
         self.untold.retain(|event| !matches!(event, TransportEvent::Radio { .. }));
         for up in [false, true] {
@@ -437,7 +461,12 @@ impl Driver {
 
     fn give_up(&mut self, remote: Remote) {
         let links = self.lines.iter().filter(|(_, line)| line.wire.remote == remote);
-        for link in links.map(|(id, _)| *id).collect::<Vec<_>>() {
+        let links: Vec<_> = links.map(|(id, _)| *id).collect();
+        if links.is_empty() {
+            // Nobody else would tell that its place is free.
+            self.overlay.lost(self.time(), remote.0);
+        }
+        for link in links {
             self.close(link, Farewell::Crowd, CloseReason::TooMany);
         }
     }
@@ -504,6 +533,9 @@ impl Driver {
         for wire in self.wires.keys().copied().collect::<Vec<_>>() {
             self.on_lost(wire);
         }
+        if self.advert.is_some_and(|(advert, _)| Some(advert) == self.spent) {
+            self.want_advert();
+        }
         let now = now();
         self.neighbours.forget(now);
         self.duty.look_around(now);
@@ -536,62 +568,6 @@ impl Driver {
         }
     }
 
-    fn on_connected(&mut self, wire: Wire, max_value: usize, pipe: Pipe) {
-        if wire.side == Side::Central && self.connecting.is_some_and(|(remote, _)| remote == wire.remote) {
-            self.connecting = None;
-        }
-        let config = &self.common.config;
-        let accepted = self.wires.keys().filter(|other| other.side == wire.side).count();
-        let most = match wire.side {
-            Side::Central => config.max_dialled,
-            Side::Peripheral => config.max_accepted,
-        };
-        let full = accepted >= most || self.wires.len() >= config.max_links;
-        if !self.is_open() || full || self.neighbours.is_shunned(now(), wire.remote) {
-            return self.tell(RadioOrder::Disconnect(wire));
-        }
-        self.start_link(wire, max_value, pipe);
-    }
-
-    fn start_link(&mut self, wire: Wire, max_value: usize, pipe: Pipe) {
-        let id = self.common.ids.next();
-        let (inbox, values) = mpsc::channel(link::MAX_INBOX);
-        let (slots, queue, gauge) = (Arc::new(Semaphore::new(MAX_VALUES)), Arc::default(), Gauge::default());
-        let line = Line {
-            wire,
-            pipe,
-            inbox: Some(inbox),
-            slots: Arc::clone(&slots),
-            queue: Arc::clone(&queue),
-            gauge: gauge.clone(),
-            max_value,
-            theirs: None,
-            up_since: None,
-            closed: None,
-            crossed: 0,
-        };
-        // Whoever was on this connection before has lost it.
-        self.on_lost(wire);
-        self.lines.insert(id, line);
-        self.wires.insert(wire, id);
-        let link = Link {
-            id,
-            wire,
-            pipe,
-            max_value,
-            key: self.key.clone(),
-            rng: self.rng.fork(),
-            orders: self.radio.orders.clone(),
-            slots,
-            inbox: values,
-            queue,
-            gauge,
-            shaken: self.shaken.0.clone(),
-            events: self.common.events.clone(),
-        };
-        self.running.spawn(async move { (id, link.run().await) });
-    }
-
     fn on_failed(&mut self, remote: Remote, why: &'static str) {
         if self.connecting.is_some_and(|(waited_for, _)| waited_for == remote) {
             tracing::debug!(radio = self.radio.name, why, "not reached");
@@ -599,116 +575,10 @@ impl Driver {
             self.overlay.failed(self.time(), remote.0);
         }
     }
-
-    fn on_lost(&mut self, wire: Wire) {
-        let Some(id) = self.wires.remove(&wire) else { return };
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.inbox = None;
-            line.slots.close();
-        }
-    }
 }
 
-/// Links.
+/// What the handle orders.
 impl Driver {
-    /// A neighbour proved its key: of two links to the same one stays, and both ends choose the same.
-    fn on_shaken(&mut self, shaken: Shaken) {
-        let Shaken { link, theirs, verdict } = shaken;
-        let now = now();
-        let Some(line) = self.lines.get(&link).filter(|line| line.inbox.is_some()) else { return };
-        let role = role(line.wire);
-        self.neighbours.shook_hands(line.wire.remote);
-        let other = self.lines.iter().find(|(id, line)| **id != link && line.theirs == Some(theirs));
-        let stays = self.is_open()
-            && match other {
-                _ if theirs == self.key.public() => false,
-                None => true,
-                Some((_, other)) if other.inbox.is_none() => true,
-                Some((_, other)) if other.up_since.is_some_and(|since| now >= since + STOOD) => true,
-                // The one that the lower key dialled.
-                Some(_) => (role == Role::Dialer) == (self.key.public() < theirs),
-            };
-        if stays && let Some(other) = other.map(|(id, _)| *id) {
-            self.close(other, Farewell::Duplicate, CloseReason::Duplicate);
-        }
-        if let Some(line) = self.lines.get_mut(&link).filter(|_| stays) {
-            (line.theirs, line.up_since) = (Some(theirs), Some(now));
-            self.common.links.insert(link, Arc::clone(&line.queue));
-            let (remote, time) = (line.wire.remote.0, self.time());
-            self.overlay.linked(time, remote, role);
-        }
-        // A link that ended meanwhile needs no word.
-        let _ = verdict.send(stays);
-    }
-
-    fn close(&mut self, link: LinkId, farewell: Farewell, why: CloseReason) {
-        let Some(line) = self.lines.get_mut(&link) else { return };
-        tracing::debug!(link = link.0, ?why, "closing");
-        line.closed.get_or_insert(why);
-        if why == CloseReason::Silent {
-            // What waits would not arrive, and closing in order would wait for it.
-            line.queue.abort();
-        } else {
-            line.queue.close(farewell);
-        }
-    }
-
-    fn on_ended(&mut self, ended: Result<(LinkId, End), JoinError>) {
-        // A task that was stopped belongs to a transport that ends.
-        let Ok((id, end)) = ended else { return };
-        self.common.links.remove(id);
-        let Some(line) = self.lines.remove(&id) else { return };
-        tracing::debug!(link = id.0, %end, "link down");
-        if self.wires.get(&line.wire) == Some(&id) {
-            self.wires.remove(&line.wire);
-            if matches!(end, End::Anew) && line.up_since.is_some() && self.is_open() {
-                return self.start_link(line.wire, line.max_value, line.pipe);
-            }
-            self.tell(RadioOrder::Disconnect(line.wire));
-        }
-        self.judge(id, &line, &end);
-        if self.lines.is_empty() {
-            self.duty.look_around(now());
-        }
-    }
-
-    /// When to have to do with a neighbour again whose link ended.
-    fn judge(&mut self, id: LinkId, line: &Line, end: &End) {
-        let (now, time, remote) = (now(), self.time(), line.wire.remote);
-        let mut elsewhere = false;
-        match (line.closed, end) {
-            // It was too late, not one too many.
-            (None, End::Refused) if !self.is_open() => {}
-            (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate) | End::Refused) => {
-                elsewhere = true;
-            }
-            (Some(CloseReason::TooMany), _) | (_, End::Told(Farewell::Crowd)) => {
-                self.neighbours.shun(now, remote, SHUN_CROWD);
-            }
-            (Some(CloseReason::Silent), _) => {}
-            // Version, faults, and whatever is added: not again soon.
-            (Some(_), _) | (_, End::Broken(_) | End::Channel(_) | End::Told(Farewell::Fault)) => {
-                self.neighbours.shun(now, remote, SHUN);
-            }
-            (None, End::Mute) if line.wire.side == Side::Peripheral => {
-                self.neighbours.shun(now, remote, SHUN_CROWD);
-            }
-            // It speaks the protocol, and may have lost its values to bad air.
-            (None, End::Handshake | End::Anew) if line.wire.side == Side::Peripheral => {
-                self.neighbours.stumbled(now, remote);
-            }
-            _ => {}
-        }
-        if self.is_linked_otherwise(id, remote) {
-            return;
-        }
-        match line.up_since {
-            _ if elsewhere => self.overlay.elsewhere(time, remote.0),
-            Some(_) => self.overlay.lost(time, remote.0),
-            None => self.overlay.failed(time, remote.0),
-        }
-    }
-
     fn on_order(&mut self, order: Order) {
         let now = now();
         match order {
@@ -733,7 +603,7 @@ impl Driver {
                 }
             }
             // Only a link over another medium can have been the reason for leaving somebody alone.
-            Order::LinkEnded(link) if !self.common.ids.made(link) => self.overlay.lonely(self.time()),
+            Order::LinkEnded(link) if !self.common.ids.made(link) => self.ended_elsewhere(now),
             Order::LinkEnded(_) => {}
             Order::Battery(battery) => self.duty.set(now, battery),
             Order::Rotate => {
@@ -746,6 +616,16 @@ impl Driver {
                 self.phase = Phase::Stopping { until: now + WIND_DOWN, told: Some(told) };
             }
         }
+    }
+}
+
+impl Driver {
+    /// A link over another medium ended. Neighbours there may make that happen as often as they like.
+    fn ended_elsewhere(&mut self, now: Instant) {
+        self.ended_elsewhere = Some(now);
+        let jitter = random_up_to(&mut self.rng, LONELY_JITTER);
+        let earliest = self.lonely.1.map_or(now, |before| now.max(before + LONELY_EVERY));
+        self.lonely.0.get_or_insert(earliest + jitter);
     }
 }
 

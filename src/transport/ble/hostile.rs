@@ -30,7 +30,7 @@ impl Victim {
         let end = Instant::now() + limit;
         loop {
             match tokio::time::timeout_at(end, self.events.recv()).await.ok()?? {
-                TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {}
+                TransportEvent::Radio { .. } | TransportEvent::Rotated | TransportEvent::Heard { .. } => {}
                 event => return Some(event),
             }
         }
@@ -70,6 +70,12 @@ impl Attacker {
 
     async fn send(&self, value: Vec<u8>) {
         self.order(RadioOrder::Send { wire: WIRE, value, confirmed: false }).await;
+    }
+
+    /// Whether somebody connects to it.
+    async fn is_dialled(&mut self, limit: Duration) -> bool {
+        let dialled = |event: &RadioEvent| matches!(event, RadioEvent::Connected { wire, .. } if wire.side == Side::Peripheral);
+        self.expect(limit, dialled).await.is_some()
     }
 
     async fn is_thrown_out(&mut self, limit: Duration) -> bool {
@@ -266,6 +272,101 @@ async fn attack_24_a_value_for_nobody_is_answered_by_a_reset_at_most_once_at_a_t
     let answers = air.take_record().into_iter().filter(|(from, bytes)| *from == 0 && bytes.len() == HEADER);
     let answers = answers.count();
     assert!((1..=100).contains(&answers), "{answers}: never more than what was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_50_who_begins_anew_behind_each_handshake_and_leaves_takes_no_places_for_good() {
+    let (air, mut victim, first) = attacked().await;
+    let others = (0..7).map(|_| Attacker { radio: air.radio() });
+    for mut attacker in std::iter::once(first).chain(others) {
+        drop(attacker.link().await);
+        while !matches!(victim.event(SECOND).await.unwrap(), TransportEvent::Up { .. }) {}
+        attacker.send(value(0x4321, 0, true, b"\x01\x12\0")).await;
+        tokio::time::sleep(SECOND).await;
+        attacker.order(RadioOrder::Disconnect(WIRE)).await;
+        assert!(attacker.is_thrown_out(SECOND).await);
+    }
+    let mut neighbour = Attacker { radio: air.radio() };
+    neighbour.order(RadioOrder::Advertise(Some([0xe1; 6]))).await;
+    assert!(neighbour.is_dialled(SECOND * 60).await, "its places are free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_finds_no_place_any_more_is_tried_again_after_a_second_then_two() {
+    let air = Air::new(Weather::default());
+    let (events, told) = mpsc::channel(1024);
+    let config = BleConfig { max_links: 1, max_dialled: 1, max_accepted: 1, ..BleConfig::default() };
+    let handle = Ble::start_seeded(config, vec![air.radio()], LinkIds::of(1), events, air.rng()).unwrap();
+    let victim = Victim { handle, events: told };
+    victim.handle.advertise(Medium::Ble, vec![1; 6], [0; 8]);
+    let (mut silent, mut neighbour) = (Attacker { radio: air.radio() }, Attacker { radio: air.radio() });
+    tokio::time::sleep(SECOND).await;
+    assert!(silent.connect().await, "the only place is taken for a while");
+    neighbour.order(RadioOrder::Advertise(Some([0xe1; 6]))).await;
+    assert!(neighbour.is_dialled(SECOND * 4).await);
+    assert!(neighbour.is_thrown_out(SECOND).await, "there is no place any more");
+    let first = Instant::now();
+    let mut pauses = Vec::new();
+    while first.elapsed() < SECOND * 12 && neighbour.is_dialled(SECOND * 12).await {
+        pauses.push(first.elapsed().as_secs_f32());
+        if !neighbour.is_thrown_out(SECOND).await {
+            break;
+        }
+    }
+    println!("dialled again after {pauses:?} s");
+    assert!((2..=5).contains(&pauses.len()), "neither without end nor once in twenty seconds");
+}
+
+/// A correct neighbour that dialled the victim, with the name of its pipe.
+async fn friend(air: &Air, victim: &mut Victim) -> (Victim, u16) {
+    victim.handle.advertise(Medium::Ble, vec![0xe1; 6], [0; 8]);
+    let mut friend = Victim::new(air);
+    friend.handle.advertise(Medium::Ble, vec![1; 6], [1; 8]);
+    let Some(TransportEvent::Up { role, .. }) = friend.event(SECOND * 20).await else { panic!("no link") };
+    assert_eq!(role, mesh_core::Role::Dialer);
+    let Some(TransportEvent::Up { .. }) = victim.event(SECOND).await else { panic!("no link") };
+    let record = air.take_record();
+    let first = record.iter().find(|(from, bytes)| *from == 2 && bytes.len() >= HEADER);
+    let name = first.map(|(_, bytes)| u16::from_le_bytes([bytes[0], bytes[1]])).unwrap();
+    (friend, name)
+}
+
+/// Whether a frame still crosses, and nothing went down before.
+async fn still_linked(victim: &mut Victim, friend: &mut Victim) -> bool {
+    let link = *victim.handle.links.read().keys().next().unwrap();
+    victim.handle.send(link, Lane::Control, vec![b"still here".to_vec()]);
+    loop {
+        match friend.event(SECOND * 5).await {
+            Some(TransportEvent::Frame { bytes, .. }) => return bytes == b"still here",
+            Some(TransportEvent::Ready { .. }) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_24_a_value_that_names_anothers_pipe_draws_no_reset_that_reaches_the_other() {
+    let (air, mut victim, mut attacker) = attacked().await;
+    let (mut friend, name) = friend(&air, &mut victim).await;
+    assert!(attacker.connect().await);
+    for _ in 0..20 {
+        attacker.send(value(name, 9, false, b"x")).await;
+    }
+    tokio::time::sleep(SECOND * 3).await;
+    assert!(still_linked(&mut victim, &mut friend).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_24_who_opens_a_pipe_of_anothers_name_gets_none_and_breaks_none() {
+    let (air, mut victim, mut attacker) = attacked().await;
+    let (mut friend, name) = friend(&air, &mut victim).await;
+    assert!(attacker.connect().await);
+    for _ in 0..20 {
+        attacker.send(value(name, 0, true, b"\x01\x12\0")).await;
+        attacker.send(value(name, 300, true, b"x")).await;
+    }
+    assert!(attacker.is_thrown_out(link::FIRST_WORD + SECOND).await, "it said nothing of its own");
+    assert!(still_linked(&mut victim, &mut friend).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! One live link: a handshake over a pipe over a radio's values, then frames both ways.
 
-use super::pipe::{Figures, Heard, Outgoing, Pipe};
+use super::pipe::{Figures, Heard, Names, Outgoing, Pipe};
 use super::queue::{Farewell, Queue};
 use super::radio::{RadioOrder, Side, Wire};
 use super::receive::{Broken, Message};
@@ -111,6 +111,8 @@ pub(super) struct Link {
     pub(super) pipe: radio::Pipe,
     /// The longest value.
     pub(super) max_value: usize,
+    /// Of the pipes that listen on the same radio.
+    pub(super) names: Names,
     pub(super) key: X25519Secret,
     pub(super) rng: Rng,
     pub(super) orders: mpsc::Sender<RadioOrder>,
@@ -134,7 +136,7 @@ impl Link {
         let now = now();
         let pipe = match self.wire.side {
             Side::Central => Pipe::dial(now, u16::from_le_bytes(self.rng.bytes()), self.max_value),
-            Side::Peripheral => Pipe::listen(now, self.max_value),
+            Side::Peripheral => Pipe::listen(now, self.names.clone(), self.max_value),
         };
         let mut running = Running { link: self, pipe, began: now };
         let channel = match tokio::time::timeout(HANDSHAKE, running.shake()).await {

@@ -7,6 +7,8 @@ use super::receive::{Broken, GREETING, Inbound, Message, Taken, VERSION};
 use super::transmit::{Counts, Outbound};
 use super::value::{Body, Value};
 use mesh_core::Lane;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an acknowledgement that nobody asked for waits to travel with something else.
@@ -59,11 +61,39 @@ pub(super) struct Figures {
     pub(super) round_trip: Option<Duration>,
 }
 
+/// The names of the pipes that the listening ends of one radio have: at most one each.
+///
+/// What one of them sends may reach the far ends of all others. So none takes, or resets, a name that another has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names(Arc<Mutex<BTreeSet<u16>>>);
+
+impl Names {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<u16>> {
+        // Nothing panics between two states of the set.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the name was free, and now is not.
+    fn take(&self, name: u16) -> bool {
+        self.lock().insert(name)
+    }
+
+    fn is_taken(&self, name: u16) -> bool {
+        self.lock().contains(&name)
+    }
+
+    fn free(&self, name: u16) {
+        self.lock().remove(&name);
+    }
+}
+
 /// One end of a pipe.
 #[derive(Debug)]
 pub(super) struct Pipe {
     /// `None` at the listening end before the first value.
     link: Option<u16>,
+    /// What else listens on the same radio.
+    names: Names,
     is_dialer: bool,
     /// Anything of this pipe was heard.
     met: bool,
@@ -84,21 +114,22 @@ pub(super) struct Pipe {
 impl Pipe {
     /// The end that opens a pipe and names it. `largest` is the longest value its radio carries.
     pub(super) fn dial(now: Instant, link: u16, largest: usize) -> Self {
-        Self::new(now, Some(link), largest)
+        Self::new(now, Some(link), Names::default(), largest)
     }
 
-    /// The end that waits for the first value.
-    pub(super) fn listen(now: Instant, largest: usize) -> Self {
-        Self::new(now, None, largest)
+    /// The end that waits for the first value. `names`: those of all that listen on the same radio.
+    pub(super) fn listen(now: Instant, names: Names, largest: usize) -> Self {
+        Self::new(now, None, names, largest)
     }
 
-    fn new(now: Instant, link: Option<u16>, largest: usize) -> Self {
+    fn new(now: Instant, link: Option<u16>, names: Names, largest: usize) -> Self {
         let mut outbound = Outbound::new(now, LEAST_ROOM);
         let [low, high] = u16::try_from(largest).unwrap_or(u16::MAX).to_le_bytes();
         let greeting: [u8; GREETING] = [VERSION, low, high];
         outbound.put(Lane::Control, &greeting);
         Self {
             link,
+            names,
             is_dialer: link.is_some(),
             met: false,
             largest,
@@ -193,10 +224,12 @@ impl Pipe {
             return Heard::Foreign;
         }
         match self.link {
-            None if value.open => {
+            None if value.open && self.names.take(value.link) => {
                 self.link = Some(value.link);
                 Heard::Ours
             }
+            // Another's: whatever were said about it here would reach the far end of that one.
+            _ if self.names.is_taken(value.link) => Heard::Foreign,
             Some(_) if value.open => Heard::Anew,
             _ => {
                 self.reset = Some(value.link);
@@ -291,6 +324,14 @@ impl Pipe {
 
     fn room(&self) -> usize {
         self.inbound.largest().map_or(LEAST_ROOM, |theirs| theirs.min(self.largest))
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.filter(|_| !self.is_dialer) {
+            self.names.free(link);
+        }
     }
 }
 

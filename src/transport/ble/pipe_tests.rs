@@ -42,7 +42,7 @@ impl World {
         Self {
             now,
             start: now,
-            ends: [Pipe::dial(now, 0x1234, largest[0]), Pipe::listen(now, largest[1])],
+            ends: [Pipe::dial(now, 0x1234, largest[0]), Pipe::listen(now, Names::default(), largest[1])],
             air,
             rng: Rng::new([seed; 32]),
             free: [now; 2],
@@ -230,7 +230,7 @@ fn attack_24_strangers_values_change_nothing() {
 fn an_end_that_lost_its_pipe_says_so_and_one_that_begins_anew_is_understood() {
     let mut world = World::new(CLEAN, [509, 509], 7);
     world.run(Duration::from_secs(1));
-    world.ends[1] = Pipe::listen(world.now, 509);
+    world.ends[1] = Pipe::listen(world.now, Names::default(), 509);
     world.ends[0].send(Lane::Control, false, b"x");
     let lost = world.ends[0].poll_value(world.now).unwrap();
     assert_eq!(world.ends[1].on_value(world.now, &lost.bytes), Ok(Heard::Foreign));
@@ -306,7 +306,7 @@ proptest! {
         values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 1..300),
     ) {
         let now = Instant::now();
-        let mut pipe = Pipe::listen(now, 509);
+        let mut pipe = Pipe::listen(now, Names::default(), 509);
         let mut link = None;
         for mut value in values {
             // All that bears the name of the link is heard as its own.
@@ -324,4 +324,24 @@ proptest! {
         }
         prop_assert!(pipe.outbound.waiting(Lane::Control) <= GREETING);
     }
+}
+
+#[test]
+fn of_two_that_listen_on_one_radio_none_takes_or_resets_the_name_of_the_other() {
+    let (now, names) = (Instant::now(), Names::default());
+    let value = |link: u16, open: bool| {
+        let body = Body::Piece { lane: Lane::Control, bytes: b"\x01\x12\0" };
+        Value { link, seq: 0, ack: 0, open, ask: false, body }.encode()
+    };
+    let mut first = Pipe::listen(now, names.clone(), 509);
+    let mut second = Pipe::listen(now, names, 509);
+    assert_eq!(first.on_value(now, &value(7, true)), Ok(Heard::Ours));
+    for open in [true, false] {
+        assert_eq!(second.on_value(now, &value(7, open)), Ok(Heard::Foreign));
+    }
+    assert_eq!((second.has_met(), second.poll_value(now)), (false, None));
+    assert_eq!(second.on_value(now, &value(8, true)), Ok(Heard::Ours));
+    assert_eq!(second.on_value(now, &value(7, true)), Ok(Heard::Foreign), "nor does it end for that");
+    drop(first);
+    assert_eq!(second.on_value(now, &value(7, true)), Ok(Heard::Anew), "a name is free after its pipe");
 }

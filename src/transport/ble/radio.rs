@@ -71,7 +71,8 @@ pub enum RadioOrder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RadioEvent {
     /// The adapter is in another state than before; told at the start too. Everything that stood is lost, and
-    /// was told as lost, before a state other than [`RadioState::On`].
+    /// was told as lost, before a state other than [`RadioState::On`]. Then nothing is advertised and nobody listened
+    /// for, also once it is on again, until that is ordered anew.
     State(RadioState),
     /// An advert of this service was heard.
     Heard {

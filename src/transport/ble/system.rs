@@ -48,6 +48,36 @@ pub fn adapters() -> Vec<String> {
     names
 }
 
+/// Whether the system lets adapters go by addresses that change, as BlueZ's configuration says. `None`: nothing is known,
+/// as on other systems or where the configuration cannot be read (in a container it may be another's).
+///
+/// Without it whoever listens nearby can follow the adapter, whatever Starling itself changes.
+#[must_use]
+pub fn privacy() -> Option<bool> {
+    if !SUPPORTED {
+        return None;
+    }
+    let configuration = std::fs::read_to_string("/etc/bluetooth/main.conf").ok()?;
+    Some(asks_for_privacy(&configuration))
+}
+
+/// `Privacy` under `[General]`: off is what BlueZ does where nothing else is said.
+fn asks_for_privacy(configuration: &str) -> bool {
+    let mut section = "";
+    let mut privacy = "off";
+    for line in configuration.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((key, value)) = line.split_once('=')
+            && section == "General"
+            && key.trim() == "Privacy"
+        {
+            privacy = value.trim();
+        }
+    }
+    matches!(privacy, "network/on" | "network" | "on" | "device" | "limited-network" | "limited-device")
+}
+
 /// How the first adapter of a machine is called, where none is there yet.
 const USUAL: &str = "hci0";
 
@@ -71,4 +101,24 @@ fn radio(name: String, _: SystemConfig) -> Radio {
         while ordered.recv().await.is_some() {}
     });
     Radio { name, orders, events }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn privacy_is_what_stands_last_in_its_section_and_off_where_nothing_does() {
+        for (configuration, asked) in [
+            ("", false),
+            ("[General]\nName = x\n# Privacy = device\n", false),
+            ("[General]\nPrivacy = device\n", true),
+            ("[General]\n  Privacy=network/on\n[GATT]\nCache = no\n", true),
+            ("[General]\nPrivacy = device\nPrivacy = off\n", false),
+            ("[Policy]\nPrivacy = device\n", false),
+            ("[General]\nPrivacy = nonsense\n", false),
+        ] {
+            assert_eq!(asks_for_privacy(configuration), asked, "{configuration}");
+        }
+    }
 }

@@ -17,6 +17,10 @@ struct Node {
     frames: Vec<(LinkId, Vec<u8>)>,
     credit: BTreeMap<LinkId, u64>,
     ended: usize,
+    /// Whether the radios worked, each time that was told.
+    worked: Vec<bool>,
+    /// How often another identity was told of.
+    rotated: usize,
 }
 
 impl Node {
@@ -30,6 +34,8 @@ impl Node {
             frames: Vec::new(),
             credit: BTreeMap::new(),
             ended: 0,
+            worked: Vec::new(),
+            rotated: 0,
         }
     }
 
@@ -51,7 +57,9 @@ impl Node {
                 assert!(self.up.contains_key(&link));
                 self.frames.push((link, bytes));
             }
-            TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {}
+            TransportEvent::Radio { up, .. } => self.worked.push(up),
+            TransportEvent::Rotated => self.rotated += 1,
+            TransportEvent::Heard { .. } => {}
         }
     }
 
@@ -307,6 +315,39 @@ async fn a_duplicate_is_left_alone_until_another_link_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn links_elsewhere_that_come_and_go_make_one_dial_a_minute() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    let (elsewhere, before) = (LinkIds::of(0), air.connects());
+    for _ in 0..180 {
+        for node in &nodes {
+            node.up.keys().for_each(|link| node.handle.close(*link, CloseReason::Duplicate));
+            node.handle.link_ended(elsewhere.next());
+        }
+        pass(&mut nodes, SECOND).await;
+    }
+    let dials = air.connects() - before;
+    assert!((2..=8).contains(&dials), "{dials} in three minutes, by two nodes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_whose_better_link_ends_before_it_is_dialled_again_soon() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    let elsewhere = LinkIds::of(0);
+    // Whoever was lonely lately has to wait for the next time.
+    nodes.iter().for_each(|node| node.handle.link_ended(elsewhere.next()));
+    pass(&mut nodes, SECOND * 5).await;
+    for node in &nodes {
+        node.handle.close(node.link(), CloseReason::Duplicate);
+    }
+    pass(&mut nodes, SECOND / 100).await;
+    nodes.iter().for_each(|node| node.handle.link_ended(elsewhere.next()));
+    assert!(until(&mut nodes, SECOND * 3, |nodes| nodes.iter().all(|node| node.up.is_empty())).await);
+    assert!(until(&mut nodes, SECOND * 25, linked).await, "nothing else stands");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_that_connect_to_one_another_at_once_keep_the_same_one_of_two_links() {
     for round in 0..10_u8 {
         let air = Air::new(Weather::default());
@@ -386,6 +427,7 @@ async fn nothing_on_the_air_is_the_same_before_and_after_a_rotation() {
     nodes[0].handle.rotate();
     assert!(until(&mut nodes, SECOND * 5, |nodes| nodes[0].up.is_empty()).await);
     assert_eq!(air.advert(0), None, "silence lies between");
+    assert_eq!((nodes[0].rotated, nodes[1].rotated), (1, 0), "the node is told, for what it shows itself");
     let _moment = air.take_record();
     assert!(until(&mut nodes, SECOND * 30, linked).await, "no link again");
     nodes[0].send(Lane::Control, b"after");
@@ -403,6 +445,28 @@ async fn nothing_on_the_air_is_the_same_before_and_after_a_rotation() {
     };
     assert!(names(&before).is_disjoint(&names(&after)), "a link has another name");
     assert_eq!(shared_runs(&before, &after), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_began_while_the_adapter_was_off_says_nothing_of_the_old_one_and_claims_no_radio() {
+    let air = Air::new(Weather::default());
+    let mut nodes = linked_pair(&air).await;
+    let payload = [3, 1, 4, 1, 5, 9];
+    nodes[0].handle.advertise(Medium::Ble, payload.to_vec(), [0; 8]);
+    pass(&mut nodes, SECOND * 5).await;
+    assert_eq!(air.advert(0), Some(payload));
+    air.power(0, false);
+    pass(&mut nodes, SECOND).await;
+    nodes[0].handle.rotate();
+    pass(&mut nodes, SECOND * 10).await;
+    assert_eq!(nodes[0].worked, [true, false], "the adapter is off");
+    let _before = air.take_record();
+    air.power(0, true);
+    pass(&mut nodes, SECOND * 10).await;
+    let adverts = air.take_record().into_iter().filter(|(from, bytes)| *from == 0 && bytes.len() == 6);
+    let adverts: Vec<_> = adverts.map(|(_, bytes)| bytes).collect();
+    assert!(!adverts.is_empty() && !adverts.contains(&payload.to_vec()));
+    assert_eq!(nodes[0].worked.last(), Some(&true), "and the node is asked for another");
 }
 
 /// How many stretches of 8 bytes of payloads, in both records, are the same.
@@ -458,6 +522,8 @@ async fn two_radios_of_one_node_work_side_by_side() {
         frames: Vec::new(),
         credit: BTreeMap::new(),
         ended: 0,
+        worked: Vec::new(),
+        rotated: 0,
     };
     // The two adapters do not hear one another; each hears one neighbour.
     let mut nodes = [both, Node::new(&air, BleConfig::default()), Node::new(&air, BleConfig::default())];

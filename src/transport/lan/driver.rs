@@ -65,6 +65,9 @@ impl Driver {
             let done = epoch.run(&common, &mut orders).await;
             drop(epoch);
             common.status.send_replace(Status::default());
+            if matches!(done, Done::Rotate) && common.events.send(TransportEvent::Rotated).await.is_err() {
+                return;
+            }
             let shutdown = match done {
                 Done::Shutdown(told) => told,
                 Done::Rotate => match next(&common, &mut orders).await {

@@ -86,7 +86,10 @@ async fn say(stream: &mut Stream, bytes: &[u8]) {
 async fn event(events: &mut mpsc::Receiver<TransportEvent>) -> TransportEvent {
     loop {
         match tokio::time::timeout(PATIENCE, events.recv()).await.unwrap().unwrap() {
-            TransportEvent::Ready { .. } | TransportEvent::Radio { .. } | TransportEvent::Heard { .. } => {}
+            TransportEvent::Ready { .. }
+            | TransportEvent::Radio { .. }
+            | TransportEvent::Rotated
+            | TransportEvent::Heard { .. } => {}
             event => return event,
         }
     }

@@ -40,14 +40,23 @@ fn proof(faster: &Link, slower: &Link) -> [u8; 16] {
 }
 
 impl State {
-    /// The oldest link that shows the instance of this one: what a neighbour confirms over two links it confirms once. Who
-    /// shows another's instance makes less of itself.
+    /// What stands for the neighbour of this link: the first of its links, also when that is gone. What it confirms over
+    /// two links, or over one after the other, it confirms once. Who shows another's instance makes less of itself.
     #[must_use]
     pub fn neighbour(&self, link: LinkId) -> LinkId {
+        self.links.get(&link).map_or(link, |live| live.first)
+    }
+
+    /// A link has just greeted: the oldest that shows the same instance says what both stand for.
+    pub(super) fn meet(&mut self, new: LinkId) {
         let instance = |live: &Link| live.their.as_ref().map(|their| their.instance);
-        let Some(shown) = self.links.get(&link).and_then(instance) else { return link };
-        let same = self.links.iter().find(|(_, live)| instance(live) == Some(shown));
-        same.map_or(link, |(oldest, _)| *oldest)
+        let Some(shown) = self.links.get(&new).and_then(instance) else { return };
+        let same = self.links.iter().filter(|(id, live)| **id != new && instance(live) == Some(shown));
+        let oldest = same.min_by_key(|(id, live)| (live.since, **id));
+        let Some(first) = oldest.map(|(_, live)| live.first) else { return };
+        if let Some(live) = self.links.get_mut(&new) {
+            live.first = first;
+        }
     }
 
     /// A link that has just greeted shows the instance of another one over another medium: the faster of both is asked

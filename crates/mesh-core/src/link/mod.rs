@@ -125,6 +125,8 @@ struct Link {
     profile: Profile,
     since: Time,
     nonce: [u8; 16],
+    /// The instance that this node showed on it.
+    shown: [u8; 16],
     their: Option<Their>,
     contact: Option<AccountId>,
     queue: Queue,
@@ -140,6 +142,8 @@ struct Link {
     rtt: Option<Duration>,
     faults: u32,
     faults_since: Time,
+    /// The first of the links that showed the same instance one after another; it may be gone.
+    first: LinkId,
     /// A younger link that shows the same instance: it goes once this one answers.
     rival: Option<LinkId>,
     /// It ends, since a faster link to the same neighbour stands.
@@ -194,14 +198,21 @@ impl State {
             self.close(slowest, CloseReason::TooMany, out);
         }
         if self.links.is_empty() {
-            self.instance = self.rng.bytes();
+            self.rotated();
         }
         let nonce = self.rng.bytes();
         let tokens = recognition::tokens(&self.secrets, role, &binding, &nonce, &mut self.rng);
         let (min, max) = self.config.versions.clone().into_inner();
         let hello = Hello { min, max, capabilities: 0, instance: self.instance, nonce, tokens };
         out.send(link, Lane::Control, Frame::Hello(hello).to_bytes());
-        self.links.insert(link, Link::new(now.mono, role, binding, profile, nonce));
+        let live = Link::new(now.mono, role, binding, profile, nonce, self.instance);
+        self.links.insert(link, Link { first: link, ..live });
+    }
+
+    /// A transport begins under another identity: links that stand keep the instance that they showed, those to come
+    /// show another, which does not say that both identities are of one node.
+    pub fn rotated(&mut self) {
+        self.instance = self.rng.bytes();
     }
 
     /// The pipe is gone. `false` where it was not known.
@@ -463,7 +474,8 @@ impl State {
         let Ok(Frame::Hello(hello)) = Frame::from_bytes(bytes) else {
             return self.fault(now, link, "a malformed hello", 6, out);
         };
-        if hello.instance == self.instance {
+        let shown = |own: &Link| own.shown == hello.instance;
+        if hello.instance == self.instance || self.links.values().any(shown) {
             self.close(link, CloseReason::Duplicate, out);
             return Received::Nothing;
         }
@@ -472,6 +484,7 @@ impl State {
             live.their = Some(Their { instance: hello.instance, nonce: hello.nonce, tokens: hello.tokens });
             live.recognise(secrets);
         }
+        self.meet(link);
         let root = root();
         if let Some(loser) = self.twin(link).and_then(|twin| self.loser(now, link, twin, root, out)) {
             self.close(loser, CloseReason::Duplicate, out);
@@ -580,13 +593,21 @@ impl State {
 }
 
 impl Link {
-    fn new(now: Time, role: Role, binding: [u8; 32], profile: Profile, nonce: [u8; 16]) -> Self {
+    fn new(
+        now: Time,
+        role: Role,
+        binding: [u8; 32],
+        profile: Profile,
+        nonce: [u8; 16],
+        shown: [u8; 16],
+    ) -> Self {
         Self {
             role,
             binding,
             profile,
             since: now,
             nonce,
+            shown,
             their: None,
             contact: None,
             queue: Queue::default(),
@@ -602,6 +623,7 @@ impl Link {
             rtt: None,
             faults: 0,
             faults_since: now,
+            first: LinkId(0),
             rival: None,
             leaving: None,
         }

@@ -316,11 +316,59 @@ fn a_stranger_that_shows_a_neighbours_instance_over_a_faster_medium_closes_no_li
 }
 
 #[test]
+fn a_neighbour_counts_once_over_two_media_whatever_their_numbers_and_after_the_first_link_is_gone() {
+    let (mut state, mut out) = (state(Config::default()), Outbox::default());
+    // A transport numbers its links on its own: the younger one may have the lower number.
+    let (first, second) = (LinkId(1 << 32), LinkId(2));
+    for (link, profile, mono) in [(first, Profile::BLE, 0), (second, Profile::LAN, 1_000)] {
+        state.up(at(mono), link, Role::Dialer, [2; 32], profile, &mut out);
+        assert_eq!(state.receive(at(mono), link, &hello(1, 1, 9), || ROOT, &mut out), Received::Ready);
+        assert_eq!(state.neighbour(link), first);
+    }
+    assert_eq!(state.neighbour(first), first);
+    assert!(state.down(first));
+    assert_eq!(state.neighbour(second), first, "what it confirmed over the first counts");
+    assert_eq!(greet(&mut state, 7, Role::Dialer, SECRET, &mut out), Received::Ready);
+    assert_eq!(state.neighbour(LinkId(7)), LinkId(7));
+}
+
+#[test]
 fn a_link_to_oneself_is_closed() {
     let (mut state, mut out) = (state(Config::default()), Outbox::default());
     state.up(at(0), LINK, Role::Dialer, [2; 32], Profile::LAN, &mut out);
     let Some(Output::Send { frame, .. }) = out.pop() else { panic!("no hello") };
     state.receive(at(0), LINK, &frame, || ROOT, &mut out);
+    assert_eq!(closes(&mut out), [CloseReason::Duplicate]);
+}
+
+/// The instance that a new link shows.
+fn shows(state: &mut State, link: LinkId, profile: Profile) -> [u8; 16] {
+    let mut out = Outbox::default();
+    state.up(at(0), link, Role::Dialer, [2; 32], profile, &mut out);
+    let [Frame::Hello(hello)] = &frames(&mut out)[..] else { panic!("no hello") };
+    hello.instance
+}
+
+#[test]
+fn after_a_rotation_links_show_another_instance_though_links_over_another_medium_stand() {
+    let mut state = state(Config::default());
+    let before = shows(&mut state, LINK, Profile::LAN);
+    assert_eq!(shows(&mut state, LinkId(2), Profile::BLE), before, "one neighbour over two media is known");
+    assert!(state.down(LinkId(2)));
+    state.rotated();
+    assert_ne!(shows(&mut state, LinkId(3), Profile::BLE), before);
+}
+
+#[test]
+fn a_link_to_oneself_that_shows_what_was_shown_before_a_rotation_is_closed() {
+    let mut state = state(Config::default());
+    let before = shows(&mut state, LINK, Profile::LAN);
+    state.rotated();
+    let (mut out, second) = (Outbox::default(), LinkId(2));
+    state.up(at(0), second, Role::Listener, [2; 32], Profile::LAN, &mut out);
+    let hello =
+        Hello { min: 1, max: 1, capabilities: 0, instance: before, nonce: [8; 16], tokens: vec![[3; 8]; 64] };
+    state.receive(at(0), second, &Frame::Hello(hello).to_bytes(), || ROOT, &mut out);
     assert_eq!(closes(&mut out), [CloseReason::Duplicate]);
 }
 

@@ -221,6 +221,11 @@ impl Mesh {
         self.link.up(now, link, role, binding, profile, out);
     }
 
+    /// [`Input::Rotated`](crate::Input::Rotated).
+    pub fn rotated(&mut self) {
+        self.link.rotated();
+    }
+
     /// [`Input::LinkDown`](crate::Input::LinkDown).
     pub fn link_down(&mut self, now: Now, link: LinkId, out: &mut Outbox) {
         if self.link.down(link) {

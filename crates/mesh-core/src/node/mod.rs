@@ -283,6 +283,7 @@ impl Node {
         match input {
             Input::Tick => self.tick(now),
             Input::Radio { medium, up } => self.mesh.radio(now, medium, up, out),
+            Input::Rotated => self.mesh.rotated(),
             Input::Heard { medium, advert, .. } => self.mesh.heard(now, medium, advert),
             Input::Around { nodes, .. } => self.mesh.around(nodes),
             Input::Overheard { bytes, .. } => self.on_overheard(now, bytes),

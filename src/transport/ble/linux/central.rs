@@ -21,7 +21,8 @@ const DIAL: Duration = Duration::from_secs(8);
 const HANG_UP: Duration = Duration::from_secs(3);
 /// How often is looked whether an earlier connection has ended.
 const LOOK: Duration = Duration::from_millis(100);
-/// Devices whose notifications have a listener; further ones take the place of who was dialled longest ago.
+/// Devices whose notifications have a listener; further ones take the place of who was dialled longest ago and is not
+/// connected.
 const MAX_LISTENERS: usize = 64;
 
 /// A value on its way out.
@@ -79,11 +80,21 @@ impl Central {
     }
 
     /// Dials in a task of its own, which tells what came of it. `parting`: an earlier connection is just being ended.
-    pub(super) async fn dial(&mut self, remote: Remote, address: Address, id: PeripheralId, parting: bool) {
-        let peripheral = match self.peripheral(remote, address, id).await {
-            Ok(peripheral) => peripheral,
-            Err(why) => return drop(self.tell.send(Told::Failed { remote, why }).await),
-        };
+    /// `standing`: who is connected and goes on being listened to.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was begun. It is not told as well: whoever dials is the one who hears what is told, and would wait
+    /// for itself.
+    pub(super) async fn dial(
+        &mut self,
+        remote: Remote,
+        address: Address,
+        id: PeripheralId,
+        parting: bool,
+        standing: &[PeripheralId],
+    ) -> Result<(), &'static str> {
+        let peripheral = self.peripheral(remote, address, id, standing).await?;
         let (tell, local, own) = (self.tell.clone(), self.local, self.own.clone());
         tokio::spawn(async move {
             if parting {
@@ -104,6 +115,7 @@ impl Central {
             };
             drop(tell.send(told).await);
         });
+        Ok(())
     }
 
     /// Where its tasks tell what happens.
@@ -116,6 +128,7 @@ impl Central {
         remote: Remote,
         address: Address,
         id: PeripheralId,
+        standing: &[PeripheralId],
     ) -> Result<Peripheral, &'static str> {
         let now = Instant::now();
         if let Some(known) = self.known.get_mut(&id) {
@@ -136,8 +149,8 @@ impl Central {
             }
         });
         if self.known.len() >= MAX_LISTENERS {
-            let oldest = self.known.iter().min_by_key(|(_, known)| known.dialled).map(|(id, _)| id.clone());
-            oldest.and_then(|id| self.known.remove(&id));
+            let dialled = self.known.iter().map(|(id, known)| (id.clone(), known.dialled));
+            oldest(dialled, standing).and_then(|id| self.known.remove(&id));
         }
         self.known.insert(id, Known { peripheral: peripheral.clone(), dialled: now, listener });
         Ok(peripheral)
@@ -192,6 +205,12 @@ impl Dialled {
             tracing::debug!(bytes = value.len(), %error, "a value was not written");
         }
     }
+}
+
+/// Who was dialled longest ago, of those who are not connected.
+fn oldest<T: PartialEq>(dialled: impl Iterator<Item = (T, Instant)>, standing: &[T]) -> Option<T> {
+    let idle = dialled.filter(|(id, _)| !standing.contains(id));
+    idle.min_by_key(|(_, dialled)| *dialled).map(|(id, _)| id)
 }
 
 /// Why a connection is late, as far as it has come.
@@ -260,4 +279,17 @@ async fn forget(own: &bluer::Adapter, address: Address) {
 /// Ends a connection; its end is heard like any other.
 pub(super) async fn hang_up(peripheral: &Peripheral) {
     drop(tokio::time::timeout(HANG_UP, peripheral.disconnect()).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_connected_goes_on_being_listened_to_however_long_ago_it_was_dialled() {
+        let began = Instant::now();
+        let dialled = || (0..64_u64).map(|id| (id, began + Duration::from_secs(id)));
+        assert_eq!(oldest(dialled(), &[]), Some(0));
+        assert_eq!(oldest(dialled(), &[0, 1, 3]), Some(2));
+    }
 }

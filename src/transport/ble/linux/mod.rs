@@ -12,10 +12,10 @@ mod peripheral;
 mod session;
 mod watch;
 
-use super::radio::{Advert, MAX_EVENTS, MAX_ORDERS, Radio, RadioEvent, RadioOrder, RadioState};
+use super::radio::{MAX_EVENTS, MAX_ORDERS, Radio, RadioEvent, RadioOrder, RadioState};
 use super::system::{SystemConfig, adapters};
 use session::{End, Remotes, Session};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use uuid::{Uuid, uuid};
 
@@ -39,6 +39,8 @@ const VALUE_OVERHEAD: usize = 5;
 
 /// Until a radio that does not work is tried again though nothing was heard of a change; doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// What worked for so long and then broke is tried again as soon as at first; what breaks sooner is not.
+const LASTED: Duration = Duration::from_secs(30);
 /// The longest wait between two tries where nothing tells of the end of what is wrong.
 const MAX_RETRY: Duration = Duration::from_secs(30);
 /// The longest wait where the bus tells of it, or a machine has neither a bus nor Bluetooth: nearly all of those never will.
@@ -46,13 +48,6 @@ const MAX_CALM_RETRY: Duration = Duration::from_secs(600);
 
 /// An address as it goes over the air. It stays in this module: what leaves it is a number.
 type Address = [u8; 6];
-
-/// What the orders ask for as long as they stand, over the comings and goings of the adapter.
-#[derive(Clone, Copy, Debug, Default)]
-struct Wishes {
-    advert: Option<Advert>,
-    scan: bool,
-}
 
 /// What the radio tells a central about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,21 +112,21 @@ async fn run(
     mut orders: mpsc::Receiver<RadioOrder>,
     tell: mpsc::Sender<RadioEvent>,
 ) {
-    let mut wishes = Wishes::default();
     let mut told = RadioState::Starting;
     let remotes = Remotes::default();
     let mut retry = FIRST_RETRY;
     loop {
         let (state, watch) = match Session::open(&name, config.channels, &remotes).await {
             Ok((session, watch)) => {
-                retry = FIRST_RETRY;
+                let began = Instant::now();
                 if tell.send(RadioEvent::State(RadioState::On)).await.is_err() {
                     return;
                 }
-                match session.run(&mut wishes, &mut orders, &tell, watch).await {
+                match session.run(&mut orders, &tell, watch).await {
                     End::Ordered => return,
                     End::Changed { state, watch } => {
                         told = RadioState::On;
+                        retry = retry_after(retry, began.elapsed());
                         (state, Some(watch))
                     }
                 }
@@ -150,12 +145,17 @@ async fn run(
             }
             told = state;
         }
-        retry = match rest(retry, &mut wishes, &mut orders, &tell, watch).await {
+        retry = match rest(retry, &mut orders, &tell, watch).await {
             Rested::Over => return,
             Rested::Changed => FIRST_RETRY,
             Rested::Long => (retry * 2).min(longest_retry(&told)),
         };
     }
+}
+
+/// When to try again what has worked for so long.
+fn retry_after(before: Duration, worked: Duration) -> Duration {
+    if worked >= LASTED { FIRST_RETRY } else { before }
 }
 
 /// How seldom a radio in this state is tried again.
@@ -176,10 +176,10 @@ enum Rested {
     Over,
 }
 
-/// Waits until a try is worth it: something changed, or time has passed. Notes wishes meanwhile.
+/// Waits until a try is worth it: something changed, or time has passed. What is ordered meanwhile was ordered before
+/// it was known that nothing works, and is ordered anew once something does.
 async fn rest(
     wait: Duration,
-    wishes: &mut Wishes,
     orders: &mut mpsc::Receiver<RadioOrder>,
     tell: &mpsc::Sender<RadioEvent>,
     mut watch: Option<watch::Watch>,
@@ -194,16 +194,14 @@ async fn rest(
         };
         match order {
             None => return Rested::Over,
-            Some(RadioOrder::Advertise(advert)) => wishes.advert = advert,
-            Some(RadioOrder::Scan(scan)) => wishes.scan = scan,
             Some(RadioOrder::Connect(remote)) => {
                 let failed = RadioEvent::Failed { remote, why: "the radio does not work" };
                 if tell.send(failed).await.is_err() {
                     return Rested::Over;
                 }
             }
-            // Whatever stood was told as lost.
-            Some(RadioOrder::Disconnect(_) | RadioOrder::Send { .. }) => {}
+            // Whatever stood was told as lost, and an old advert would say who a new identity is.
+            Some(_) => {}
         }
     }
 }
@@ -288,6 +286,13 @@ mod tests {
             "in the first hour, nine of them in the first ten minutes"
         );
         assert_eq!(tries(RadioState::Broken { reason: String::new() }), 123);
+    }
+
+    #[test]
+    fn a_radio_that_begins_and_breaks_is_tried_ever_more_seldom_until_it_lasts_half_a_minute() {
+        let eight = FIRST_RETRY * 8;
+        assert_eq!(retry_after(eight, LASTED / 2), eight);
+        assert_eq!(retry_after(eight, LASTED), FIRST_RETRY);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::channel::{self, End as Endpoint};
 use super::notify::Notification;
 use super::peripheral::Peripheral;
 use super::watch::Watch;
-use super::{Address, Info, MAX_VALUE, Wishes, ears, max_value, state_of};
+use super::{Address, Info, MAX_VALUE, ears, max_value, state_of};
 use crate::transport::ble::link::sleep_until;
 use crate::transport::ble::radio::{
     Advert, MAX_EVENTS, MAX_VALUES, Pipe, RadioEvent, RadioOrder, RadioState, Remote, Side, Wire,
@@ -13,7 +13,7 @@ use crate::transport::ble::radio::{
 use bluer::l2cap::SeqPacket;
 use btleplug::api::{Central as _, Manager as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, PeripheralId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +32,10 @@ const RESCAN: Duration = Duration::from_secs(1);
 /// And so often before the adapter counts as broken. After a bluetoothd that was killed the kernel goes on with the scan of
 /// that one for up to 10 s, and refuses another meanwhile.
 const RESCANS: u32 = 20;
+/// What ending a connection may take; one that then still stands is ended anew.
+const LEAVES: Duration = Duration::from_secs(10);
+/// An advert that BlueZ did not take is tried again so much later, once.
+const READVERTISE: Duration = Duration::from_secs(1);
 
 /// What the tasks of a session tell it.
 #[derive(Debug)]
@@ -110,12 +114,16 @@ pub(super) struct Session {
     known: BTreeMap<Address, Known>,
     remotes: Remotes,
     wires: BTreeMap<Wire, (Address, Carrier)>,
-    /// Whose connection is being ended: BlueZ takes 2 s for it, and would end a new one too.
-    leaving: BTreeSet<Address>,
+    /// Whose connection is being ended, and since when: BlueZ takes 2 s for it, and would end a new one too.
+    leaving: BTreeMap<Address, Instant>,
     /// The tasks that do it.
     partings: JoinSet<()>,
+    /// What was ordered last.
+    scanning: bool,
     /// When a scan that did not start is tried again, and how often it was.
     rescan: Option<(Instant, u32)>,
+    /// When an advert that was not taken is tried again.
+    readvertise: Option<(Instant, Option<Advert>)>,
     /// Events that wait for room.
     outbox: VecDeque<RadioEvent>,
 }
@@ -173,9 +181,11 @@ impl Session {
             known: BTreeMap::new(),
             remotes,
             wires: BTreeMap::new(),
-            leaving: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             partings: JoinSet::new(),
+            scanning: false,
             rescan: None,
+            readvertise: None,
             outbox: VecDeque::new(),
         })
     }
@@ -183,29 +193,31 @@ impl Session {
     /// Carries out orders and tells events until the adapter changes or nobody orders any more.
     pub(super) async fn run(
         mut self,
-        wishes: &mut Wishes,
         orders: &mut mpsc::Receiver<RadioOrder>,
         tell: &mpsc::Sender<RadioEvent>,
         mut watch: Watch,
     ) -> End {
-        let mut end = self.wish(*wishes).await;
+        let mut end = None;
         while end.is_none() {
             // Neither side waits for the other: both go on as long as there is room for what comes of it.
             let room = self.outbox.len() < MAX_EVENTS;
-            let rescan = self.rescan;
+            let (rescan, readvertise) = (self.rescan, self.readvertise);
             tokio::select! {
                 permit = tell.reserve(), if !self.outbox.is_empty() => match permit {
                     Ok(permit) => permit.send(self.outbox.pop_front().expect("the guard saw one")),
                     Err(_) => break,
                 },
                 order = orders.recv(), if room => match order {
-                    Some(order) => end = self.on_order(order, wishes).await,
+                    Some(order) => end = self.on_order(order).await,
                     None => break,
                 },
                 Some(told) = self.told.recv(), if room => self.on_told(told).await,
                 () = watch.changed() => end = self.changed().await,
                 () = sleep_until(rescan.map(|(at, _)| at)) => {
                     end = self.try_scan(true, rescan.map_or(0, |(_, tries)| tries)).await;
+                }
+                () = sleep_until(readvertise.map(|(at, _)| at)) => {
+                    end = self.try_advertise(readvertise.and_then(|(_, advert)| advert), true).await;
                 }
                 _ = &mut self.ears => end = Some(RadioState::NoService),
             }
@@ -229,12 +241,17 @@ impl Session {
         }
     }
 
-    /// Takes up what was ordered before this session.
-    async fn wish(&mut self, wishes: Wishes) -> Option<RadioState> {
-        if let Err(error) = self.advertise(wishes.advert).await {
-            return Some(state_of(&error));
+    /// `again`: it has failed before. Once is no reason to end every link.
+    async fn try_advertise(&mut self, advert: Option<Advert>, again: bool) -> Option<RadioState> {
+        self.readvertise = None;
+        let error = self.advertise(advert).await.err()?;
+        let state = self.changed().await.unwrap_or_else(|| state_of(&error));
+        tracing::debug!(?state, again, "an advert was not taken");
+        if again || !matches!(state, RadioState::Broken { .. }) {
+            return Some(state);
         }
-        if wishes.scan { self.scan(true).await } else { None }
+        self.readvertise = Some((Instant::now() + READVERTISE, advert));
+        None
     }
 
     async fn advertise(&mut self, advert: Option<Advert>) -> Result<(), bluer::Error> {
@@ -252,14 +269,11 @@ impl Session {
         peripheral.advertise(advert).await
     }
 
-    async fn on_order(&mut self, order: RadioOrder, wishes: &mut Wishes) -> Option<RadioState> {
+    async fn on_order(&mut self, order: RadioOrder) -> Option<RadioState> {
         match order {
-            RadioOrder::Advertise(advert) => {
-                wishes.advert = advert;
-                return self.advertise(advert).await.err().map(|error| state_of(&error));
-            }
+            RadioOrder::Advertise(advert) => return self.try_advertise(advert, false).await,
             RadioOrder::Scan(scan) => {
-                let before = std::mem::replace(&mut wishes.scan, scan);
+                let before = std::mem::replace(&mut self.scanning, scan);
                 return if before == scan { None } else { self.scan(scan).await };
             }
             RadioOrder::Connect(remote) => self.connect(remote).await,
@@ -300,8 +314,12 @@ impl Session {
         let Some((address, Some(id))) = fresh.map(|(address, known)| (*address, known.id.clone())) else {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was not heard lately" });
         };
-        let parting = self.leaving.contains(&address);
-        self.central.dial(remote, address, id, parting).await;
+        let parting = is_leaving(&self.leaving, &address);
+        let connected = self.wires.values().filter_map(|(address, _)| self.known.get(address)?.id.clone());
+        let connected: Vec<_> = connected.collect();
+        if let Err(why) = self.central.dial(remote, address, id, parting, &connected).await {
+            self.outbox.push_back(RadioEvent::Failed { remote, why });
+        }
     }
 
     fn disconnect(&mut self, wire: Wire) {
@@ -315,7 +333,11 @@ impl Session {
         if self.wires.contains_key(&Wire { side, ..wire }) {
             return;
         }
-        self.leaving.insert(address);
+        if is_leaving(&self.leaving, &address) {
+            return;
+        }
+        self.leaving.retain(|_, since| since.elapsed() < LEAVES);
+        self.leaving.insert(address, Instant::now());
         while self.partings.try_join_next().is_some() {}
         match carrier {
             Carrier::Writes { peripheral, .. } | Carrier::Channel { dialled: Some(peripheral), .. } => {
@@ -394,6 +416,7 @@ impl Session {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was lost at once" });
         };
         let mut dialled = dialled;
+        self.leaving.remove(&address);
         if let Some(socket) = dialled.channel.take() {
             return self.take_up(wire, address, socket, Some(dialled.peripheral().clone()));
         }
@@ -413,6 +436,7 @@ impl Session {
         socket: SeqPacket,
         dialled: Option<btleplug::platform::Peripheral>,
     ) {
+        self.leaving.remove(&address);
         // The end of an earlier one may be told later.
         if self.wires.remove(&wire).is_some() {
             self.outbox.push_back(RadioEvent::Lost { wire });
@@ -433,8 +457,9 @@ impl Session {
     async fn on_written(&mut self, address: Address, mtu: usize, value: Vec<u8>) {
         let wire = Wire { remote: self.remote(address, None), side: Side::Peripheral };
         if !self.wires.contains_key(&wire) {
-            // A write and a disconnection come over different connections of the bus, in any order.
-            if !self.is_connected(address).await {
+            // What is written while the connection ends is lost, as values may be: not every one is worth a question
+            // and another end. And a write and a disconnection come over different connections of the bus, in any order.
+            if is_leaving(&self.leaving, &address) || !self.is_connected(address).await {
                 return;
             }
             self.wires.insert(wire, (address, Carrier::Notifications));
@@ -521,6 +546,10 @@ impl Drop for Session {
 
 /// How long the tasks that end connections have at the end of a radio.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+fn is_leaving(leaving: &BTreeMap<Address, Instant>, address: &Address) -> bool {
+    leaving.get(address).is_some_and(|since| since.elapsed() < LEAVES)
+}
 
 /// Where channels of this adapter begin and end.
 async fn endpoint(adapter: &bluer::Adapter) -> Option<Endpoint> {

@@ -246,6 +246,7 @@ impl Overlay {
     /// The link with `remote` was closed because the same neighbour is linked over a faster medium: it is left alone
     /// for ten minutes, or until [`Overlay::lonely`].
     pub fn elsewhere(&mut self, now: Time, remote: u64) {
+        self.dialling.take_if(|(dialled, _)| *dialled == remote);
         self.links.remove(&remote);
         if let Some(seen) = self.seen.get_mut(&remote) {
             (seen.ready, seen.elsewhere) = (now + ELSEWHERE, true);

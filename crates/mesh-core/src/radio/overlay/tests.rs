@@ -233,6 +233,19 @@ fn who_is_linked_by_a_faster_medium_is_left_alone_until_that_ends() {
 }
 
 #[test]
+fn somebody_else_is_dialled_at_once_when_who_was_dialled_turns_out_to_be_linked_elsewhere() {
+    let mut overlay = overlay(Config::default());
+    for remote in 1..3 {
+        overlay.heard(Time(0), remote, &advert(OTHER, false), None);
+    }
+    let now = Time(3 * S);
+    let Some(Advice::Dial(first)) = overlay.poll(now) else { panic!("nobody is dialled") };
+    assert_eq!(overlay.poll(now), None, "one at a time");
+    overlay.elsewhere(now, first);
+    assert_eq!(overlay.poll(now), Some(Advice::Dial(3 - first)));
+}
+
+#[test]
 fn who_is_gone_is_not_dialled() {
     let mut overlay = overlay(Config::default());
     overlay.heard(Time(0), 1, &advert(OTHER, false), None);

@@ -18,7 +18,7 @@
 //! world.command(asha, Command::Add { link: minas.link, petname: None })?;
 //! world.command(mina, Command::Add { link: ashas.link, petname: None })?;
 //! let text = "Are you safe?".to_owned();
-//! world.command(asha, Command::Send { to: minas.account, text, message: None })?;
+//! world.command(asha, Command::Send { to: minas.account.into(), text, message: None })?;
 //!
 //! // Asha and Mina never meet.
 //! world.connect(asha, courier);

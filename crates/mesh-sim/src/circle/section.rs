@@ -7,6 +7,9 @@ use crate::units::within;
 use crate::workload::Size;
 use serde::Deserialize;
 
+/// Makes a deed of its place.
+type Make = fn(u32) -> Deed;
+
 /// A group of people, and what they do in it. What is counted happens at random times between `from` and `until`; what
 /// nobody can do when its time comes is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -115,7 +118,7 @@ impl GroupSpec {
     }
 
     fn steps(&self, (from, until): (u64, u64), people: u32, dice: &mut Dice) -> Vec<Step> {
-        let counts: [(u32, fn(u32) -> Deed); 9] = [
+        let counts: [(u32, Make); 9] = [
             (self.reactions, Deed::React),
             (self.edits, Deed::Edit),
             (self.deletes, Deed::Delete),

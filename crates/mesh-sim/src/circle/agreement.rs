@@ -61,10 +61,11 @@ impl Circle {
     /// How many of the messages are with everybody in the group whom they were for.
     #[must_use]
     pub fn arrived(&self, world: &World) -> usize {
+        let Some(group) = self.id else { return 0 };
         let members = self.members(world);
         let has = |to: &u32, message| {
             let node = node(world, NodeIx::from(*to));
-            node.is_some_and(|node| node.message(message).is_ok_and(|view| view.is_some()))
+            node.is_some_and(|node| node.message(group.into(), message).is_ok_and(|view| view.is_some()))
         };
         let all = |said: &&Said| {
             said.readers().iter().filter(|to| members.contains(to)).all(|to| has(to, said.message))

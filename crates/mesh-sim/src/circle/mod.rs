@@ -234,7 +234,7 @@ impl Circle {
             Some(Ok(_)) => {}
             Some(Err(_)) => return None,
             // Died over the answer: what was durable counts.
-            None => drop(node(world, from)?.message(message).ok()??),
+            None => drop(node(world, from)?.message(group.into(), message).ok()??),
         }
         world.tell_submitted(from, &draft, Some(message));
         self.said.push(Said { draft, message });
@@ -332,7 +332,7 @@ fn remark(node: &Node, group: GroupId, deed: Deed) -> Option<Command> {
         Deed::Edit(place) => Remark::Edit(format!("{} ({place})", view.text)),
         _ => Remark::Delete,
     };
-    Some(Command::Remark { message: view.id, remark })
+    Some(Command::Remark { within: Some(group.into()), message: view.id, remark })
 }
 
 /// The real node of somebody who runs.

@@ -1,8 +1,9 @@
 //! Fault runs from the command line: `cargo run --release -p mesh-sim --example faults -- 0..500`.
 //!
-//! Prints what broke and writes a failure file for each; without arguments the seeds are 0 to 499.
+//! Prints what broke and writes a failure file for each; without arguments the seeds are 0 to 499. With `groups`
+//! after the seeds each world is a group that is split and must heal.
 
-use mesh_sim::faults::fault_run;
+use mesh_sim::faults::{fault_run, group_run};
 use mesh_sim::runner::each;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -14,10 +15,11 @@ fn main() -> ExitCode {
         eprintln!("the seeds are two numbers, as in 0..500, not {argument}");
         return ExitCode::from(2);
     };
+    let run = if std::env::args().nth(2).as_deref() == Some("groups") { group_run } else { fault_run };
     let (begun, count) = (Instant::now(), seeds.end - seeds.start);
     let failures = each(seeds, threads(), &|seed| {
         let begun = Instant::now();
-        let failure = fault_run(seed).err()?;
+        let failure = run(seed).err()?;
         let file = format!("failure-{seed}.toml");
         eprintln!("seed {seed}: {:?} ({:.1} s)", failure.violation, begun.elapsed().as_secs_f64());
         match std::fs::write(&file, failure.to_toml()) {

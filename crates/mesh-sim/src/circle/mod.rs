@@ -332,7 +332,7 @@ fn remark(node: &Node, group: GroupId, deed: Deed) -> Option<Command> {
         Deed::Edit(place) => Remark::Edit(format!("{} ({place})", view.text)),
         _ => Remark::Delete,
     };
-    Some(Command::Remark { message: view.id, within: Some(group.into()), remark })
+    Some(Command::Remark { within: Some(group.into()), message: view.id, remark })
 }
 
 /// The real node of somebody who runs.

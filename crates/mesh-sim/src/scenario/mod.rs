@@ -161,6 +161,8 @@ impl Scenario {
             (load.from, load.until) = (scaled(load.from), load.until.map(scaled));
         }
         for group in &mut small.group {
+            group.members = group.members.min(small.nodes.saturating_sub(group.outside));
+            group.admins = group.admins.min(group.members);
             let fewer = |count: u32| (f64::from(count) * ci.messages.0).ceil() as u32;
             (group.messages, group.reactions) = (fewer(group.messages), fewer(group.reactions));
             (group.edits, group.deletes) = (fewer(group.edits), fewer(group.deletes));

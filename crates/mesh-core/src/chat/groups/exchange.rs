@@ -249,13 +249,11 @@ impl State {
             let (newcomers, hash) = (held.newcomers(op), OpHash(op.hash()));
             let is_ours = |op: &&SignedOp| !others(op);
             if !newcomers.is_empty() && held.group.ops_not_under(&[hash]).iter().any(is_ours) {
-                newcomers.into_iter().for_each(|who| drop(lacking.insert(who, vec![hash])));
+                lacking.extend(newcomers.into_iter().map(|who| (who, vec![hash])));
             }
             let unseen = held.group.ops_not_under(&[hash]);
             for add in unseen.into_iter().filter(|op| !others(op)) {
-                let newcomers = held.newcomers(add).into_iter();
-                let here = newcomers.filter(|who| members.contains(who));
-                for who in here {
+                for who in held.newcomers(add).into_iter().filter(|who| members.contains(who)) {
                     lacking.entry(who).or_insert_with(|| before.to_vec());
                 }
             }

@@ -115,7 +115,7 @@ impl GroupSpec {
     }
 
     fn steps(&self, (from, until): (u64, u64), people: u32, dice: &mut Dice) -> Vec<Step> {
-        let counts: [(u32, fn(u32) -> Deed); 9] = [
+        let counts: [(u32, Kind); 9] = [
             (self.reactions, Deed::React),
             (self.edits, Deed::Edit),
             (self.deletes, Deed::Delete),
@@ -145,6 +145,9 @@ impl GroupSpec {
         steps
     }
 }
+
+/// What is done, with the place from which on it is looked for whom or what it concerns.
+type Kind = fn(u32) -> Deed;
 
 fn class() -> String {
     "group".to_owned()

@@ -13,7 +13,7 @@ use super::group::{Certs, Group, Membership, OpRefusal, Role, SignedOp, What};
 use crate::border::Refusal;
 use crate::crypto::AccountKey;
 use crate::crypto::safety::tag;
-use crate::id::{AccountId, ConversationId, GroupId, MessageId, OpName};
+use crate::id::{AccountId, ConversationId, GroupId, MessageId, OpHash, OpName};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
@@ -109,12 +109,15 @@ impl Held {
         self.state().members().keys().copied().collect()
     }
 
-    /// Whom an operation brings in.
-    fn newcomers(&self, op: &SignedOp) -> Vec<AccountId> {
-        match op.claim().map(|op| op.what) {
-            Ok(What::Add { members }) => members.iter().map(AccountKey::id).collect(),
-            _ => Vec::new(),
-        }
+    /// Whom the author of an operation told of it: the members before and after it, as its past has them.
+    fn told(&mut self, op: &SignedOp) -> BTreeSet<AccountId> {
+        let parents = op.claim().map(|op| op.parents).unwrap_or_default();
+        let states = [self.group.state_at(&parents), self.group.state_at(&[OpHash(op.hash())])];
+        states
+            .into_iter()
+            .flatten()
+            .flat_map(|state| state.members().keys().copied().collect::<Vec<_>>())
+            .collect()
     }
 }
 

@@ -20,6 +20,8 @@ use mesh_core::{AccountId, Command, ConversationId, GroupId, MessageId, Node, Re
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Whom one operation names besides its author, at most (PROTOCOL.md section 15.1).
+const MOST_AT_ONCE: usize = 63;
 /// A group of fewer people loses nobody any more.
 const FEWEST: usize = 4;
 
@@ -182,6 +184,9 @@ impl Circle {
         let accounts = |people: &[NodeIx]| people.iter().filter_map(|ix| world.account(*ix)).collect();
         let members: Vec<AccountId> = accounts(self.people.get(1..self.members)?);
         let admins: Vec<AccountId> = accounts(self.people.get(1..self.admins)?);
+        // An operation names no more.
+        let mut parts = members.chunks(MOST_AT_ONCE).map(<[AccountId]>::to_vec);
+        let members = parts.next().unwrap_or_default();
         let create = GroupCommand::Create { name: "The street".to_owned(), members };
         let answer = world.try_command(first, Command::Group(create));
         self.id = match answer {
@@ -190,10 +195,12 @@ impl Circle {
             _ => node(world, first).and_then(|node| Some(node.groups().first()?.id)),
         };
         let group = self.id?;
-        for member in admins {
-            let promote = GroupCommand::Promote { group, member, admin: true };
-            // Where that is lost with a crash there is an admin less.
-            let _ = world.try_command(first, Command::Group(promote));
+        let adds = parts.map(|members| GroupCommand::Add { group, members });
+        let promotions =
+            admins.into_iter().map(|member| GroupCommand::Promote { group, member, admin: true });
+        for command in adds.chain(promotions) {
+            // Where that is lost with a crash there is somebody less.
+            let _ = world.try_command(first, Command::Group(command));
         }
         self.id
     }

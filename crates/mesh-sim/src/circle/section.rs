@@ -7,9 +7,6 @@ use crate::units::within;
 use crate::workload::Size;
 use serde::Deserialize;
 
-/// Makes a deed of its place.
-type Make = fn(u32) -> Deed;
-
 /// A group of people, and what they do in it. What is counted happens at random times between `from` and `until`; what
 /// nobody can do when its time comes is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -118,7 +115,7 @@ impl GroupSpec {
     }
 
     fn steps(&self, (from, until): (u64, u64), people: u32, dice: &mut Dice) -> Vec<Step> {
-        let counts: [(u32, Make); 9] = [
+        let counts: [(u32, Kind); 9] = [
             (self.reactions, Deed::React),
             (self.edits, Deed::Edit),
             (self.deletes, Deed::Delete),
@@ -148,6 +145,9 @@ impl GroupSpec {
         steps
     }
 }
+
+/// What is done, with the place from which on it is looked for whom or what it concerns.
+type Kind = fn(u32) -> Deed;
 
 fn class() -> String {
     "group".to_owned()

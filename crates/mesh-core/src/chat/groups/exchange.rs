@@ -6,7 +6,7 @@ use super::*;
 use crate::border::Event;
 use crate::crypto::name::clean_name;
 use crate::crypto::{DeviceKey, Intro, Verified, VerifiedIntro};
-use crate::id::{DeviceId, OpHash};
+use crate::id::DeviceId;
 use crate::rng::Rng;
 use crate::view::ContactState;
 use crate::wire::message::{Body, GroupMessage, MAX_OPS_AT_ONCE, MAX_PEOPLE, Message};
@@ -230,8 +230,8 @@ impl State {
         self.introduce(*group, known, out)
     }
 
-    /// What was done at once with an *add* is unknown to whoever came in by it, and nobody else will tell them: so whoever
-    /// wrote either brings them the other. Newcomers are answered as if they had asked.
+    /// Of two operations that were written at once, each was told to those whom its author had as members. Where these are not
+    /// the same people, the authors bring each the other, as if they had been asked: nobody else knows who lacks what.
     fn catch_up(
         &mut self,
         group: GroupId,
@@ -239,26 +239,27 @@ impl State {
         before: &[OpHash],
         members: &BTreeSet<AccountId>,
     ) {
-        let Some(held) = self.groups.held.get(&group) else { return };
+        let own = self.own;
+        let Some(held) = self.groups.held.get_mut(&group) else { return };
+        let by_us = |op: &SignedOp| op.claim().is_ok_and(|op| op.author == own);
         let mut lacking: BTreeMap<AccountId, Vec<OpHash>> = BTreeMap::new();
-        let others = |op: &SignedOp| op.claim().is_ok_and(|op| op.author != self.own);
-        if held.group.ops_not_under(&[]).into_iter().all(others) {
-            return;
-        }
-        for op in new.iter().filter(|op| others(op)) {
-            let (newcomers, hash) = (held.newcomers(op), OpHash(op.hash()));
-            let is_ours = |op: &&SignedOp| !others(op);
-            if !newcomers.is_empty() && held.group.ops_not_under(&[hash]).iter().any(is_ours) {
-                lacking.extend(newcomers.into_iter().map(|who| (who, vec![hash])));
+        for op in new.iter().filter(|op| !by_us(op)) {
+            let unseen = held.group.ops_not_under(&[OpHash(op.hash())]);
+            let ours: Vec<SignedOp> = unseen.into_iter().filter(|op| by_us(op)).cloned().collect();
+            if ours.is_empty() {
+                continue;
             }
-            let unseen = held.group.ops_not_under(&[hash]);
-            for add in unseen.into_iter().filter(|op| !others(op)) {
-                for who in held.newcomers(add).into_iter().filter(|who| members.contains(who)) {
-                    lacking.entry(who).or_insert_with(|| before.to_vec());
+            let told = held.told(op);
+            for ours in ours {
+                let told_ours = held.told(&ours);
+                let lack_ours = told.difference(&told_ours).map(|who| (*who, vec![OpHash(op.hash())]));
+                lacking.extend(lack_ours);
+                for who in told_ours.difference(&told).filter(|who| members.contains(who)) {
+                    lacking.entry(*who).or_insert_with(|| before.to_vec());
                 }
             }
         }
-        lacking.remove(&self.own);
+        lacking.remove(&own);
         let heads = |heads: Vec<OpHash>| heads.into_iter().map(|hash| hash.0).collect();
         let asked = lacking.into_iter().map(|(from, known)| Asked { from, group, heads: heads(known) });
         self.groups.asked.extend(asked);

@@ -224,6 +224,25 @@ fn who_was_brought_in_by_somebody_who_was_out_already_learns_that_they_are_not_i
 }
 
 #[test]
+fn who_is_put_out_while_the_remover_is_demoted_elsewhere_learns_how_that_ends() {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra", "Dawit"], 0);
+    let [asha, bo, chandra] = [0, 1, 2].map(|at| village.account(at));
+    village.change(0, GroupCommand::Promote { group, member: bo, admin: true });
+    village.part_all();
+    village.join(0, 2);
+    village.change(0, GroupCommand::Remove { group, member: chandra });
+    village.change(1, GroupCommand::Promote { group, member: asha, admin: false });
+    village.change(0, GroupCommand::Promote { group, member: bo, admin: false });
+    for (a, b) in [(0, 1), (1, 2), (1, 3)] {
+        village.join(a, b);
+    }
+    village.pass(Duration::from_secs(600));
+    assert_eq!(village.group(2, group).admin, None, "Asha came first");
+    let state = village.group(0, group).state;
+    assert!([1, 3].iter().all(|at| village.group(*at, group).state == state));
+}
+
+#[test]
 fn who_leaves_is_out_for_everybody_and_forgets_when_they_like() {
     let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra"], 0);
     village.say(2, group, "goodbye");

@@ -91,9 +91,10 @@ fn check_groups(scenario: &Scenario) -> Result<(), Wrong> {
 fn check_thresholds(scenario: &Scenario) -> Result<(), Wrong> {
     let in_small = scenario.ci.iter().flat_map(|ci| &ci.expect).flatten().map(|one| ("[ci]", one));
     for (section, threshold) in scenario.expect.iter().map(|one| ("", one)).chain(in_small) {
-        let written = |class: &String| scenario.workload.iter().any(|load| load.class == *class);
-        if let Some(class) = threshold.part.class.as_ref().filter(|class| !written(class)) {
-            let classes: Vec<_> = scenario.workload.iter().map(|load| format!("`{}`", load.class)).collect();
+        let written = scenario.workload.iter().map(|load| &load.class);
+        let written: Vec<_> = written.chain(scenario.group.iter().map(|group| &group.class)).collect();
+        if let Some(class) = threshold.part.class.as_ref().filter(|class| !written.contains(class)) {
+            let classes: Vec<_> = written.iter().map(|class| format!("`{class}`")).collect();
             let what = format!("no workload has the class `{class}`; there are {}", classes.join(", "));
             return Err(Wrong { section, nth: 0, key: "expect", what });
         }

@@ -14,6 +14,10 @@ fn neighbours() -> ((Person, Node), (Person, Node), (Person, Node)) {
             person.run(&["contacts", "--json"]).json().into_iter().find(|contact| contact["name"] == "Asha")
         });
         person.run(&["accept", "Asha", "--json"]).one();
+        // Whoever is brought into a group is called as they call themselves, once that is known.
+        eventually("the name is there", || {
+            asha.run(&["contacts", "--json"]).json().into_iter().find(|contact| contact["name"] == name)
+        });
         node
     };
     let (there, yonder) = (meet(&bo, "Bo"), meet(&chandra, "Chandra"));

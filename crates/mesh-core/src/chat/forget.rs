@@ -118,6 +118,7 @@ impl State {
     /// Forgets a person: nobody sees anything of them any more. Records of a long history go with the next ticks.
     pub fn forget(&mut self, account: AccountId, out: &mut Outbox) {
         self.contacts.forget(account, out);
+        self.groups.forget_request(account);
         self.unfinished.forget(account, out);
         self.forget_conversation(account.into(), out);
     }

@@ -4,16 +4,18 @@
 //! for. A group is entered when a contact brings its operations and they name this node's person.
 
 mod exchange;
+mod store;
 
+use exchange::Known;
 pub(super) use exchange::ops_message;
 pub use exchange::{Asked, Brought, Person};
 
 use super::State;
-use super::group::{Certs, Group, Membership, OpRefusal, Role, SignedOp, What};
+use super::group::{Certs, Group, MAX_MEMBERS, Membership, OpRefusal, Role, SignedOp, What};
 use crate::border::Refusal;
-use crate::crypto::AccountKey;
 use crate::crypto::safety::tag;
-use crate::id::{AccountId, ConversationId, GroupId, MessageId, OpHash, OpName};
+use crate::crypto::{AccountKey, Intro, VerifiedIntro};
+use crate::id::{AccountId, ConversationId, DeviceId, GroupId, MessageId, OpHash, OpName};
 use crate::outbox::Outbox;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time, Wall};
@@ -28,16 +30,14 @@ use std::sync::Arc;
 pub const MAX_GROUPS: usize = 256;
 /// Groups that somebody brings and that are not whole yet.
 const MAX_AWAITED: usize = 16;
+/// People who are kept of a group that is not whole yet, by device.
+const MAX_PEOPLE_AWAITED: usize = 2 * MAX_MEMBERS;
 /// What somebody may bring whose request is undecided, and how many such people are remembered.
 const MAX_REQUESTED: (usize, usize) = (4, 16);
 /// Up to so many members tell where messages are: in a larger group their receipts would cost more than the messages.
 pub const MAX_RECEIPTING: usize = 32;
 /// The same person is asked for operations of a group no sooner than after this.
 const ASK_EVERY: Duration = Duration::from_secs(60);
-
-/// Markers of this module's records in [`Table::Group`].
-const OP: u8 = 1;
-const NAME: u8 = 2;
 
 /// The groups, and who is in them.
 #[derive(Debug, Default)]
@@ -66,31 +66,29 @@ struct Held {
     /// Whether we are or were in it. What we are not is neither shown nor stored: the operations that name us may still
     /// be on their way.
     entered: bool,
+    /// Of one that is not entered: who is in it, to be learnt once it is.
+    people: Known,
+    /// How the devices are certified that signed its operations, whether they are still around or not.
+    signers: BTreeMap<(AccountId, DeviceId), Intro>,
     /// Whom we asked for operations, and when.
     asked: BTreeMap<AccountId, Time>,
     /// Whom we answered, and when.
     answered: BTreeMap<AccountId, Time>,
 }
 
-/// An operation as stored.
-#[derive(Serialize, Deserialize)]
-struct StoredOp {
-    op: SignedOp,
-    arrived: Wall,
-}
-
 impl Held {
     fn new(group: Group) -> Self {
-        let (ever, asked, answered) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut held = Self { group, ever, entered: false, asked, answered };
-        held.remember();
+        let ops: Vec<SignedOp> = group.ops_not_under(&[]).into_iter().cloned().collect();
+        let (ever, people, signers) = (BTreeMap::new(), Known::new(), BTreeMap::new());
+        let (asked, answered) = (BTreeMap::new(), BTreeMap::new());
+        let mut held = Self { group, ever, entered: false, people, signers, asked, answered };
+        held.remember(&ops);
         held
     }
 
-    /// Notes everybody whom the operations name as members.
-    fn remember(&mut self) {
-        let ops = self.group.ops_not_under(&[]);
-        let named = ops.into_iter().filter_map(|op| op.claim().ok()).flat_map(|op| match op.what {
+    /// Notes everybody whom these operations name as members.
+    fn remember(&mut self, ops: &[SignedOp]) {
+        let named = ops.iter().filter_map(|op| op.claim().ok()).flat_map(|op| match op.what {
             What::Create { creator, mut members, .. } => {
                 members.push(creator);
                 members
@@ -98,7 +96,7 @@ impl Held {
             What::Add { members } => members,
             _ => Vec::new(),
         });
-        self.ever = named.map(|key| (key.id(), key)).collect();
+        self.ever.extend(named.map(|key| (key.id(), key)));
     }
 
     fn state(&self) -> &Membership {
@@ -122,31 +120,6 @@ impl Held {
 }
 
 impl Groups {
-    /// What storage holds.
-    pub(super) fn restore(read: &dyn Read) -> Result<Self, ReadError> {
-        let (mut ops, mut names) = (BTreeMap::<GroupId, Vec<SignedOp>>::new(), BTreeMap::new());
-        read.scan(Table::Group, &mut |key, value| match key.split_first() {
-            Some((&OP, name)) => {
-                let group = name.get(..GroupId::LEN).and_then(GroupId::from_slice);
-                let stored = codec::decode::<StoredOp>(value).ok();
-                if let Some((group, stored)) = group.zip(stored) {
-                    ops.entry(group).or_default().push(stored.op);
-                }
-            }
-            Some((&NAME, account)) => {
-                let name = AccountId::from_slice(account).zip(codec::decode(value).ok());
-                names.extend(name);
-            }
-            _ => {}
-        })?;
-        let held = ops
-            .into_iter()
-            .map(|(id, ops)| (id, Held { entered: true, ..Held::new(Group::restore(id, ops)) }));
-        let held: BTreeMap<_, _> = held.collect();
-        let changed = held.keys().copied().collect();
-        Ok(Self { held, names, changed, ..Self::default() })
-    }
-
     /// The groups that this person is or was in together with us.
     pub(super) fn of(&self, account: AccountId) -> impl Iterator<Item = GroupId> {
         let together = move |(_, held): &(&GroupId, &Held)| held.entered && held.ever.contains_key(&account);
@@ -167,13 +140,18 @@ impl Groups {
         self.entered(group).ok_or_else(|| unknown(group))
     }
 
+    /// Forgets what somebody brought whose request is over.
+    pub(super) fn forget_request(&mut self, account: AccountId) {
+        self.requested.remove(&account);
+    }
+
     /// Whether a further group may be entered.
     fn has_room(&self) -> bool {
         self.held.values().filter(|held| held.entered).count() < MAX_GROUPS
     }
 
     /// Waits for the operations of a group; the one that was waited for longest gives way.
-    fn await_group(&mut self, group: GroupId) {
+    fn await_group(&mut self, group: GroupId, out: &mut Outbox) {
         if self.held.contains_key(&group) {
             return;
         }
@@ -184,19 +162,7 @@ impl Groups {
         if self.awaited.len() > MAX_AWAITED
             && let Some(oldest) = self.awaited.pop_front()
         {
-            self.held.remove(&oldest);
-        }
-    }
-
-    fn put_op(&self, group: GroupId, op: &SignedOp, arrived: Wall, out: &mut Outbox) {
-        let stored = StoredOp { op: op.clone(), arrived };
-        out.put(Table::Group, [&[OP][..], &group.0, &op.hash()].concat(), codec::encode(&stored));
-    }
-
-    fn put_name(&mut self, account: AccountId, name: String, out: &mut Outbox) {
-        if self.names.get(&account) != Some(&name) {
-            out.put(Table::Group, [&[NAME][..], &account.0].concat(), codec::encode(&name));
-            self.names.insert(account, name);
+            self.give_up(oldest, out);
         }
     }
 }

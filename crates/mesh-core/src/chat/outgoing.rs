@@ -15,7 +15,6 @@ use crate::wire::codec;
 use crate::wire::message::{Body, Gap, Place};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a message is in its author's custody (PROTOCOL.md section 7).
@@ -48,6 +47,8 @@ pub(super) enum Kind {
 /// The name of what is held once for several messages: the first bytes of its hash.
 pub(super) type Content = [u8; 16];
 
+/// The most contents that are on their way to one person or group: who asks for more asks again later.
+const MAX_CONTENTS: usize = 256;
 /// Marks the records of what is held, in the table of groups.
 const CONTENT: u8 = 3;
 
@@ -212,8 +213,8 @@ pub(super) struct Outgoing {
     commits: BTreeSet<(PartKey, AckCommit)>,
     /// The profile that is on its way to somebody: a later one replaces it.
     profiles: BTreeMap<ConversationId, MessageId>,
-    /// What is held for how many messages; what was added within the input at work stands here whole.
-    contents: BTreeMap<Content, usize>,
+    /// What is held, and for whom; what was added within the input at work stands here whole.
+    contents: BTreeMap<Content, BTreeSet<ConversationId>>,
     fresh: BTreeMap<Content, Vec<u8>>,
     by_envelope: BTreeMap<EnvelopeId, PartKey>,
     /// Of open messages alone.
@@ -263,7 +264,7 @@ impl Outgoing {
         }
         match pending.kind {
             Kind::Profile => drop(self.profiles.insert(pending.to, id)),
-            Kind::Ops { content } => *self.contents.entry(content).or_default() += 1,
+            Kind::Ops { content } => drop(self.contents.entry(content).or_default().insert(pending.to)),
             Kind::Text | Kind::Mark => {}
         }
         for (index, part) in (0..).zip(&pending.parts) {
@@ -587,23 +588,29 @@ impl Outgoing {
                 None
             }
             Kind::Ops { content } => {
-                self.let_go(content, out);
+                self.let_go(content, pending.to, out);
                 None
             }
             Kind::Text | Kind::Mark => Some(pending.fate()),
         }
     }
 
-    /// Holds what several messages say alike; each of them is [`Kind::Ops`] with the name that is returned.
-    pub(super) fn hold(&mut self, body: &Body, out: &mut Outbox) -> Content {
+    /// Holds what messages to several say alike; each of them is [`Kind::Ops`] with the name that is returned. `None`
+    /// where this is on its way to them already, or as much as is held for one.
+    pub(super) fn hold(&mut self, to: ConversationId, body: &Body, out: &mut Outbox) -> Option<Content> {
         let bytes = codec::encode(body);
         let content = kdf16("held content", &[&bytes]);
-        if let Entry::Vacant(new) = self.contents.entry(content) {
-            new.insert(0);
+        let here = self.contents.get(&content);
+        let others = self.contents.values().filter(|readers| readers.contains(&to)).count();
+        if here.is_some_and(|readers| readers.contains(&to)) || others >= MAX_CONTENTS {
+            return None;
+        }
+        if here.is_none() {
             out.put(Table::Group, content_key(content), bytes.clone());
+            self.contents.insert(content, BTreeSet::new());
             self.fresh.insert(content, bytes);
         }
-        content
+        Some(content)
     }
 
     /// What is held under a name; `None` where it is gone.
@@ -620,10 +627,10 @@ impl Outgoing {
         self.fresh.clear();
     }
 
-    fn let_go(&mut self, content: Content, out: &mut Outbox) {
-        let Some(count) = self.contents.get_mut(&content) else { return };
-        *count = count.saturating_sub(1);
-        if *count == 0 {
+    fn let_go(&mut self, content: Content, to: ConversationId, out: &mut Outbox) {
+        let Some(readers) = self.contents.get_mut(&content) else { return };
+        readers.remove(&to);
+        if readers.is_empty() {
             self.contents.remove(&content);
             self.fresh.remove(&content);
             out.delete(Table::Group, content_key(content));

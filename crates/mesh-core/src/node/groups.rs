@@ -79,7 +79,11 @@ impl Node {
         newcomers: &[AccountId],
     ) -> Result<Reply, Refusal> {
         let people = match what {
-            What::Add { .. } => self.people(newcomers.iter().copied().chain(self.chat.fellows(group))),
+            What::Add { .. } => {
+                let mut people = self.people(newcomers.iter().copied().chain(self.chat.fellows(group)));
+                people.extend(self.departed(group));
+                people
+            }
             _ => Vec::new(),
         };
         self.chat.change_group(now, group, what, &self.identity, &people, &mut self.outbox)?;
@@ -132,10 +136,27 @@ impl Node {
             // An older bundle than the known one tells nothing, and too many people are not all learnt.
             let _known = self.sessions.learn_member(now, &intro, &mut self.outbox);
         }
+        for (account, device) in self.chat.unkept_signers(brought.group) {
+            let intros = self.sessions.intros(account).into_iter().filter_map(|intro| intro.verify().ok());
+            if let Some(intro) = intros.into_iter().find(|intro| intro.device_id() == device) {
+                self.chat.keep_signer(brought.group, &intro, &mut self.outbox);
+            }
+        }
+    }
+
+    /// Who signed operations of a group and is known for nothing else any more: without them nobody new could read it.
+    fn departed(&self, group: GroupId) -> Vec<Person> {
+        let signers =
+            self.chat.signers(group).into_iter().filter_map(|intro| Some((intro.verify().ok()?, intro)));
+        let gone = signers.filter(|(signer, _)| {
+            self.sessions.device_key(signer.account_id(), signer.device_id()).is_none()
+        });
+        gone.map(|(signer, intro)| Person { intro, name: self.chat.said_name(signer.account_id()) }).collect()
     }
 
     fn answer_ops(&mut self, now: Now, asked: &Asked) {
-        let people = self.people(self.chat.fellows(asked.group));
+        let mut people = self.people(self.chat.fellows(asked.group));
+        people.extend(self.departed(asked.group));
         self.chat.answer_ops(now, asked, &people, &mut self.outbox);
     }
 

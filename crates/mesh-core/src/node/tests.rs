@@ -69,20 +69,32 @@ impl Village {
 
     fn settle(&mut self) {
         let mut budget = 100_000;
-        while let Some((link, to, frame)) = self.frames.pop_front() {
+        while self.step() {
             budget -= 1;
             assert!(budget > 0, "frames without end");
-            if self.links.iter().any(|(l, ..)| *l == link) {
-                self.input(to, Input::Frame { link, bytes: &frame });
-                let credit = u32::try_from(frame.len()).unwrap();
-                let (_, a, b) =
-                    self.links.iter().find(|(l, ..)| *l == link).copied().unwrap_or((link, to, to));
-                self.input(if to == a { b } else { a }, Input::LinkReady { link, credit });
-            }
         }
     }
 
+    /// One frame arrives; whether there was one.
+    fn step(&mut self) -> bool {
+        let Some((link, to, frame)) = self.frames.pop_front() else { return false };
+        if self.links.iter().any(|(l, ..)| *l == link) {
+            self.input(to, Input::Frame { link, bytes: &frame });
+            let credit = u32::try_from(frame.len()).unwrap();
+            let (_, a, b) = self.links.iter().find(|(l, ..)| *l == link).copied().unwrap_or((link, to, to));
+            self.input(if to == a { b } else { a }, Input::LinkReady { link, credit });
+        }
+        true
+    }
+
     fn join(&mut self, a: usize, b: usize) -> LinkId {
+        let link = self.link(a, b);
+        self.settle();
+        link
+    }
+
+    /// Two are linked; no frame has arrived yet.
+    fn link(&mut self, a: usize, b: usize) -> LinkId {
         let link = LinkId(self.next);
         self.next += 1;
         self.links.push((link, a, b));
@@ -91,7 +103,6 @@ impl Village {
             self.input(at, Input::LinkUp { link, role, binding, profile: Profile::LAN });
             self.input(at, Input::LinkReady { link, credit: 256 * 1024 });
         }
-        self.settle();
         link
     }
 

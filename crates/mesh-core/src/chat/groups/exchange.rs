@@ -45,7 +45,7 @@ pub struct Person {
 }
 
 /// People by device, for whom signatures hold.
-type Known = BTreeMap<(AccountId, DeviceId), (VerifiedIntro, String)>;
+pub(super) type Known = BTreeMap<(AccountId, DeviceId), (VerifiedIntro, String)>;
 
 impl State {
     /// Begins a group.
@@ -61,7 +61,7 @@ impl State {
         people: &[Person],
         out: &mut Outbox,
     ) -> Result<GroupId, Refusal> {
-        if self.groups.held.len() >= MAX_GROUPS {
+        if !self.groups.has_room() {
             return Err(Refusal::Full { what: "groups", limit: MAX_GROUPS });
         }
         let name = super::super::checked_name("name of a group", name)?;
@@ -72,7 +72,7 @@ impl State {
         let newcomers: Vec<AccountId> =
             group.state().members().keys().copied().filter(|member| *member != self.own).collect();
         self.groups.held.insert(id, Held { entered: true, ..Held::new(group) });
-        self.groups.put_op(id, &op, now.wall, out);
+        self.groups.put_ops(id, &[op], now.wall, out);
         self.group_changed(id, out);
         self.welcome(now, id, &newcomers, people, out);
         Ok(id)
@@ -95,9 +95,9 @@ impl State {
             self.groups.find(group)?.state().members().keys().copied().collect();
         let held = self.groups.held.get_mut(&group).ok_or_else(|| unknown(group))?;
         let op = held.group.author(what, by).map_err(|refusal| refused(group, &refusal))?;
-        held.remember();
+        held.remember(core::slice::from_ref(&op));
         let after: BTreeSet<AccountId> = held.state().members().keys().copied().collect();
-        self.groups.put_op(group, &op, now.wall, out);
+        self.groups.put_ops(group, core::slice::from_ref(&op), now.wall, out);
         self.group_changed(group, out);
         let newcomers: Vec<AccountId> = after.difference(&before).copied().collect();
         let gone: Vec<AccountId> =
@@ -127,10 +127,7 @@ impl State {
         if held.state().role(self.own).is_some() {
             return Err(Refusal::Group { group, why: "leave it first".to_owned() });
         }
-        for op in held.group.ops_not_under(&[]) {
-            out.delete(Table::Group, [&[OP][..], &group.0, &op.hash()].concat());
-        }
-        self.groups.held.remove(&group);
+        self.groups.forget(group, out);
         self.forget_conversation(group.into(), out);
         self.groups.changed.insert(group);
         out.notify(Event::Group { group });
@@ -180,19 +177,24 @@ impl State {
         out: &mut Outbox,
     ) -> Vec<VerifiedIntro> {
         let Brought { from, group, ops, people } = brought;
-        let known = verified(people);
+        let mut known = verified(people);
         let is_entered = self.groups.entered(*group).is_some();
         let may_enter = self.contacts.may_learn(*from) && self.groups.has_room();
         if !is_entered && !may_enter {
             return Vec::new();
         }
-        self.groups.await_group(*group);
+        self.groups.await_group(*group, out);
         let certs = |account, device| {
             let brought: Option<DeviceKey> =
                 known.get(&(account, device)).map(|(intro, _)| intro.cert().device);
             brought.or_else(|| certs(account, device))
         };
         let Some(held) = self.groups.held.get_mut(group) else { return Vec::new() };
+        let signers = held.signers.clone();
+        let certs = |account, device| {
+            let signer = || signers.get(&(account, device)).and_then(|intro| intro.verify().ok());
+            certs(account, device).or_else(|| signer().map(|intro| intro.cert().device))
+        };
         let (before, members) = (held.group.heads(), held.member_ids());
         let (mut stored, mut wanted) = (Vec::new(), false);
         for op in ops.iter().filter_map(|bytes| codec::decode::<SignedOp>(bytes).ok()) {
@@ -202,32 +204,60 @@ impl State {
                 Inserted::Known | Inserted::Refused(_) => {}
             }
         }
-        held.remember();
-        held.entered |= held.state().role(self.own).is_some();
-        if !held.entered {
-            // The rest of it may be on its way.
-            if wanted {
-                self.want_ops(now, *group, *from);
-            }
-            return Vec::new();
-        }
         let signed = |op: &Verified<Op>| op.signed().clone();
-        let ops: Vec<SignedOp> = if is_entered {
-            stored.iter().filter_map(|hash| held.group.op(hash)).map(signed).collect()
-        } else {
-            held.group.ops_not_under(&[]).into_iter().cloned().collect()
-        };
-        for op in &ops {
-            self.groups.put_op(*group, op, now.wall, out);
+        let mut ops: Vec<SignedOp> =
+            stored.iter().filter_map(|hash| held.group.op(hash)).map(signed).collect();
+        held.remember(&ops);
+        held.entered |= held.state().role(self.own).is_some();
+        let (enters, is_ours) = (held.entered && !is_entered, held.entered);
+        if enters {
+            ops = held.group.ops_not_under(&[]).into_iter().cloned().collect();
+            known.append(&mut self.groups.enter(*group, out));
+        }
+        self.groups.put_ops(*group, &ops, now.wall, out);
+        if wanted {
+            self.want_ops(now, *group, *from);
+        }
+        if !is_ours {
+            // The rest of it may be on its way.
+            self.groups.keep_people(*group, known, out);
+            return Vec::new();
         }
         if !ops.is_empty() {
             self.group_changed(*group, out);
             self.catch_up(*group, &ops, &before, &members);
         }
-        if wanted {
-            self.want_ops(now, *group, *from);
-        }
+        self.keep_signers(*group, &ops, &known, out);
         self.introduce(*group, known, out)
+    }
+
+    /// Keeps how the authors of operations are certified, as far as that came with them.
+    fn keep_signers(&mut self, group: GroupId, ops: &[SignedOp], known: &Known, out: &mut Outbox) {
+        for op in ops.iter().filter_map(|op| op.claim().ok()) {
+            if let Some((intro, _)) = known.get(&(op.author, op.device)) {
+                self.groups.keep_signer(group, intro, out);
+            }
+        }
+    }
+
+    /// The devices that signed operations of a group and of which it is not kept how they are certified.
+    #[must_use]
+    pub fn unkept_signers(&self, group: GroupId) -> BTreeSet<(AccountId, DeviceId)> {
+        let Some(held) = self.groups.entered(group) else { return BTreeSet::new() };
+        let ops = held.group.ops_not_under(&[]).into_iter().filter_map(|op| op.claim().ok());
+        let signers = ops.map(|op| (op.author, op.device));
+        signers.filter(|signer| signer.0 != self.own && !held.signers.contains_key(signer)).collect()
+    }
+
+    /// Keeps how a device is certified that signed an operation of a group.
+    pub fn keep_signer(&mut self, group: GroupId, intro: &VerifiedIntro, out: &mut Outbox) {
+        self.groups.keep_signer(group, intro, out);
+    }
+
+    /// How the devices are certified that signed a group's operations.
+    #[must_use]
+    pub fn signers(&self, group: GroupId) -> Vec<Intro> {
+        self.groups.entered(group).map_or_else(Vec::new, |held| held.signers.values().cloned().collect())
     }
 
     /// Of two operations that were written at once, each was told to those whom its author had as members. Where these are not
@@ -350,7 +380,8 @@ impl State {
         let room = if to.group().is_some() { GROUP_ROOM } else { PERSON_ROOM };
         let len = ops_message(id, body.clone()).to_bytes().len();
         let Some(cut) = super::super::segments::cut(len, room) else { return };
-        let content = self.outgoing.hold(body, out);
+        // What is on its way to them already comes without being said twice.
+        let Some(content) = self.outgoing.hold(to, body, out) else { return };
         let recipients = self.recipients(to);
         self.outgoing.add(now, id, (to, recipients), Kind::Ops { content }, cut, out);
     }

@@ -423,7 +423,7 @@ fn what_is_sealed_again_after_somebody_came_in_reaches_those_alone_who_were_ther
 }
 
 #[test]
-fn a_group_whose_welcome_takes_several_messages_is_entered() {
+fn a_group_whose_welcome_takes_several_messages_is_entered_also_where_a_restart_comes_between_them() {
     let names: Vec<String> = (0..70).map(|n| format!("P{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut village = Village::new(&names);
@@ -437,10 +437,37 @@ fn a_group_whose_welcome_takes_several_messages_is_entered() {
     let last = village.account(69);
     village.command(0, Command::Group(GroupCommand::Add { group, members: vec![last] })).unwrap();
     assert_eq!(village.group(0, group).members.len(), 70);
+    village.link(0, 69);
+    while village.nodes[69].1.count(Table::Group) == 0 {
+        assert!(village.step(), "nothing of the group came");
+    }
+    assert!(village.nodes[69].0.group(group).is_none(), "only a part of it is here");
+    village.frames.clear();
+    village.restart(69);
     village.join(0, 69);
     village.pass(A_WHILE);
     assert_eq!(village.group(69, group).members.len(), 70);
     assert_eq!(village.group(69, group).state, village.group(0, group).state);
+    let known = (0..69).filter(|at| village.nodes[69].0.sessions.knows(village.account(*at))).count();
+    assert_eq!(known, 69, "whoever came in can write to everybody");
+}
+
+#[test]
+fn somebody_new_can_come_in_long_after_who_signed_a_change_has_gone() {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra", "Dawit"], 1);
+    village.introduce(2, 3);
+    let (bo, chandra, dawit) = (village.account(1), village.account(2), village.account(3));
+    village.change(0, GroupCommand::Promote { group, member: bo, admin: true });
+    village.change(1, GroupCommand::Promote { group, member: chandra, admin: true });
+    village.change(1, GroupCommand::Leave { group });
+    for _ in 0..30 {
+        village.pass(Duration::from_secs(86_400));
+    }
+    village.restart(2);
+    assert!(!village.nodes[2].0.sessions.knows(bo), "Chandra never knew Bo but for the group");
+    village.join(2, 3);
+    village.change(2, GroupCommand::Add { group, members: vec![dawit] });
+    assert_eq!(village.group(3, group).state, village.group(2, group).state);
 }
 
 #[test]

@@ -195,6 +195,16 @@ impl Handle {
         Ok(who::member(&contacts, &members, own, who))
     }
 
+    /// The person whom `who` names: a contact, or somebody in a group, by their shown name or their account.
+    ///
+    /// # Errors
+    /// As [`Handle::resolve`].
+    pub async fn fellow(&self, who: &str) -> Result<Result<AccountId, WhoError>, Stopped> {
+        let (contacts, groups) = self.read(|node, _| (node.contacts(), node.groups())).await?;
+        let members: Vec<_> = groups.into_iter().flat_map(|group| group.members).collect();
+        Ok(resolve(&contacts, who).or_else(|unknown| who::fellow(&members, who).ok_or(unknown)))
+    }
+
     /// Returns when the node has ended, in whichever way.
     pub async fn ended(&self) {
         self.tasks.closed().await;
@@ -254,6 +264,7 @@ pub use who::{Candidate, WhoError, conversation, group, member, resolve};
 mod who {
     use mesh_core::view::{ContactView, GroupView, MemberView};
     use mesh_core::{AccountId, ConversationId, GroupId};
+    use std::collections::BTreeSet;
 
     /// The most candidates that an error lists.
     const MAX_CANDIDATES: usize = 10;
@@ -429,6 +440,18 @@ mod who {
                 Err(WhoError::Ambiguous { who: who.to_owned(), candidates })
             }
         }
+    }
+
+    /// The one person among members of groups who is called so, or whose account this is; not oneself.
+    pub(super) fn fellow(members: &[MemberView], who: &str) -> Option<AccountId> {
+        let wanted = who.trim().to_lowercase();
+        let fits =
+            |account: &AccountId, name: &str| name.to_lowercase() == wanted || account.to_text() == wanted;
+        let others = members.iter().filter_map(|member| Some((member.account?, &member.name)));
+        let found: BTreeSet<_> =
+            others.filter(|(account, name)| fits(account, name)).map(|(id, _)| id).collect();
+        let mut found = found.into_iter();
+        found.next().filter(|_| found.next().is_none())
     }
 
     fn group_candidate(group: &GroupView) -> Candidate {

@@ -97,12 +97,16 @@ pub(super) async fn decide(
     State(handle): State<Handle>,
     Who { who, decision }: Who,
 ) -> Result<Json<Added>, ApiError> {
+    if decision == "block" {
+        let account = handle.fellow(&who).await??;
+        handle.command(Command::Block { account }).await?;
+        return Ok(Json(added(&view(&handle, account).await?)));
+    }
     let account = handle.resolve(&who).await??;
     let before = view(&handle, account).await?;
     let command = match decision.as_str() {
         "accept" => Command::Accept { account },
         "decline" => Command::Decline { account },
-        "block" => Command::Block { account },
         "verify" => Command::Verify { account },
         _ => return Err(ApiError::not_found(t!("api-no-decision"))),
     };

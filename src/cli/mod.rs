@@ -120,7 +120,7 @@ enum Command {
     Accept(decide::Args),
     /// Decline a contact request: it is forgotten, and nothing is sent.
     Decline(decide::Args),
-    /// Block somebody: everything from them is dropped silently from now on.
+    /// Block somebody, also one who is only in a group with you: everything from them is dropped silently from now on.
     Block(decide::Args),
     Verify(verify::Args),
     Send(send::Args),

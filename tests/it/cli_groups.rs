@@ -63,6 +63,9 @@ fn three_people_talk_in_a_group_until_one_is_put_out() {
     let members = bo.run(&["group", "members", "Street"]).stdout;
     assert!(members.starts_with("Asha  admin") && members.contains("me  member"), "{members}");
     bo.run(&["group", "remove", "Street", "Chandra"]).fails(1, &["admins"]);
+    let blocked = bo.run(&["block", "Chandra", "--json"]).one();
+    assert_eq!((&blocked["name"], &blocked["state"]), (&"Chandra".into(), &"blocked".into()));
+    bo.run(&["block", "Nobody"]).fails(3, &["Nobody"]);
     asha.run(&["group", "remove", "Street", "Chandra", "--json"]).one();
     group(&chandra, |group| group["role"] == "left");
     group(&bo, |group| group["members"].as_array().unwrap().len() == 2);

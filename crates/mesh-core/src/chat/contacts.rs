@@ -212,6 +212,13 @@ impl Contacts {
         known
     }
 
+    /// Blocks somebody who is in a group with us and no contact.
+    pub(super) fn shut_out(&mut self, account: AccountId, key: AccountKey, name: String, out: &mut Outbox) {
+        let contact = self.entry(account, key, Stored::Blocked);
+        contact.name = name;
+        self.put(account, out);
+    }
+
     /// Forgets a person.
     pub(super) fn forget(&mut self, account: AccountId, out: &mut Outbox) {
         if self.known.remove(&account).is_some() {

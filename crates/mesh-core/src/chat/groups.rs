@@ -131,6 +131,11 @@ impl Groups {
         self.entered(group).is_some_and(|held| held.ever.contains_key(&account))
     }
 
+    /// The key of somebody who is or was in a group of ours.
+    pub(super) fn key(&self, account: AccountId) -> Option<AccountKey> {
+        self.held.values().filter(|held| held.entered).find_map(|held| held.ever.get(&account).copied())
+    }
+
     /// A group that we are or were in.
     fn entered(&self, group: GroupId) -> Option<&Held> {
         self.held.get(&group).filter(|held| held.entered)

@@ -498,12 +498,18 @@ impl State {
         }
     }
 
-    /// Blocks a person, silently.
+    /// Blocks a person, silently: a contact, or somebody in a group of ours.
     ///
     /// # Errors
-    /// Where the person is unknown.
+    /// Where the person is neither; [`Refusal::Full`] where as many people are known as may be.
     pub fn block(&mut self, account: AccountId, out: &mut Outbox) -> Result<(), Refusal> {
-        known(self.contacts.block(account, out), account)?;
+        if !self.contacts.block(account, out) {
+            let key = self.groups.key(account).ok_or(Refusal::UnknownContact { account })?;
+            if self.contacts.len() >= MAX_CONTACTS {
+                return Err(Refusal::Full { what: "contacts", limit: MAX_CONTACTS });
+            }
+            self.contacts.shut_out(account, key, self.said_name(account), out);
+        }
         out.notify(Event::Contact { account });
         Ok(())
     }

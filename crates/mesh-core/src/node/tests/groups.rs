@@ -271,6 +271,20 @@ fn a_group_that_a_stranger_brings_is_not_entered() {
 }
 
 #[test]
+fn attack_71_who_is_blocked_is_not_heard_in_a_group_though_no_contact() {
+    let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra"], 0);
+    village.say(1, group, "nice");
+    let bo = village.account(1);
+    village.command(2, Command::Block { account: bo }).unwrap();
+    let id = village.say(1, group, "nasty");
+    assert_eq!(village.words(2, group), ["nice"]);
+    assert_eq!(village.words(0, group), ["nice", "nasty"]);
+    assert_eq!(village.state(1, id), MessageState::HandedOn, "the blocked learns nothing");
+    let stranger = Command::Block { account: AccountId([9; 20]) };
+    assert!(matches!(village.command(2, stranger), Err(crate::Refusal::UnknownContact { .. })));
+}
+
+#[test]
 fn a_member_has_no_say_over_members() {
     let (mut village, group) = Village::with_group(&["Asha", "Bo", "Chandra"], 0);
     let chandra = village.account(2);

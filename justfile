@@ -61,6 +61,7 @@ fuzz-all SECONDS="600":
 # What is too long for every change: hours of fuzzing, many seeds, many property cases.
 nightly:
     PROPTEST_CASES=20000 cargo test --workspace --release
+    just ble
     STARLING_GROUP_RUNS=500 cargo test --release -p mesh-sim --lib groups_that_are_split
     just fuzz-all 3600
     just bench

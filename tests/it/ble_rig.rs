@@ -8,7 +8,7 @@ use starling::transport::ble::system::{SystemConfig, radios_with};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,11 @@ static BOOTS: Mutex<()> = Mutex::new(());
 
 /// Plays the scenes in the lab: on the host by booting it, in the lab by playing them.
 pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
+    play_up_to(1, lab, scenes);
+}
+
+/// The same, and boots the lab again, up to `boots` times, where its kernel broke down and not Starling.
+pub(crate) fn play_up_to(boots: usize, lab: &Lab, scenes: &[(&str, Scene)]) {
     if std::env::var_os("BLE_LAB").is_some() {
         return play_here(scenes);
     }
@@ -44,25 +49,76 @@ pub(crate) fn play(lab: &Lab, scenes: &[(&str, Scene)]) {
         Ok(run) => run,
         Err(why) => return say(&format!("Bluetooth lab: {} skipped: {why}", lab.test)),
     };
+    for number in 1..=boots {
+        match boot(&run, lab) {
+            Ending::Well => return,
+            Ending::Failed(status) => panic!("{} in the lab: {status}", lab.test),
+            Ending::Broken(sign) => {
+                say(&format!(
+                    "Bluetooth lab: {} not judged, boot {number} of {boots}: the lab itself broke down: {sign}",
+                    lab.test
+                ));
+            }
+        }
+    }
+    // What was not played to its end has not passed.
+    panic!("{}: the lab broke down, which tells nothing of Starling", lab.test);
+}
+
+/// How one boot ended.
+enum Ending {
+    Well,
+    Failed(ExitStatus),
+    /// Its kernel broke down or it never came up: the first line that says so.
+    Broken(String),
+}
+
+fn boot(run: &Path, lab: &Lab) -> Ending {
     let exe = std::env::current_exe().unwrap();
     let built = exe.parent().and_then(Path::parent).unwrap();
+    let kept = std::env::var_os("STARLING_BLE_LOGS").map(PathBuf::from);
+    let thrown = tempfile::tempdir().unwrap();
+    let logs = kept.as_deref().unwrap_or_else(|| thrown.path());
     let mut command = Command::new(run);
     command.args(["-n", &lab.controllers.to_string(), "-t", &lab.limit.to_string(), "-m", "1024"]);
-    command.arg("-d").arg(built);
+    command.arg("-d").arg(built).arg("-l").arg(logs);
     if !lab.range.is_empty() {
         command.args(["-r", lab.range]);
     }
-    if lab.trace || std::env::var_os("STARLING_BLE_LOGS").is_some() {
+    if lab.trace || kept.is_some() {
         command.arg("-T");
-    }
-    if let Some(logs) = std::env::var_os("STARLING_BLE_LOGS") {
-        command.arg("-l").arg(logs);
     }
     command.arg("--").arg(&exe).args([&lab.test, "--exact", "--nocapture", "--test-threads", "1"]);
     command.envs(lab.settings.iter().copied()).env("BLE_LAB_CACHE", cache());
-    command.env("BLE_LAB_PASS_ENV", "STARLING_SCENE STARLING_PROOF");
+    command.env("BLE_LAB_PASS_ENV", "STARLING_SCENE STARLING_PROOF STARLING_LOG STARLING_LAB_CPUS");
     let status = command.stdin(Stdio::null()).status().unwrap();
-    assert!(status.success(), "{} in the lab: {status}", lab.test);
+    if status.success() {
+        return Ending::Well;
+    }
+    let read = |name: &str| std::fs::read(logs.join(name)).unwrap_or_default();
+    let said = [read("console.log"), read("dmesg.log")].concat();
+    match breakdown(&String::from_utf8_lossy(&said)) {
+        Some(sign) => Ending::Broken(sign.to_owned()),
+        None if status.code() == Some(NO_GUEST) => Ending::Broken("it gave no status".to_owned()),
+        None => Ending::Failed(status),
+    }
+}
+
+/// How the lab ends where its guest never came up or never ended.
+const NO_GUEST: i32 = 125;
+
+/// The first line in which a kernel says that it is broken.
+fn breakdown(said: &str) -> Option<&str> {
+    const SIGNS: [&str; 7] = [
+        "kernel BUG at",
+        "BUG: kernel",
+        "BUG: unable to handle",
+        "general protection fault",
+        "list_del corruption",
+        "list_add corruption",
+        "Kernel panic",
+    ];
+    said.lines().find(|line| SIGNS.iter().any(|sign| line.contains(sign)))
 }
 
 /// Where the lab's own program is, once it is set up.
@@ -100,6 +156,7 @@ pub(crate) fn say(line: &str) {
 
 fn play_here(scenes: &[(&str, Scene)]) {
     let only = std::env::var("STARLING_SCENE").unwrap_or_default();
+    one_processor();
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let mut failed = Vec::new();
@@ -116,6 +173,13 @@ fn play_here(scenes: &[(&str, Scene)]) {
         air("range all");
     }
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// Where that is asked for, the guest goes on with one processor.
+fn one_processor() {
+    if std::env::var("STARLING_LAB_CPUS").is_ok_and(|count| count == "1") {
+        std::fs::write("/sys/devices/system/cpu/cpu1/online", "0").unwrap();
+    }
 }
 
 /// The trace so far.
@@ -186,4 +250,11 @@ impl Station {
         drop(orders);
         while events.recv().await.is_some() {}
     }
+}
+
+#[test]
+fn a_kernel_that_broke_down_is_told_from_a_scene_that_failed() {
+    let broken = "[    9.1] Bluetooth: hci0: Opcode 0x2006 failed: -22\n[   10.2] kernel BUG at lib/list_debug.c:62!\n";
+    assert!(breakdown(broken).is_some_and(|line| line.contains("list_debug.c")));
+    assert_eq!(breakdown("[    9.1] Bluetooth: hci0: Opcode 0x2006 failed: -22\n"), None);
 }

@@ -151,8 +151,10 @@ impl Person {
     /// Starts the node with these arguments and waits until it is ready. Where they name no Bluetooth adapter it uses
     /// none: that of this machine reaches others.
     pub(crate) fn launch(&self, args: &[&str]) -> Node {
+        let log = std::env::var("STARLING_LOG").ok();
         let mut child = self
             .command()
+            .envs(log.map(|log| ("STARLING_LOG", log)))
             .args(["run", "--json"])
             .args((!args.contains(&"--ble-adapter")).then_some("--no-ble"))
             .args(args)

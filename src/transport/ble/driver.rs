@@ -88,6 +88,8 @@ struct Line {
     closed: Option<(CloseReason, Instant)>,
     /// Bytes that had crossed it when it was last looked at.
     crossed: u64,
+    /// Another link to the same neighbour takes its place.
+    superseded: bool,
 }
 
 /// What a radio is doing about who it is.
@@ -129,6 +131,8 @@ pub(super) struct Driver {
     connecting: Option<(Remote, Instant)>,
     lines: BTreeMap<LinkId, Line>,
     wires: BTreeMap<Wire, LinkId>,
+    /// Who waits for the end of the link in whose place it comes.
+    successors: BTreeMap<LinkId, (LinkId, oneshot::Sender<bool>)>,
     names: Names,
     running: JoinSet<(LinkId, End)>,
     shaken: (mpsc::Sender<Shaken>, mpsc::Receiver<Shaken>),
@@ -167,6 +171,7 @@ impl Driver {
             connecting: None,
             lines: BTreeMap::new(),
             wires: BTreeMap::new(),
+            successors: BTreeMap::new(),
             names: Names::default(),
             running: JoinSet::new(),
             shaken: mpsc::channel(MAX_SHAKEN),

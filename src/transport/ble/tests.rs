@@ -14,6 +14,8 @@ struct Node {
     handle: BleHandle,
     events: mpsc::Receiver<TransportEvent>,
     up: BTreeMap<LinkId, (Role, [u8; 32])>,
+    /// The most links that stood at a time.
+    most: usize,
     frames: Vec<(LinkId, Vec<u8>)>,
     credit: BTreeMap<LinkId, u64>,
     ended: usize,
@@ -31,6 +33,7 @@ impl Node {
             handle,
             events: told,
             up: BTreeMap::new(),
+            most: 0,
             frames: Vec::new(),
             credit: BTreeMap::new(),
             ended: 0,
@@ -44,6 +47,7 @@ impl Node {
             TransportEvent::Up { link, role, binding, profile } => {
                 assert_eq!(profile.medium, Medium::Ble);
                 assert!(self.up.insert(link, (role, binding)).is_none());
+                self.most = self.most.max(self.up.len());
             }
             TransportEvent::Down { link } => {
                 assert!(self.up.remove(&link).is_some(), "only what was up goes down");
@@ -363,6 +367,13 @@ async fn two_that_connect_to_one_another_at_once_keep_the_same_one_of_two_links(
         let ends: Vec<_> = nodes.iter().map(|node| node.up[&node.link()].1).collect();
         assert_eq!(ends[0], ends[1]);
         assert_eq!((air.connections(0), air.connections(1)), (1, 1));
+        // Else it would choose among them by a rule of its own, and might close the other one.
+        assert_eq!((nodes[0].most, nodes[1].most), (1, 1));
+        // Nobody is left alone for a link that is gone.
+        air.reach(0, 1, false);
+        assert!(until(&mut nodes, SECOND * 30, |nodes| nodes.iter().all(|node| node.up.is_empty())).await);
+        air.reach(0, 1, true);
+        assert!(until(&mut nodes, SECOND * 60, linked).await);
     }
 }
 
@@ -519,6 +530,7 @@ async fn two_radios_of_one_node_work_side_by_side() {
         handle,
         events: told,
         up: BTreeMap::new(),
+        most: 0,
         frames: Vec::new(),
         credit: BTreeMap::new(),
         ended: 0,

@@ -6,7 +6,7 @@ use super::super::radio::{MAX_VALUES, Pipe, RadioOrder, Side, Wire};
 use super::{Driver, Line, SHUN, SHUN_CROWD, STOOD, role};
 use mesh_core::{CloseReason, LinkId, Role};
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinError;
 
 impl Driver {
@@ -46,6 +46,7 @@ impl Driver {
             up_since: None,
             closed: None,
             crossed: 0,
+            superseded: false,
         };
         // Whoever was on this connection before has lost it.
         self.on_lost(wire);
@@ -85,7 +86,9 @@ impl Driver {
         let Some(line) = self.lines.get(&link).filter(|line| line.inbox.is_some()) else { return };
         let role = role(line.wire);
         self.neighbours.shook_hands(line.wire.remote);
-        let other = self.lines.iter().find(|(id, line)| **id != link && line.theirs == Some(theirs));
+        let same =
+            |(id, line): &(&LinkId, &Line)| **id != link && line.theirs == Some(theirs) && !line.superseded;
+        let other = self.lines.iter().rfind(same);
         let stays = self.is_open()
             && match other {
                 _ if theirs == self.key.public() => false,
@@ -95,17 +98,30 @@ impl Driver {
                 // The one that the lower key dialled.
                 Some(_) => (role == Role::Dialer) == (self.key.public() < theirs),
             };
-        if stays && let Some(other) = other.map(|(id, _)| *id) {
-            self.close(other, Farewell::Duplicate, CloseReason::Duplicate);
+        let other = other.map(|(id, _)| *id);
+        let Some(line) = self.lines.get_mut(&link).filter(|_| stays) else {
+            // A link that ended meanwhile needs no word.
+            let _ = verdict.send(false);
+            return;
+        };
+        (line.theirs, line.up_since) = (Some(theirs), Some(now));
+        let Some(other) = other else { return self.admit(link, verdict) };
+        // The node never has both: it would choose for itself, perhaps the other one, and then none would be left.
+        self.successors.insert(other, (link, verdict));
+        if let Some(line) = self.lines.get_mut(&other) {
+            tracing::debug!(link = other.0, "another link takes its place");
+            line.superseded = true;
+            line.queue.abort();
         }
-        if let Some(line) = self.lines.get_mut(&link).filter(|_| stays) {
-            (line.theirs, line.up_since) = (Some(theirs), Some(now));
+    }
+
+    fn admit(&mut self, link: LinkId, verdict: oneshot::Sender<bool>) {
+        if let Some(line) = self.lines.get(&link) {
             self.common.links.insert(link, Arc::clone(&line.queue));
             let (remote, time) = (line.wire.remote.0, self.time());
-            self.overlay.linked(time, remote, role);
+            self.overlay.linked(time, remote, role(line.wire));
         }
-        // A link that ended meanwhile needs no word.
-        let _ = verdict.send(stays);
+        let _ = verdict.send(true);
     }
 
     pub(super) fn close(&mut self, link: LinkId, farewell: Farewell, why: CloseReason) {
@@ -123,6 +139,13 @@ impl Driver {
     pub(super) fn on_ended(&mut self, ended: Result<(LinkId, End), JoinError>) {
         // A task that was stopped belongs to a transport that ends.
         let Ok((id, end)) = ended else { return };
+        self.settle(id, &end);
+        if let Some((successor, verdict)) = self.successors.remove(&id) {
+            self.admit(successor, verdict);
+        }
+    }
+
+    fn settle(&mut self, id: LinkId, end: &End) {
         self.common.links.remove(id);
         let Some(line) = self.lines.remove(&id) else { return };
         tracing::debug!(link = id.0, %end, "link down");
@@ -137,7 +160,7 @@ impl Driver {
             }
             self.tell(RadioOrder::Disconnect(line.wire));
         }
-        self.judge(id, &line, &end);
+        self.judge(id, &line, end);
         if self.lines.is_empty() {
             self.duty.look_around(now());
         }
@@ -149,13 +172,9 @@ impl Driver {
         let mut elsewhere = false;
         let closed = line.closed.map(|(why, _)| why);
         match (closed, end) {
-            // It was too late, not one too many.
-            (None, End::Refused) if !self.is_open() => {}
             // What it was closed for may be gone itself.
             (Some(CloseReason::Duplicate), _) if self.ended_elsewhere > line.closed.map(|(_, at)| at) => {}
-            (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate) | End::Refused) => {
-                elsewhere = true;
-            }
+            (Some(CloseReason::Duplicate), _) | (_, End::Told(Farewell::Duplicate)) => elsewhere = true,
             (Some(CloseReason::TooMany), _) | (_, End::Told(Farewell::Crowd)) => {
                 self.neighbours.shun(now, remote, SHUN_CROWD);
             }

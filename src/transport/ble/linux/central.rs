@@ -43,14 +43,31 @@ pub(super) struct Dialled {
     pub(super) channel: Option<SeqPacket>,
 }
 
+/// What is left of a connection that did not come about.
+#[derive(Debug)]
+pub(super) struct Missed {
+    peripheral: Peripheral,
+    address: Address,
+    /// It was connected.
+    answered: bool,
+}
+
+impl Missed {
+    /// BlueZ goes on trying, and refuses further attempts, until it is told not to.
+    pub(super) async fn tidy(self, own: &bluer::Adapter) {
+        hang_up(&self.peripheral).await;
+        if self.answered {
+            forget(own, self.address).await;
+        }
+    }
+}
+
 /// Peripherals that were dialled, with the tasks that listen to them.
 ///
 /// A listener outlives its connections and is used by the next one: bluez-async panics in a task of its own where a
 /// stream of notifications is dropped while signals come in, as they do when a connection ends.
 pub(super) struct Central {
     adapter: Adapter,
-    /// The same adapter as bluer has it.
-    own: bluer::Adapter,
     /// Where this node's channels begin, where it has any.
     local: Option<End>,
     tell: mpsc::Sender<Told>,
@@ -70,13 +87,8 @@ impl Drop for Known {
 }
 
 impl Central {
-    pub(super) fn new(
-        adapter: Adapter,
-        own: bluer::Adapter,
-        local: Option<End>,
-        tell: mpsc::Sender<Told>,
-    ) -> Self {
-        Self { adapter, own, local, tell, known: HashMap::new() }
+    pub(super) fn new(adapter: Adapter, local: Option<End>, tell: mpsc::Sender<Told>) -> Self {
+        Self { adapter, local, tell, known: HashMap::new() }
     }
 
     /// Dials in a task of its own, which tells what came of it. `parting`: an earlier connection is just being ended.
@@ -95,7 +107,7 @@ impl Central {
         standing: &[PeripheralId],
     ) -> Result<(), &'static str> {
         let peripheral = self.peripheral(remote, address, id, standing).await?;
-        let (tell, local, own) = (self.tell.clone(), self.local, self.own.clone());
+        let (tell, local) = (self.tell.clone(), self.local);
         tokio::spawn(async move {
             if parting {
                 drop(tokio::time::timeout(HANG_UP, parted(&peripheral)).await);
@@ -105,12 +117,8 @@ impl Central {
             let told = match dialled.unwrap_or_else(|_| Err(late.read())) {
                 Ok(dialled) => Told::Dialled { remote, dialled },
                 Err(why) => {
-                    // BlueZ goes on trying, and refuses further attempts, until it is told not to.
-                    hang_up(&peripheral).await;
-                    if late.read() != UNANSWERED {
-                        forget(&own, address).await;
-                    }
-                    Told::Failed { remote, why }
+                    let answered = late.read() != UNANSWERED;
+                    Told::Missed { remote, why, rest: Missed { peripheral, address, answered } }
                 }
             };
             drop(tell.send(told).await);

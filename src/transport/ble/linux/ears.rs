@@ -70,7 +70,8 @@ impl Ears {
                 device.rssi = dbm(rssi);
                 self.say(&id).await
             }
-            CentralEvent::DeviceDisconnected(id) => self.gone(&id).await,
+            CentralEvent::DeviceConnected(id) => self.moved(&id, Told::Came).await,
+            CentralEvent::DeviceDisconnected(id) => self.moved(&id, Told::Gone).await,
             _ => Ok(()),
         }
     }
@@ -124,10 +125,11 @@ impl Ears {
         self.tell.send(heard).await.map_err(|_| Over)
     }
 
-    async fn gone(&mut self, id: &PeripheralId) -> Result<(), Over> {
+    /// Tells of a connection's beginning or end.
+    async fn moved(&mut self, id: &PeripheralId, what: fn(Address) -> Told) -> Result<(), Over> {
         self.known(id).await;
         let Some(device) = self.devices.get(id) else { return Ok(()) };
-        self.tell.send(Told::Gone(device.address)).await.map_err(|_| Over)
+        self.tell.send(what(device.address)).await.map_err(|_| Over)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One adapter while it works: from the registration of the service until it is switched off or gone.
 
-use super::central::{self, Central, Dialled, Outgoing};
+use super::central::{self, Central, Dialled, Missed, Outgoing};
 use super::channel::{self, End as Endpoint};
 use super::notify::Notification;
 use super::peripheral::Peripheral;
@@ -36,16 +36,29 @@ const RESCANS: u32 = 20;
 const LEAVES: Duration = Duration::from_secs(10);
 /// An advert that BlueZ did not take is tried again so much later, once.
 const READVERTISE: Duration = Duration::from_secs(1);
+/// So long after a connection ended the advert is given anew. Where an adapter has no extended advertising, Linux 6.1 goes on
+/// under advertisement 0 once somebody who had connected is gone: nobody can connect to that, and the next connection
+/// that is opened here ends it for good.
+const REFRESH: Duration = Duration::from_millis(300);
+/// Who has connected and said nothing yet is not dialled for so long: it is about to speak. Longer, and it may be connected for
+/// something else.
+const VISIT: Duration = Duration::from_secs(10);
+/// Who is said to be connected within this time was connected before: with a program that ran here before this one, perhaps.
+const BEFORE: Duration = Duration::from_secs(2);
 
 /// What the tasks of a session tell it.
 #[derive(Debug)]
 pub(super) enum Told {
     /// An advert was heard.
     Heard { address: Address, id: PeripheralId, advert: Advert, rssi: Option<i8> },
+    /// A device is connected, whoever connected.
+    Came(Address),
     /// A device is disconnected, whoever connected.
     Gone(Address),
     /// A connection stands.
     Dialled { remote: Remote, dialled: Dialled },
+    /// A connection did not come about, and what is left of it is to be tidied away.
+    Missed { remote: Remote, why: &'static str, rest: Missed },
     /// A connection did not come about.
     Failed { remote: Remote, why: &'static str },
     /// Somebody opened a channel.
@@ -87,6 +100,8 @@ struct Known {
     id: Option<PeripheralId>,
     heard: Option<Instant>,
     seen: Instant,
+    /// Since when it is connected, where it was not when this session began.
+    visits: Option<Instant>,
 }
 
 /// What carries the values of a wire.
@@ -101,6 +116,7 @@ enum Carrier {
 
 /// A working adapter.
 pub(super) struct Session {
+    began: Instant,
     adapter: bluer::Adapter,
     scanner: Adapter,
     central: Central,
@@ -124,6 +140,9 @@ pub(super) struct Session {
     rescan: Option<(Instant, u32)>,
     /// When an advert that was not taken is tried again.
     readvertise: Option<(Instant, Option<Advert>)>,
+    /// What was ordered last, and when it is given anew.
+    advert: Option<Advert>,
+    refresh: Option<Instant>,
     /// Events that wait for room.
     outbox: VecDeque<RadioEvent>,
 }
@@ -169,7 +188,8 @@ impl Session {
         let ears = tokio::spawn(ears::listen(scanner.clone(), events, tell.clone()));
         let local = if channels { endpoint(&adapter).await } else { None };
         Ok(Self {
-            central: Central::new(scanner.clone(), adapter.clone(), local, tell),
+            began: Instant::now(),
+            central: Central::new(scanner.clone(), local, tell),
             adapter,
             scanner,
             peripheral: None,
@@ -186,6 +206,8 @@ impl Session {
             scanning: false,
             rescan: None,
             readvertise: None,
+            advert: None,
+            refresh: None,
             outbox: VecDeque::new(),
         })
     }
@@ -201,7 +223,7 @@ impl Session {
         while end.is_none() {
             // Neither side waits for the other: both go on as long as there is room for what comes of it.
             let room = self.outbox.len() < MAX_EVENTS;
-            let (rescan, readvertise) = (self.rescan, self.readvertise);
+            let (rescan, readvertise, refresh) = (self.rescan, self.readvertise, self.refresh);
             tokio::select! {
                 permit = tell.reserve(), if !self.outbox.is_empty() => match permit {
                     Ok(permit) => permit.send(self.outbox.pop_front().expect("the guard saw one")),
@@ -219,6 +241,7 @@ impl Session {
                 () = sleep_until(readvertise.map(|(at, _)| at)) => {
                     end = self.try_advertise(readvertise.and_then(|(_, advert)| advert), true).await;
                 }
+                () = sleep_until(refresh) => end = self.try_advertise(self.advert, false).await,
                 _ = &mut self.ears => end = Some(RadioState::NoService),
             }
         }
@@ -243,7 +266,7 @@ impl Session {
 
     /// `again`: it has failed before. Once is no reason to end every link.
     async fn try_advertise(&mut self, advert: Option<Advert>, again: bool) -> Option<RadioState> {
-        self.readvertise = None;
+        (self.advert, self.readvertise, self.refresh) = (advert, None, None);
         let error = self.advertise(advert).await.err()?;
         let state = self.changed().await.unwrap_or_else(|| state_of(&error));
         tracing::debug!(?state, again, "an advert was not taken");
@@ -315,11 +338,32 @@ impl Session {
             return self.outbox.push_back(RadioEvent::Failed { remote, why: "it was not heard lately" });
         };
         let parting = is_leaving(&self.leaving, &address);
+        if !parting && self.visits(address) {
+            return self.outbox.push_back(RadioEvent::Failed { remote, why: "it has just connected itself" });
+        }
         let connected = self.wires.values().filter_map(|(address, _)| self.known.get(address)?.id.clone());
         let connected: Vec<_> = connected.collect();
         if let Err(why) = self.central.dial(remote, address, id, parting, &connected).await {
             self.outbox.push_back(RadioEvent::Failed { remote, why });
         }
+    }
+
+    /// Whether somebody has just connected and will speak: two who dial each other at once share one connection, and would
+    /// be in each other's way.
+    fn visits(&self, address: Address) -> bool {
+        self.known.get(&address).and_then(|known| known.visits).is_some_and(|since| since.elapsed() < VISIT)
+    }
+
+    /// What is left of a connection that did not come about is ended, unless the neighbour has come by it.
+    fn on_missed(&mut self, remote: Remote, why: &'static str, rest: Missed) {
+        if self.wires.contains_key(&Wire { remote, side: Side::Peripheral }) {
+            return self.outbox.push_back(RadioEvent::Failed { remote, why });
+        }
+        let (own, tell) = (self.adapter.clone(), self.central.tell());
+        self.partings.spawn(async move {
+            rest.tidy(&own).await;
+            drop(tell.send(Told::Failed { remote, why }).await);
+        });
     }
 
     fn disconnect(&mut self, wire: Wire) {
@@ -376,8 +420,10 @@ impl Session {
                 let remote = self.remote(address, Some(id));
                 self.outbox.push_back(RadioEvent::Heard { remote, advert, rssi });
             }
+            Told::Came(address) => self.came(address),
             Told::Gone(address) => self.gone(address),
             Told::Dialled { remote, dialled } => self.on_dialled(remote, dialled).await,
+            Told::Missed { remote, why, rest } => self.on_missed(remote, why, rest),
             Told::Failed { remote, why } => self.outbox.push_back(RadioEvent::Failed { remote, why }),
             Told::Taken(wire) => {
                 if self.wires.contains_key(&wire) {
@@ -474,8 +520,20 @@ impl Session {
         device.is_connected().await.unwrap_or(false)
     }
 
+    fn came(&mut self, address: Address) {
+        self.remote(address, None);
+        let visits = Some(Instant::now()).filter(|_| self.began.elapsed() >= BEFORE);
+        if let Some(known) = self.known.get_mut(&address) {
+            known.visits = visits;
+        }
+    }
+
     fn gone(&mut self, address: Address) {
         self.leaving.remove(&address);
+        self.known.get_mut(&address).and_then(|known| known.visits.take());
+        if self.advert.is_some() {
+            self.refresh.get_or_insert_with(|| Instant::now() + REFRESH);
+        }
         // A channel tells of its own end, and in time.
         let ended = |(of, carrier): &(Address, Carrier)| {
             *of == address && !matches!(carrier, Carrier::Channel { .. })
@@ -494,7 +552,7 @@ impl Session {
         if !self.known.contains_key(&address) {
             self.forget();
             let remote = self.remotes.next();
-            self.known.insert(address, Known { remote, id: None, heard: None, seen: now });
+            self.known.insert(address, Known { remote, id: None, heard: None, seen: now, visits: None });
         }
         let known = self.known.get_mut(&address).expect("it was there or has just been put there");
         known.seen = now;

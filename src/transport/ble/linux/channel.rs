@@ -21,11 +21,6 @@ const BACKLOG: u32 = 8;
 /// The smallest packets that a channel of Starling takes: below, the characteristics carry as much.
 const MIN_PACKET: usize = 64;
 
-/// Bytes that the kernel is asked to keep for a channel: the most that it grants everybody, and it makes twice as many of
-/// them. By default some 55 of the longest values fit, with what the kernel counts around each; of what comes beyond that
-/// Linux 6.1 loses a part and then carries nothing more. A pipe has 64 on their way.
-const KEPT: i32 = 212_992;
-
 /// One end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
@@ -57,7 +52,6 @@ pub(super) async fn accept(listener: SeqPacketListener, tell: mpsc::Sender<Told>
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
-                widen(socket.as_ref());
                 let accepted = Told::Accepted { address: peer.addr.0, socket };
                 if tell.send(accepted).await.is_err() {
                     return;
@@ -80,7 +74,6 @@ pub(super) async fn connect(local: End, remote: End, psm: u16) -> Option<SeqPack
         let socket = Socket::new_seq_packet()?;
         socket.bind(local.at(0))?;
         socket.set_recv_mtu(packet())?;
-        widen(&socket);
         socket.connect(remote.at(psm)).await
     });
     match opened.await {
@@ -140,13 +133,6 @@ async fn receive_all(socket: &SeqPacket, wire: Wire, serial: u64, tell: &mpsc::S
         if tell.send(Told::Packet { wire, serial, value }).await.is_err() {
             return;
         }
-    }
-}
-
-/// Less room than asked for is no reason to do without a channel.
-fn widen(socket: &Socket<SeqPacket>) {
-    if let Err(error) = socket.set_recv_buffer(KEPT) {
-        tracing::debug!(%error, "a channel keeps less");
     }
 }
 

@@ -31,6 +31,7 @@ mod cli_passphrase;
 mod cli_remarks;
 mod cli_rig;
 mod cli_sim;
+mod cli_spaces;
 mod lan_links;
 mod lan_network;
 mod lan_rig;

@@ -43,6 +43,6 @@ fn a_link_lets_people_into_a_group_at_once_or_after_a_decision() {
     asha.run(&["group", "unlink", "Street", &number, "--json"]).one();
     let links = asha.run(&["group", "links", "Street", "--json"]).json();
     assert!(links.iter().all(|link| link["number"] != decided["number"]));
-    bo.run(&["group", "join", "STARLING-GROUP:1/AAAA"]).fails(1, &["damaged"]);
+    bo.run(&["group", "join", "STARLING-GROUP:1/AAAA"]).fails(2, &["damaged"]);
     bo.run(&["group", "join", link]).fails(1, &["in this group"]);
 }

@@ -7,6 +7,7 @@
 //!   the limits are;
 //! * [`daemon`] is the only loop around the node: one input, its outputs as one batch; then store, send, tell;
 //! * [`handle`] is all that anything else has of the node: commands and reads in, events out;
+//! * [`search`] finds messages by their words;
 //! * [`store`] makes batches durable: a journal in front of sled, and a file for each long-lived key;
 //! * [`transport`] opens links to neighbours; [`transport::lan`] does it over Wi-Fi, LAN and loopback;
 //! * [`contact_log`] writes down when contacts were, where the owner wants that;
@@ -24,6 +25,7 @@ pub mod contact_log;
 pub mod daemon;
 pub mod handle;
 pub mod home;
+pub mod search;
 pub mod store;
 pub mod strings;
 pub mod transport;

@@ -25,7 +25,8 @@ impl fmt::Display for Latencies {
         let mut sorted = self.0.clone();
         sorted.sort();
         let at = |share: f64| sorted.get(((sorted.len() as f64 - 1.0) * share) as usize).copied();
-        write!(f, "p50 {:.2?}, p99 {:.2?}", at(0.5).unwrap_or_default(), at(0.99).unwrap_or_default())
+        let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| at(share).unwrap_or_default());
+        write!(f, "p50 {p50:.2?}, p95 {p95:.2?}, p99 {p99:.2?}")
     }
 }
 

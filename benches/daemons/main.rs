@@ -8,6 +8,7 @@ mod crowd;
 mod figures;
 mod fill;
 mod peer;
+mod talk;
 
 use anyhow::{Context as _, Result};
 use figures::{Latencies, Usage, report};
@@ -28,7 +29,8 @@ const TEXT: usize = 1_024;
 /// Messages on their way at once.
 const WINDOW: usize = 64;
 /// What can be asked for by name.
-const PARTS: [&str; 7] = ["one_hop", "relay", "four_hops", "ten_nodes", "meeting", "idle", "full_bag"];
+const PARTS: [&str; 8] =
+    ["one_hop", "relay", "four_hops", "ten_nodes", "meeting", "idle", "full_bag", "long_conversation"];
 /// Envelopes of the full bag.
 const FULL: usize = 100_000;
 
@@ -53,6 +55,7 @@ async fn run(scale: usize) -> Result<()> {
             "ten_nodes" => crowd::ten_nodes(scale).await?,
             "meeting" => crowd::meeting(scale).await?,
             "idle" => idle().await?,
+            "long_conversation" => talk::long_conversation(scale).await?,
             _ => full_bag(scale).await?,
         }
     }

@@ -215,6 +215,13 @@ info-hops = { $hops ->
    *[other] over { $hops } links
   }
 me = me
+search-none = Nothing was found.
+search-more = These are the newest { $shown }; there are more.
+search-cut = This history is very long: only the latest part of it was searched.
+search-long = A search has at most { $most } bytes.
+search-nothing = Say what to look for: words, who wrote it, since when, or a kind.
+search-kind = “{ $kind }” is no kind of message: { $kinds }.
+bad-page = A page goes forward from `after` (with `first`), or backward from `before` (with `last`).
 messages-none = There are no messages yet. Write one with: starling send WHO "Hello"
 message-in-group = { $from } in { $group }
 message-deleted = taken back

@@ -2,6 +2,7 @@
 
 use super::types::{ErrorBody, ErrorDetail};
 use crate::handle::{Candidate, CommandError, Stopped, WhoError};
+use crate::search::SearchError;
 use crate::strings::clean_line;
 use crate::t;
 use axum::Json;
@@ -77,6 +78,15 @@ impl From<Stopped> for ApiError {
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         Self::storage(&error.to_string())
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Stopped(stopped) => stopped.into(),
+            SearchError::Read(error) => error.into(),
+        }
     }
 }
 

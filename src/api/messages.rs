@@ -26,8 +26,14 @@ pub(super) struct Wanted {
     with: Option<String>,
     /// RFC 3339: only what was received, or for one's own sent, at that time or later.
     since: Option<String>,
-    /// Only the latest so many.
+    /// Only the latest so many; with `before`, the latest before that.
     last: Option<usize>,
+    /// Only what stands before this message, whose id it is.
+    before: Option<String>,
+    /// Only what stands behind this message, whose id it is; not together with `before` or `last`.
+    after: Option<String>,
+    /// Only the first so many; not together with `before` or `last`.
+    first: Option<usize>,
 }
 
 /// Messages, oldest first.
@@ -45,12 +51,24 @@ pub(super) async fn messages(
         Some(text) => parse_since(text)?,
         None => Wall(0),
     };
-    let messages = match wanted.last {
-        Some(last) => latest(&handle, with, since, last).await?,
-        None => all(&handle, with, since).await?,
+    let is_backward = wanted.before.is_some() || wanted.last.is_some();
+    if is_backward && (wanted.after.is_some() || wanted.first.is_some()) {
+        return Err(ApiError::invalid(t!("bad-page")));
+    }
+    let from = match wanted.before.as_deref().or(wanted.after.as_deref()) {
+        Some(id) => Some(find(&handle, id, with).await?),
+        None => None,
     };
-    let names = handle.read(|node, _| Names::all(node)).await?;
-    Ok(Json(messages.iter().map(|message| Message::new(message, &names)).collect()))
+    let messages = if is_backward {
+        latest(&handle, with, since, from, wanted.last.unwrap_or(usize::MAX)).await?
+    } else {
+        earliest(&handle, with, since, from, wanted.first.unwrap_or(usize::MAX)).await?
+    };
+    let shown = move |node: &Node| {
+        let names = Names::in_messages(node, &messages);
+        messages.iter().map(|message| Message::new(message, &names)).collect()
+    };
+    Ok(Json(handle.read(move |node, _| shown(node)).await?))
 }
 
 /// Sends a text. It is durable when this returns.
@@ -146,35 +164,42 @@ pub(super) async fn mark_read(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Every message since a time, oldest first. Between the pages the node does its other work.
-async fn all(
+/// The first `count` messages since a time and behind a message, oldest first. Between the pages the node does its
+/// other work.
+async fn earliest(
     handle: &Handle,
     with: Option<ConversationId>,
     since: Wall,
+    behind: Option<(ConversationId, MessageId)>,
+    count: usize,
 ) -> Result<Vec<MessageView>, ApiError> {
     let mut messages: Vec<MessageView> = Vec::new();
-    loop {
-        let from = messages.last().map_or(Cursor::Oldest, |last| Cursor::After(last.conversation, last.id));
-        let views = read(handle, with, Page { from, since, limit: MAX_PAGE }).await?;
-        let is_last = views.len() < MAX_PAGE;
+    let start = behind.map_or(Cursor::Oldest, |(with, id)| Cursor::After(with, id));
+    while messages.len() < count {
+        let from = messages.last().map_or(start, |last| Cursor::After(last.conversation, last.id));
+        let limit = (count - messages.len()).min(MAX_PAGE);
+        let views = read(handle, with, Page { from, since, limit }).await?;
+        let is_last = views.len() < limit;
         messages.extend(views);
         if is_last {
-            return Ok(messages);
+            break;
         }
     }
+    Ok(messages)
 }
 
-/// The latest `count` messages since a time, oldest first.
+/// The latest `count` messages since a time and before a message, oldest first.
 async fn latest(
     handle: &Handle,
     with: Option<ConversationId>,
     since: Wall,
+    before: Option<(ConversationId, MessageId)>,
     count: usize,
 ) -> Result<Vec<MessageView>, ApiError> {
     let mut messages: VecDeque<MessageView> = VecDeque::new();
+    let start = before.map_or(Cursor::Newest, |(with, id)| Cursor::Before(with, id));
     while messages.len() < count {
-        let before = |first: &MessageView| Cursor::Before(first.conversation, first.id);
-        let from = messages.front().map_or(Cursor::Newest, before);
+        let from = messages.front().map_or(start, |first| Cursor::Before(first.conversation, first.id));
         let limit = (count - messages.len()).min(MAX_PAGE);
         let views = read(handle, with, Page { from, since, limit }).await?;
         let is_last = views.len() < limit;
@@ -256,7 +281,7 @@ fn parse_id(text: &str) -> Result<MessageId, ApiError> {
     MessageId::from_text(text).ok_or_else(wrong)
 }
 
-fn parse_since(text: &str) -> Result<Wall, ApiError> {
+pub(super) fn parse_since(text: &str) -> Result<Wall, ApiError> {
     let time: jiff::Timestamp = text
         .parse()
         .map_err(|_| ApiError::invalid(t!("bad-since", text = crate::strings::clean_line(text))))?;

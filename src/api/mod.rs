@@ -14,6 +14,7 @@ mod mesh;
 mod messages;
 mod people;
 mod remarks;
+mod search;
 pub mod types;
 
 pub use error::ApiError;
@@ -21,6 +22,7 @@ pub use events::SUBPROTOCOL;
 
 use crate::config::{DataDir, FIRST_ANSWER, MAX_BODY, MAX_CONNECTIONS, write_private};
 use crate::handle::Handle;
+use crate::search::Searcher;
 use crate::transport::ble::BleHandle;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, header};
@@ -66,6 +68,7 @@ pub fn router(handle: Handle, ble: Option<Arc<BleHandle>>) -> Router {
         .route("/v1/messages/{id}/vote", put(remarks::vote))
         .route("/v1/messages/{id}/forward", post(remarks::forward))
         .route("/v1/polls", post(remarks::poll))
+        .route("/v1/search", get(search::search))
         .route("/v1/conversations", get(messages::conversations))
         .route("/v1/conversations/{who}/read", post(messages::mark_read))
         .route("/v1/conversations/{who}", get(messages::conversation))
@@ -89,6 +92,7 @@ pub fn router(handle: Handle, ble: Option<Arc<BleHandle>>) -> Router {
         .fallback(|| async { ApiError::not_found(crate::t!("api-no-route")) })
         .layer(Extension(events::Streams::default()))
         .layer(Extension(mesh::Radios(ble)))
+        .layer(Extension(Searcher::new(handle.clone())))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(handle)
 }
@@ -245,6 +249,7 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         remarks::vote,
         remarks::forward,
         remarks::poll,
+        search::search,
         groups::groups,
         groups::create,
         groups::group,

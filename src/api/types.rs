@@ -4,6 +4,7 @@ mod groups;
 mod joins;
 mod message;
 mod remarks;
+mod search;
 
 pub use groups::{Group, GroupRequest, Member, MemberRequest, MembersRequest, PropertiesRequest};
 pub use joins::{Ask, AskRequest, GroupLink, GroupLinkRequest, JoinRequest};
@@ -12,6 +13,8 @@ pub use remarks::{
     EditRequest, ForwardRequest, PinRequest, Poll, PollOption, PollRequest, Reaction, ReactionRequest,
     VoteRequest,
 };
+
+pub use search::Found;
 
 use crate::transport::ble::radio::{Pipe, RadioState};
 use crate::transport::ble::{AdapterStatus, LinkStatus};
@@ -158,12 +161,24 @@ impl Names {
     /// The names of everybody in a message, and of the group that it stands in: as much work as there are names.
     #[must_use]
     pub fn in_message(node: &Node, view: &MessageView) -> Self {
-        let votes = view.poll.iter().flat_map(|poll| &poll.votes).filter_map(|(by, _)| *by);
-        let felt = view.reactions.iter().filter_map(|(by, _)| *by);
-        let named = view.mentions.iter().copied().flatten();
-        let mut names = Self::among(node, view.from.into_iter().chain(votes).chain(felt).chain(named));
-        let group = view.conversation.group().and_then(|id| node.group(id));
-        names.0.extend(group.map(|group| (group.id.into(), group.name)));
+        Self::in_messages(node, core::slice::from_ref(view))
+    }
+
+    /// The same for many messages, each name looked up once.
+    #[must_use]
+    pub fn in_messages(node: &Node, views: &[MessageView]) -> Self {
+        let mut names = Self::default();
+        for view in views {
+            let votes = view.poll.iter().flat_map(|poll| &poll.votes).filter_map(|(by, _)| *by);
+            let felt = view.reactions.iter().filter_map(|(by, _)| *by);
+            let named = view.mentions.iter().copied().flatten();
+            let people = view.from.into_iter().chain(votes).chain(felt).chain(named);
+            for who in people.map(ConversationId::from).chain(view.conversation.group().map(Into::into)) {
+                if !names.0.contains_key(&who) {
+                    names.0.extend(shown(node, who).map(|name| (who, name)));
+                }
+            }
+        }
         names
     }
 
@@ -177,6 +192,13 @@ impl Names {
     /// The same, or `me` for this node's person.
     fn of_any(&self, account: Option<AccountId>) -> String {
         account.map_or_else(|| "me".to_owned(), |account| self.of(account))
+    }
+}
+
+fn shown(node: &Node, who: ConversationId) -> Option<String> {
+    match who {
+        ConversationId::Person(account) => node.shown(account),
+        ConversationId::Group(group) => node.group(group).map(|group| group.name),
     }
 }
 

@@ -124,11 +124,8 @@ impl Reader<'_> {
 
     fn show(&mut self, message: &Message) -> anyhow::Result<()> {
         self.seen.note(message);
-        let id = if self.args.ids { message.id.get(..ID_DIGITS) } else { None };
-        self.app.out.value(message, || match id {
-            Some(id) => format!("{id}  {}", line(message)),
-            None => line(message),
-        })
+        let with_id = self.args.ids;
+        self.app.out.value(message, || if with_id { line_with_id(message) } else { line(message) })
     }
 
     async fn mark_read(&self, session: &Session, ids: Vec<String>) -> Result<(), ClientError> {
@@ -201,6 +198,11 @@ pub(super) async fn mark_read(session: &Session, account: &str, ids: &[String]) 
     Ok(())
 }
 
+/// As [`line`], with the digits by which the message is named.
+pub(super) fn line_with_id(message: &Message) -> String {
+    format!("{}  {}", message.id.get(..ID_DIGITS).unwrap_or_default(), line(message))
+}
+
 /// A message as people read it.
 pub(super) fn line(message: &Message) -> String {
     let mut from = if message.from == "me" { t!("me") } else { clean_line(&message.from) };
@@ -261,7 +263,7 @@ pub(super) fn span(seconds: u64) -> String {
     }
 }
 
-fn since(text: &str) -> Result<Timestamp, String> {
+pub(super) fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }

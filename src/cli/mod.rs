@@ -28,6 +28,7 @@ mod poll;
 mod react;
 mod run;
 mod safe;
+mod search;
 mod secret;
 mod send;
 mod sim;
@@ -127,6 +128,7 @@ enum Command {
     Send(send::Args),
     Chat(chat::Args),
     Messages(messages::Args),
+    Search(search::Args),
     Info(info::Args),
     Edit(edit::Args),
     Delete(delete::Args),
@@ -270,6 +272,7 @@ async fn carry_out(app: &App, command: Command) -> anyhow::Result<()> {
         Command::Send(args) => send::run(app, args).await,
         Command::Chat(args) => chat::run(app, args).await,
         Command::Messages(args) => messages::run(app, args).await,
+        Command::Search(args) => search::run(app, args).await,
         Command::Info(args) => info::run(app, args).await,
         Command::Edit(args) => edit::run(app, args).await,
         Command::Delete(args) => delete::run(app, args).await,

@@ -17,6 +17,8 @@ const MAX_TYPED: usize = 1000;
 /// Receipts leave within 10 s, at random, so that their time does not tell whose they are
 /// (PROTOCOL.md section 9).
 const JITTER: Duration = Duration::from_secs(11);
+/// How often Bo walks to and fro for a receipt: each time takes some 20 s, and it may be a minute late.
+const WALKS: usize = 5;
 
 /// Tells the story with nodes that live below `place`.
 pub(super) async fn tell(place: &Path, view: View, interactive: bool) -> anyhow::Result<()> {
@@ -98,8 +100,9 @@ impl Story {
         // That she has read it travels sealed, like a message.
         self.people[BO].wait_for_carried(1).await?;
         self.bo_walks().await?;
-        self.bo_walks_again_for(last).await?;
+        self.bo_walks_again_for(last, YOU).await?;
         self.home_comes(last, YOU).await?;
+        self.bo_walks_again_for(reply, ASHA).await?;
         self.home_comes(reply, ASHA).await?;
         self.street().await
     }
@@ -148,15 +151,18 @@ impl Story {
         self.people[BO].linger(JITTER).await
     }
 
-    /// What Bo left too early for he fetches.
-    async fn bo_walks_again_for(&mut self, message: MessageId) -> anyhow::Result<()> {
-        let home = self.people[YOU].wait_for_state(message, MessageState::Delivered);
-        if let Ok(home) = tokio::time::timeout(JITTER, home).await {
-            return home.map(drop);
+    /// What Bo left too early for he fetches: a receipt may take a minute on the link that brought the message.
+    async fn bo_walks_again_for(&mut self, message: MessageId, by: usize) -> anyhow::Result<()> {
+        for _ in 0..WALKS {
+            let home = self.people[by].wait_for_state(message, MessageState::Delivered);
+            if let Ok(home) = tokio::time::timeout(JITTER, home).await {
+                return home.map(drop);
+            }
+            self.bo_walks().await?;
+            self.bo_stays(ASHA).await?;
+            self.bo_walks().await?;
         }
-        self.bo_walks().await?;
-        self.bo_stays(ASHA).await?;
-        self.bo_walks().await
+        Ok(())
     }
 
     /// The receipt is back at the writer.

@@ -30,6 +30,7 @@ mod cli_mesh;
 mod cli_passphrase;
 mod cli_remarks;
 mod cli_rig;
+mod cli_search;
 mod cli_sim;
 mod cli_spaces;
 mod lan_links;

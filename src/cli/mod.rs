@@ -18,6 +18,7 @@ mod id;
 mod info;
 mod init;
 mod invite;
+mod join;
 mod messages;
 mod out;
 mod passphrase;

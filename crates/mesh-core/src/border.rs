@@ -4,6 +4,10 @@
 //! [`Node::poll_output`](crate::Node::poll_output): all [`Output::Store`] of one input are one atomic
 //! batch that is made durable before anything else of that input is carried out.
 
+mod spaces;
+
+pub use spaces::{SpaceCommand, SpaceReply};
+
 use crate::id::{AccountId, CommandId, ConversationId, GroupId, LinkId, MessageId, Seq};
 use crate::store::StoreOp;
 use crate::view::{BeaconView, InviteView, MessageState, MessageView};
@@ -303,6 +307,8 @@ pub enum Command {
     },
     /// Does something with a group.
     Group(GroupCommand),
+    /// Does something with links into groups.
+    Space(SpaceCommand),
     /// The person has seen messages of this conversation; their writer learns it.
     MarkRead {
         /// Of which conversation.
@@ -540,6 +546,8 @@ pub enum Reply {
     Group(GroupId),
     /// The invite that was made.
     Invite(InviteView),
+    /// What a [`SpaceCommand`] gave.
+    Space(SpaceReply),
     /// The beacon that was published.
     Beacon(BeaconView),
 }

@@ -13,6 +13,7 @@ pub mod group;
 mod groups;
 mod history;
 mod incoming;
+mod joins;
 mod marks;
 mod outgoing;
 mod segments;
@@ -21,6 +22,9 @@ pub use contacts::{MAX_CONTACTS, MAX_REQUESTS};
 pub use events::Draft;
 pub use groups::{Asked, Brought, MAX_GROUPS, MAX_RECEIPTING, Person};
 pub use incoming::Incoming;
+pub use joins::{
+    Knock, MAX_ANSWERS, MAX_ASKS, MAX_GROUP_LINKS, MAX_JOIN_REQUESTS, TELLS_THAT_IT_ENDED, Verdict,
+};
 pub use outgoing::{CUSTODY, PartKey, Sealing};
 pub use segments::MAX_UNFINISHED;
 
@@ -43,6 +47,7 @@ use events::StoredEvent;
 use fate::Fate;
 use forget::Forgetting;
 use groups::Groups;
+use joins::Joins;
 use outgoing::{Kind, Outgoing, Pending};
 use segments::Unfinished;
 use serde::{Deserialize, Serialize};
@@ -109,6 +114,7 @@ pub struct State {
     outgoing: Outgoing,
     unfinished: Unfinished,
     groups: Groups,
+    joins: Joins,
     forgetting: Forgetting,
     /// Receipts that wait to be sealed within the input at work.
     notes: VecDeque<Job>,
@@ -144,6 +150,7 @@ impl State {
             outgoing: Outgoing::default(),
             unfinished: Unfinished::default(),
             groups: Groups::default(),
+            joins: Joins::default(),
             forgetting: Forgetting::default(),
             notes: VecDeque::new(),
             lacked: Vec::new(),
@@ -167,6 +174,7 @@ impl State {
         state.contacts = Contacts::restore(read)?;
         state.outgoing = Outgoing::restore(read)?;
         state.groups = Groups::restore(read)?;
+        state.joins = Joins::restore(read)?;
         state.unfinished = Unfinished::restore(read)?;
         state.forgetting = Forgetting::restore(read)?;
         state.next_order = state.forgetting.end();

@@ -71,7 +71,7 @@ impl Node {
         members.iter().map(|who| self.contact_key(*who)).collect()
     }
 
-    fn change_group(
+    pub(super) fn change_group(
         &mut self,
         now: Now,
         group: GroupId,

@@ -241,7 +241,7 @@ impl Session {
                 () = sleep_until(readvertise.map(|(at, _)| at)) => {
                     end = self.try_advertise(readvertise.and_then(|(_, advert)| advert), true).await;
                 }
-                () = sleep_until(refresh) => end = self.try_advertise(self.advert, false).await,
+                () = sleep_until(refresh) => end = self.renew_advert().await,
                 _ = &mut self.ears => end = Some(RadioState::NoService),
             }
         }
@@ -275,6 +275,15 @@ impl Session {
         }
         self.readvertise = Some((Instant::now() + READVERTISE, advert));
         None
+    }
+
+    /// Says the same anew. Whoever comes and goes causes it: that it fails ends nobody's link.
+    async fn renew_advert(&mut self) -> Option<RadioState> {
+        self.refresh = None;
+        let error = self.advertise(self.advert).await.err()?;
+        tracing::debug!(%error, "the advert was not renewed");
+        self.refresh = Some(Instant::now() + READVERTISE);
+        self.changed().await
     }
 
     async fn advertise(&mut self, advert: Option<Advert>) -> Result<(), bluer::Error> {

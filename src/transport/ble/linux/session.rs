@@ -281,7 +281,7 @@ impl Session {
     async fn renew_advert(&mut self) -> Option<RadioState> {
         self.refresh = None;
         let error = self.advertise(self.advert).await.err()?;
-        tracing::debug!(%error, "the advert was not renewed");
+        tracing::debug!(state = ?state_of(&error), "the advert was not renewed");
         self.refresh = Some(Instant::now() + READVERTISE);
         self.changed().await
     }

@@ -1,4 +1,4 @@
-//! What CI plays of the Bluetooth lab wherever there is one: short scenes, in one boot. The others are for `just ble` and the
+//! What CI plays of the Bluetooth lab where it is asked to (`STARLING_CI_BLE=1`): short scenes, in one boot. The others are for `just ble` and the
 //! night: they take long, or wear out the kernel of the lab (`many reconnects`).
 
 use crate::ble_nodes::{FAST, first_message};

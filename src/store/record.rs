@@ -46,7 +46,13 @@ impl std::fmt::Debug for Entry {
 pub(super) const fn is_resident(table: Table) -> bool {
     matches!(
         table,
-        Table::Session | Table::Meta | Table::Contact | Table::Outbox | Table::Invite | Table::Group
+        Table::Session
+            | Table::Meta
+            | Table::Contact
+            | Table::Outbox
+            | Table::Invite
+            | Table::Group
+            | Table::Talk
     )
 }
 

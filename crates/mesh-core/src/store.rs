@@ -37,11 +37,13 @@ pub enum Table {
     Beacon = 11,
     /// Operations of groups, and what the people in them are called.
     Group = 12,
+    /// What a person notes of conversations, when messages disappear, and what is to be sent later.
+    Talk = 16,
 }
 
 impl Table {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Identity,
         Self::Session,
@@ -54,6 +56,7 @@ impl Table {
         Self::Invite,
         Self::Beacon,
         Self::Group,
+        Self::Talk,
     ];
 }
 

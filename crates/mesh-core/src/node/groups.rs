@@ -30,6 +30,7 @@ impl Node {
                     GroupProperty::About(about) => Meta::About(about),
                     GroupProperty::OnlyAdminsPost(only) => Meta::OnlyAdminsPost(only),
                     GroupProperty::OnlyAdminsEdit(only) => Meta::OnlyAdminsEdit(only),
+                    GroupProperty::Timer(after) => Meta::Timer(super::talk::timer(after)?),
                 };
                 self.change_group(now, group, What::Meta(meta), &[])
             }
@@ -71,7 +72,7 @@ impl Node {
         members.iter().map(|who| self.contact_key(*who)).collect()
     }
 
-    fn change_group(
+    pub(super) fn change_group(
         &mut self,
         now: Now,
         group: GroupId,

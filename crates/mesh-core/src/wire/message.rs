@@ -1,6 +1,7 @@
 //! What a seal holds: one event of a conversation (PROTOCOL.md section 7).
 
 use super::codec::{self, DecodeError};
+use super::talk::Talk;
 use crate::id::{AccountId, GroupId, MessageId};
 use serde::{Deserialize, Serialize};
 
@@ -206,6 +207,8 @@ pub enum Body {
         /// The operations that the author has and nothing follows, at most [`MAX_OPS_AT_ONCE`].
         heads: Vec<[u8; 16]>,
     },
+    /// Kinds beyond these.
+    Talk(Talk),
 }
 
 /// A text with more about it than its words.
@@ -234,8 +237,14 @@ pub struct Poll {
     pub multiple: bool,
 }
 
+impl Post {
+    pub(super) fn is_within_limits(&self) -> bool {
+        is_text(&self.text) && self.mentions.len() <= MAX_MENTIONS
+    }
+}
+
 impl Poll {
-    fn is_within_limits(&self) -> bool {
+    pub(super) fn is_within_limits(&self) -> bool {
         let fits = |text: &String| (1..=MAX_OPTION).contains(&text.len());
         fits(&self.question)
             && (2..=MAX_OPTIONS).contains(&self.options.len())
@@ -277,6 +286,7 @@ impl core::fmt::Debug for Body {
             Self::Ops { .. } => "Ops",
             Self::Enclosed { .. } => "Enclosed",
             Self::OpsWanted { .. } => "OpsWanted",
+            Self::Talk(talk) => talk.name(),
         })
     }
 }
@@ -304,7 +314,8 @@ impl Message {
         let body = match &self.body {
             Body::Profile { name, about, .. } => name.len() <= MAX_NAME && about.len() <= MAX_ABOUT,
             Body::Text { text } | Body::Edit { text, .. } => is_text(text),
-            Body::Post(post) => is_text(&post.text) && post.mentions.len() <= MAX_MENTIONS,
+            Body::Post(post) => post.is_within_limits(),
+            Body::Talk(talk) => talk.is_within_limits(),
             Body::Poll(poll) => poll.is_within_limits(),
             Body::React { emoji, .. } => emoji.len() <= MAX_EMOJI,
             Body::Vote { choices, .. } => *choices < 1 << MAX_OPTIONS,

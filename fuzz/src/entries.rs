@@ -21,7 +21,7 @@ mod seals;
 use ed25519_dalek::SigningKey;
 use mesh_core::crypto::cert::{Bundle, Cert, DeviceList, Intro, MAX_DEVICES};
 use mesh_core::crypto::ratchet::{AccountKeys, EXPORT_LEN, Ratchet, Vodozemac};
-use mesh_core::crypto::{AccountKey, Beacon, ContactLink, DeviceKey, Signed};
+use mesh_core::crypto::{AccountKey, Beacon, ContactLink, DeviceKey, GroupLink, Signed};
 use mesh_core::id::ShortId;
 use mesh_core::rng::Rng;
 use mesh_core::wire::beacon::RawBeacon;
@@ -164,6 +164,10 @@ fn intro(bytes: &[u8]) {
 /// The text of a link, as somebody pasted it or gave it to the local API.
 fn link_text(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
+    if let Ok(link) = GroupLink::from_text(&text) {
+        let again = GroupLink::from_text(&link.to_text()).expect("what was written can be read");
+        assert!(again == link, "a link into a group survives its own text");
+    }
     let Ok(link) = ContactLink::from_text(&text) else { return };
     let again = ContactLink::from_text(&link.to_text()).expect("what was written can be read");
     assert!(again == link, "a link survives its own text");

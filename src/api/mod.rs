@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod extract;
 mod groups;
+mod joins;
 mod listener;
 mod mesh;
 mod messages;
@@ -84,6 +85,11 @@ pub fn router(handle: Handle, ble: Option<Arc<BleHandle>>) -> Router {
         .route("/v1/groups/{which}/members", post(groups::add))
         .route("/v1/groups/{which}/members/{who}", put(groups::promote).delete(groups::remove))
         .route("/v1/groups/{which}/leave", post(groups::leave))
+        .route("/v1/groups/{which}/links", get(joins::links).post(joins::link_new))
+        .route("/v1/groups/{which}/links/{number}", delete(joins::link_end))
+        .route("/v1/groups/{which}/requests", get(joins::requests))
+        .route("/v1/groups/{which}/requests/{who}/{decision}", post(joins::decide))
+        .route("/v1/joins", get(joins::asks).post(joins::ask))
         .route("/v1/peers", get(mesh::peers))
         .route("/v1/status", get(mesh::status))
         .route("/v1/beacons", get(mesh::beacons).post(mesh::beacon_new))
@@ -269,6 +275,13 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         groups::remove,
         groups::leave,
         groups::forget,
+        joins::links,
+        joins::link_new,
+        joins::link_end,
+        joins::requests,
+        joins::decide,
+        joins::asks,
+        joins::ask,
         mesh::peers,
         mesh::status,
         mesh::beacons,

@@ -1,12 +1,14 @@
 //! The JSON values of the local API and of `--json` (PROTOCOL.md section 12). Their keys are stable.
 
 mod groups;
+mod joins;
 mod message;
 mod remarks;
 mod search;
 mod talk;
 
 pub use groups::{Group, GroupRequest, Member, MemberRequest, MembersRequest, PropertiesRequest};
+pub use joins::{Ask, AskRequest, GroupLink, GroupLinkRequest, JoinRequest};
 pub use message::Message;
 pub use remarks::{
     EditRequest, ForwardRequest, PinRequest, Poll, PollOption, PollRequest, Reaction, ReactionRequest,

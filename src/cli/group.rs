@@ -48,6 +48,8 @@ pub(super) enum Command {
         /// Which.
         group: String,
     },
+    #[command(flatten)]
+    Join(super::join::Command),
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +89,7 @@ pub(super) struct Set {
 
 pub(super) async fn run(app: &App, command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Join(command) => super::join::run(app, command).await,
         Command::Create { name, members } => {
             let request = GroupRequest { name, members };
             let group: Group =

@@ -20,6 +20,7 @@ mod id;
 mod info;
 mod init;
 mod invite;
+mod join;
 mod messages;
 mod open;
 mod out;

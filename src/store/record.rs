@@ -52,6 +52,7 @@ pub(super) const fn is_resident(table: Table) -> bool {
             | Table::Outbox
             | Table::Invite
             | Table::Group
+            | Table::Space
             | Table::Talk
     )
 }

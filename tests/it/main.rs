@@ -32,6 +32,7 @@ mod cli_remarks;
 mod cli_rig;
 mod cli_search;
 mod cli_sim;
+mod cli_spaces;
 mod cli_talk;
 mod lan_links;
 mod lan_network;

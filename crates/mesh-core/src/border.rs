@@ -4,8 +4,10 @@
 //! [`Node::poll_output`](crate::Node::poll_output): all [`Output::Store`] of one input are one atomic
 //! batch that is made durable before anything else of that input is carried out.
 
+mod spaces;
 mod talk;
 
+pub use spaces::{SpaceCommand, SpaceReply};
 pub use talk::{Arrangement, TalkCommand};
 
 use crate::id::{AccountId, CommandId, ConversationId, GroupId, LinkId, MessageId, Seq};
@@ -307,6 +309,8 @@ pub enum Command {
     },
     /// Does something with a group.
     Group(GroupCommand),
+    /// Does something with links into groups.
+    Space(SpaceCommand),
     /// Does something with a conversation that most of nobody else learns.
     Talk(TalkCommand),
     /// The person has seen messages of this conversation; their writer learns it.
@@ -560,6 +564,8 @@ pub enum Reply {
     Group(GroupId),
     /// The invite that was made.
     Invite(InviteView),
+    /// What a [`SpaceCommand`] gave.
+    Space(SpaceReply),
     /// The beacon that was published.
     Beacon(BeaconView),
 }

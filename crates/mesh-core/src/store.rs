@@ -37,13 +37,15 @@ pub enum Table {
     Beacon = 11,
     /// Operations of groups, and what the people in them are called.
     Group = 12,
+    /// Links into groups, who asks by them, and where we asked.
+    Space = 14,
     /// What a person notes of conversations, when messages disappear, and what is to be sent later.
     Talk = 16,
 }
 
 impl Table {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Meta,
         Self::Identity,
         Self::Session,
@@ -56,6 +58,7 @@ impl Table {
         Self::Invite,
         Self::Beacon,
         Self::Group,
+        Self::Space,
         Self::Talk,
     ];
 }

@@ -1,5 +1,9 @@
 //! What front ends see: plain values, copied out of the node.
 
+mod spaces;
+
+pub use spaces::{AskState, AskView, GroupLinkView, RequestView};
+
 use crate::border::{BeaconKind, Medium};
 use crate::id::{AccountId, ConversationId, GroupId, LinkId, MessageId};
 use crate::time::Wall;

@@ -89,16 +89,24 @@ impl State {
         read: &dyn Read,
         out: &mut Outbox,
     ) -> Result<Option<Ack>, ReadError> {
-        if !self.is_fellow(incoming.account) || !self.may_bring(incoming.account) {
+        let account = incoming.account;
+        let is_heard =
+            self.is_fellow(account) || self.is_joining(account) || self.is_knock(incoming.contents);
+        if !is_heard || self.contacts.state(account) == Some(ContactState::Blocked) {
             return Ok(None);
         }
         let messages = incoming.contents.iter().filter_map(|bytes| Message::from_bytes(bytes).ok());
         let (programs, people): (Vec<_>, Vec<_>) =
             messages.partition(|message| is_of_programs(&message.body));
+        let mut is_all_heard = people.is_empty();
         for message in programs {
+            if let Body::Space(space) = &message.body {
+                is_all_heard &= self.receive_space(account, space, out);
+                continue;
+            }
             self.receive_message(now, incoming, Vec::new(), message, read, out)?;
         }
-        Ok(incoming.ack.filter(|_| people.is_empty()))
+        Ok(incoming.ack.filter(|_| is_all_heard))
     }
 
     /// Whether these contents are what programs of people in a group say to each other, and no more.
@@ -175,6 +183,11 @@ impl State {
                     self.receipted(now, account, *seen, true, read, out)?;
                 }
             }
+            Body::Space(space) if conversation.person().is_some() => {
+                // Of somebody whose mail is receipted anyway: who finds no room asks again.
+                self.receive_space(account, space, out);
+            }
+            Body::Space(_) => {}
             // One to an envelope: an honest reader asks no more at a time.
             Body::Missing { session, gaps } if self.lacked.is_empty() => {
                 self.lacked = self.outgoing.missing(account, *session, gaps);
@@ -264,6 +277,7 @@ const fn is_of_programs(body: &Body) -> bool {
             | Body::Ops { .. }
             | Body::Enclosed { .. }
             | Body::OpsWanted { .. }
+            | Body::Space(_)
             | Body::Segment { .. }
     )
 }

@@ -15,6 +15,7 @@ pub mod group;
 mod groups;
 mod history;
 mod incoming;
+mod joins;
 mod later;
 mod marks;
 mod outgoing;
@@ -25,6 +26,9 @@ pub use desk::{MAX_DRAFTS, MAX_FOLDERS, MAX_STARS};
 pub use events::Draft;
 pub use groups::{Asked, Brought, MAX_GROUPS, MAX_RECEIPTING, Person};
 pub use incoming::Incoming;
+pub use joins::{
+    Knock, MAX_ANSWERS, MAX_ASKS, MAX_GROUP_LINKS, MAX_JOIN_REQUESTS, TELLS_THAT_IT_ENDED, Verdict,
+};
 pub use later::MAX_SCHEDULED;
 pub use outgoing::{CUSTODY, PartKey, Sealing};
 pub use segments::MAX_UNFINISHED;
@@ -50,6 +54,7 @@ use fate::Fate;
 use fleeting::Ends;
 use forget::Forgetting;
 use groups::Groups;
+use joins::Joins;
 use later::Later;
 use outgoing::{Kind, Outgoing, Pending};
 use segments::Unfinished;
@@ -119,6 +124,7 @@ pub struct State {
     outgoing: Outgoing,
     unfinished: Unfinished,
     groups: Groups,
+    joins: Joins,
     forgetting: Forgetting,
     desk: Desk,
     ends: Ends,
@@ -157,6 +163,7 @@ impl State {
             outgoing: Outgoing::default(),
             unfinished: Unfinished::default(),
             groups: Groups::default(),
+            joins: Joins::default(),
             forgetting: Forgetting::default(),
             desk: Desk::default(),
             ends: Ends::default(),
@@ -183,6 +190,7 @@ impl State {
         state.contacts = Contacts::restore(read)?;
         state.outgoing = Outgoing::restore(read)?;
         state.groups = Groups::restore(read)?;
+        state.joins = Joins::restore(read)?;
         state.unfinished = Unfinished::restore(read)?;
         state.forgetting = Forgetting::restore(read)?;
         (state.desk, state.ends) = (Desk::restore(read)?, Ends::restore(read)?);

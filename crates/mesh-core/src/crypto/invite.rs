@@ -124,6 +124,13 @@ impl Invites {
         self.list.len() < before
     }
 
+    /// Lets one end at `end` where it would live longer; `false` where there is none.
+    pub(super) fn end_by(&mut self, number: u32, end: u64) -> bool {
+        let Some(invite) = self.list.iter_mut().find(|invite| invite.number == number) else { return false };
+        invite.ends_ms = Some(invite.ends_ms.map_or(end, |given| given.min(end)));
+        true
+    }
+
     /// Ends what has reached its uptime; returns whether something ended.
     pub(super) fn expire(&mut self, uptime_ms: u64) -> bool {
         let before = self.list.len();

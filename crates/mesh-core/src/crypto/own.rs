@@ -330,6 +330,14 @@ impl OwnIdentity {
         true
     }
 
+    /// Lets an invite end after at most this much more of this node's uptime.
+    pub fn invite_wind_up(&mut self, number: u32, within: Duration, out: &mut Outbox) {
+        let end = self.uptime.total_ms.saturating_add(within.as_millis() as u64);
+        if self.invites.end_by(number, end) {
+            self.put_invites(out);
+        }
+    }
+
     /// Counts the first contact of an account through an invite; `false` where no use is left, so that
     /// an account that did not use it before is to be refused. Not to be asked again for the same account.
     pub fn invite_spend(&mut self, number: u32, out: &mut Outbox) -> bool {

@@ -53,6 +53,7 @@ impl Node {
                 self.chat.hide(message, within, &*self.read, out).map(|()| Reply::Done)
             }
             Command::Group(command) => self.on_group(now, command),
+            Command::Space(command) => self.on_space(now, command),
             Command::Talk(command) => self.on_talk(now, command),
             Command::MarkRead { within, messages } => {
                 self.chat.mark_read(now, within, messages.as_deref(), out);
@@ -179,7 +180,8 @@ impl Node {
     }
 
     fn invite_revoke(&mut self, number: u32) -> Result<Reply, Refusal> {
-        if self.identity.invite_revoke(number, &mut self.rng, &mut self.outbox) {
+        let is_of_group = self.chat.is_group_link(number);
+        if !is_of_group && self.identity.invite_revoke(number, &mut self.rng, &mut self.outbox) {
             return Ok(Reply::Done);
         }
         Err(Refusal::Unknown { what: "invite", name: number.to_string() })

@@ -155,7 +155,11 @@ impl Node {
             return true;
         }
         let known = self.chat.contact_state(account);
-        let is_fellow = known.is_none() && self.chat.is_fellow(account);
+        let is_fellow = known.is_none() && (self.chat.is_fellow(account) || self.chat.is_joining(account));
+        if known.is_none() && self.chat.is_knock(&delivery.contents) {
+            self.sessions.acquaint(now, account, &mut self.outbox);
+            return true;
+        }
         if is_fellow && chat::State::is_between_programs(&delivery.contents) {
             return true;
         }

@@ -21,7 +21,10 @@ impl Node {
         }
         let (mut left, mut refused) = (MAX_KEYS_AT_ONCE, false);
         for to in self.sessions.owes() {
-            if to.person().is_some_and(|account| !self.chat.may_learn(account)) {
+            if to
+                .person()
+                .is_some_and(|account| !self.chat.may_learn(account) && !self.chat.is_joining(account))
+            {
                 continue;
             }
             refused |= !self.pay(now, to, &mut left);

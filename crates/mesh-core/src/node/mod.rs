@@ -11,6 +11,7 @@ mod commands;
 mod forecast;
 mod groups;
 mod ingest;
+mod joins;
 mod keys;
 pub mod mesh;
 mod talk;
@@ -342,6 +343,7 @@ impl Node {
                 self.seal(now, job);
                 busy = true;
             }
+            busy |= self.answer_knocks(now);
             self.pay_keys(now);
             if busy {
                 continue;
@@ -490,7 +492,8 @@ impl Node {
     /// The live invites, oldest first.
     #[must_use]
     pub fn invites(&self) -> Vec<InviteView> {
-        self.identity.invites()
+        let of_people = |invite: &InviteView| !self.chat.is_group_link(invite.number);
+        self.identity.invites().into_iter().filter(of_people).collect()
     }
 
     /// A page of one conversation in its order, or of all in the order of arrival here; oldest first. A page

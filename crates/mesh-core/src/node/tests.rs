@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod groups;
+mod joins;
 
 /// A few nodes whose frames arrive at once and in order, over time that stands still unless moved.
 struct Village {

@@ -1,6 +1,7 @@
 //! What a seal holds: one event of a conversation (PROTOCOL.md section 7).
 
 use super::codec::{self, DecodeError};
+use super::space::Space;
 use super::talk::Talk;
 use crate::id::{AccountId, GroupId, MessageId};
 use serde::{Deserialize, Serialize};
@@ -207,6 +208,8 @@ pub enum Body {
         /// The operations that the author has and nothing follows, at most [`MAX_OPS_AT_ONCE`].
         heads: Vec<[u8; 16]>,
     },
+    /// Of getting into a group.
+    Space(Space),
     /// Kinds beyond these.
     Talk(Talk),
 }
@@ -286,6 +289,7 @@ impl core::fmt::Debug for Body {
             Self::Ops { .. } => "Ops",
             Self::Enclosed { .. } => "Enclosed",
             Self::OpsWanted { .. } => "OpsWanted",
+            Self::Space(_) => "Space",
             Self::Talk(talk) => talk.name(),
         })
     }
@@ -323,6 +327,7 @@ impl Message {
             Body::Ops { ops, people, .. } => ops.len() <= MAX_OPS_AT_ONCE && people.len() <= MAX_PEOPLE,
             Body::Enclosed { message, .. } => message.len() <= 2 * MAX_TEXT,
             Body::OpsWanted { heads, .. } => heads.len() <= MAX_OPS_AT_ONCE,
+            Body::Space(space) => space.is_within_limits(),
             Body::Delivered { seen } | Body::Read { seen } => seen.len() <= MAX_SEEN,
             Body::Segment { index, count, .. } => (2..=MAX_PARTS).contains(count) && index < count,
             Body::Missing { gaps, .. } => {
@@ -407,6 +412,20 @@ mod tests {
         let body = Body::Missing { session: [7; 8], gaps: vec![Gap { first: 300, count: 2 }] };
         let encoded = data_encoding::HEXLOWER.encode(&codec::encode(&body));
         assert_eq!(encoded, format!("05{}01fb2c0102", "07".repeat(8)));
+    }
+
+    #[test]
+    fn golden_space() {
+        use crate::wire::space::{Answer, Space};
+        let group = GroupId([7; 20]);
+        let join = Body::Space(Space::Join { group, token: [8; 16], name: "A".into() });
+        let answer = Body::Space(Space::Answer { group, answer: Answer::UsedUp });
+        let encoded = [join, answer].map(|body| data_encoding::HEXLOWER.encode(&codec::encode(&body)));
+        assert_eq!(encoded[0], format!("1100{}{}0141", "07".repeat(20), "08".repeat(16)));
+        assert_eq!(encoded[1], format!("1101{}03", "07".repeat(20)));
+        let body = Body::Space(Space::Join { group, token: [8; 16], name: "A".repeat(MAX_NAME + 1) });
+        let long = Message { id: MessageId([1; 16]), when: 0, lamport: 0, parents: vec![], body };
+        assert!(Message::from_bytes(&long.to_bytes()).is_err());
     }
 
     #[test]

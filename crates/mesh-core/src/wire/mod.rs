@@ -10,6 +10,7 @@ pub mod frame;
 pub mod message;
 pub mod powers;
 pub mod sketch;
+pub mod space;
 pub mod talk;
 
 pub use envelope::{Envelope, Lifetime, SizeClass};

@@ -112,6 +112,8 @@ mod tests {
         let expected =
             ["003c0000017800000000", "00000100017800000000", "001e0001017102016101 6200", "01fb100e"];
         assert_eq!(encoded, expected.map(|hex| hex.replace(' ', "")));
+        let timer = data_encoding::HEXLOWER.encode(&codec::encode(&Body::Talk(Talk::Timer { seconds: 0 })));
+        assert_eq!(timer, "120100", "kind 18");
     }
 
     #[test]

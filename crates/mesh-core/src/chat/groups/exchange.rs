@@ -149,7 +149,7 @@ impl State {
     /// Notes operations that somebody brought: the node takes them in, who knows the devices' keys. What somebody
     /// brings whose request is undecided counts once it is accepted.
     pub(in super::super) fn note_brought(&mut self, brought: Brought) {
-        if self.may_bring(brought.from) {
+        if self.may_bring(brought.from) || self.joins.awaits(brought.group, brought.from) {
             self.groups.brought.push(brought);
         } else if self.contacts.state(brought.from) == Some(ContactState::Request) {
             let requested = &mut self.groups.requested;
@@ -179,7 +179,8 @@ impl State {
         let Brought { from, group, ops, people } = brought;
         let mut known = verified(people);
         let is_entered = self.groups.entered(*group).is_some();
-        let may_enter = self.contacts.may_learn(*from) && self.groups.has_room();
+        let is_welcome = self.contacts.may_learn(*from) || self.joins.awaits(*group, *from);
+        let may_enter = is_welcome && self.groups.has_room();
         if !is_entered && !may_enter {
             return Vec::new();
         }
@@ -222,6 +223,9 @@ impl State {
             // The rest of it may be on its way.
             self.groups.keep_people(*group, known, out);
             return Vec::new();
+        }
+        if self.group(*group).is_some_and(|view| view.admin.is_some()) {
+            self.joined(*group, out);
         }
         if !ops.is_empty() {
             self.group_changed(*group, out);
@@ -379,7 +383,7 @@ impl State {
     }
 
     /// Takes operations into custody for a person or for a group.
-    fn bring(&mut self, now: Now, to: ConversationId, body: &Body, out: &mut Outbox) {
+    pub(in super::super) fn bring(&mut self, now: Now, to: ConversationId, body: &Body, out: &mut Outbox) {
         let id = MessageId(self.rng.bytes());
         let room = if to.group().is_some() { GROUP_ROOM } else { PERSON_ROOM };
         let len = ops_message(id, body.clone()).to_bytes().len();

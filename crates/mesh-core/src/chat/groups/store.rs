@@ -150,6 +150,13 @@ impl Groups {
         }
     }
 
+    /// Notes what somebody calls themselves who is to be let in, unless it is known here.
+    pub(in super::super) fn name_newcomer(&mut self, account: AccountId, name: &str, out: &mut Outbox) {
+        if !name.is_empty() && !self.names.contains_key(&account) {
+            self.put_name(account, name.to_owned(), out);
+        }
+    }
+
     /// Notes what a person is called.
     pub(super) fn put_name(&mut self, account: AccountId, name: String, out: &mut Outbox) {
         if self.names.get(&account) != Some(&name) {

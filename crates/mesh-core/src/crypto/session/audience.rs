@@ -89,6 +89,18 @@ impl Sessions {
         Ok(device)
     }
 
+    /// This account, whose devices are known already, is known for no other sake than a group's: it is forgotten some
+    /// time after nothing needs it. Where too many are known so, it is forgotten at once.
+    pub fn acquaint(&mut self, now: Now, account: AccountId, out: &mut Outbox) {
+        self.begin(now);
+        if self.knows(account)
+            && !self.acquaintances.contains(&account)
+            && self.keep_acquaintance(account, out).is_err()
+        {
+            self.forget_wholly(account, out);
+        }
+    }
+
     /// Whether anything is known of this account's devices.
     #[must_use]
     pub fn knows(&self, account: AccountId) -> bool {

@@ -5,7 +5,7 @@ use crate::border::GroupCommand;
 use crate::id::{ConversationId, GroupId};
 use crate::view::GroupView;
 
-const A_WHILE: Duration = Duration::from_secs(60);
+pub(super) const A_WHILE: Duration = Duration::from_secs(60);
 
 impl Village {
     /// Everybody knows the first one, all are linked to it, and all but the last `out` are in its group.
@@ -22,7 +22,7 @@ impl Village {
         (village, group)
     }
 
-    fn create(&mut self, name: &str, members: Vec<AccountId>) -> GroupId {
+    pub(super) fn create(&mut self, name: &str, members: Vec<AccountId>) -> GroupId {
         let create = GroupCommand::Create { name: name.into(), members };
         match self.command(0, Command::Group(create)) {
             Ok(Reply::Group(group)) => group,

@@ -146,6 +146,10 @@ async fn to_json(handle: &Handle, notice: &Notice) -> Result<Option<Value>, Stop
             "type": "message_state", "id": message.to_text(), "to": to.to_text(),
             "state": state.as_str(), "carriers": carriers,
         }),
+        Event::Conversation { conversation } => {
+            json!({ "type": "conversation", "conversation": conversation.to_text() })
+        }
+        Event::Scheduled { message } => json!({ "type": "scheduled", "id": message.to_text() }),
         Event::Group { group } => json!({ "type": "group", "group": group.to_text() }),
         Event::Contact { account } => json!({ "type": "contact", "account": account.to_text() }),
         Event::Beacon(view) => {

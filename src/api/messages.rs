@@ -2,17 +2,15 @@
 
 use super::error::ApiError;
 use super::extract::{Body, Params};
-use super::types::{
-    Conversation, ConversationName, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest,
-};
+use super::types::{ConversationName, ErrorBody, InfoDetail, Message, Names, SeenRequest, SendRequest};
 use crate::handle::Handle;
 use crate::t;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mesh_core::border::Post;
-use mesh_core::view::{ConversationView, Cursor, MAX_PAGE, MessageView, Page};
-use mesh_core::{Command, ConversationId, MessageId, Node, Refusal, Reply, Wall};
+use mesh_core::view::{Cursor, MAX_PAGE, MessageView, Page};
+use mesh_core::{Command, ConversationId, MessageId, Node, Refusal, Reply, TalkCommand, Wall};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use utoipa::IntoParams;
@@ -96,7 +94,13 @@ async fn command(
     request: SendRequest,
     message: Option<MessageId>,
 ) -> Result<Command, ApiError> {
-    let SendRequest { text, reply_to, mentions: named, silent, .. } = request;
+    let SendRequest { text, reply_to, mentions: named, silent, once, .. } = request;
+    if once {
+        if reply_to.is_some() || !named.is_empty() || silent {
+            return Err(ApiError::invalid(t!("bad-once")));
+        }
+        return Ok(Command::Talk(TalkCommand::Once { to, text, message }));
+    }
     if reply_to.is_none() && named.is_empty() && !silent {
         return Ok(Command::Send { to, text, message });
     }
@@ -119,20 +123,6 @@ pub(super) async fn info(
     Path(id): Path<String>,
 ) -> Result<Json<InfoDetail>, ApiError> {
     detail(&handle, find_id(&handle, &id).await?).await
-}
-
-/// Every conversation that has messages, the latest first.
-#[utoipa::path(get, path = "/v1/conversations", tag = "messages",
-    responses((status = 200, body = Vec<Conversation>)))]
-pub(super) async fn conversations(State(handle): State<Handle>) -> Result<Json<Vec<Conversation>>, ApiError> {
-    let (views, names) = handle.read(|node, _| (node.conversations(), Names::all(node))).await?;
-    let shown = |view: &ConversationView| Conversation {
-        conversation: view.conversation.to_text(),
-        name: names.of(view.conversation),
-        unread: view.unread,
-        last: view.last.as_ref().map(|message| Message::new(message, &names)),
-    };
-    Ok(Json(views?.iter().map(shown).collect()))
 }
 
 /// Which conversation `who` names: a person, or a group.
@@ -276,7 +266,7 @@ fn digits(text: &str) -> Result<String, ApiError> {
     Err(ApiError::invalid(t!("bad-message-id", id = crate::strings::clean_line(text))))
 }
 
-fn parse_id(text: &str) -> Result<MessageId, ApiError> {
+pub(super) fn parse_id(text: &str) -> Result<MessageId, ApiError> {
     let wrong = || ApiError::invalid(t!("bad-message-id", id = crate::strings::clean_line(text)));
     MessageId::from_text(text).ok_or_else(wrong)
 }

@@ -15,6 +15,7 @@ mod messages;
 mod people;
 mod remarks;
 mod search;
+mod talk;
 pub mod types;
 
 pub use error::ApiError;
@@ -69,7 +70,14 @@ pub fn router(handle: Handle, ble: Option<Arc<BleHandle>>) -> Router {
         .route("/v1/messages/{id}/forward", post(remarks::forward))
         .route("/v1/polls", post(remarks::poll))
         .route("/v1/search", get(search::search))
-        .route("/v1/conversations", get(messages::conversations))
+        .route("/v1/conversations", get(talk::conversations))
+        .route("/v1/conversations/{who}/desk", put(talk::desk))
+        .route("/v1/conversations/{who}/timer", put(talk::timer))
+        .route("/v1/messages/{id}/star", put(talk::star))
+        .route("/v1/messages/{id}/open", post(talk::open))
+        .route("/v1/starred", get(talk::starred))
+        .route("/v1/scheduled", get(talk::scheduled).post(talk::schedule))
+        .route("/v1/scheduled/{id}", delete(talk::unschedule))
         .route("/v1/conversations/{who}/read", post(messages::mark_read))
         .route("/v1/conversations/{who}", get(messages::conversation))
         .route("/v1/groups", get(groups::groups).post(groups::create))
@@ -238,7 +246,15 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
         messages::messages,
         messages::send,
         messages::info,
-        messages::conversations,
+        talk::conversations,
+        talk::desk,
+        talk::timer,
+        talk::star,
+        talk::open,
+        talk::starred,
+        talk::scheduled,
+        talk::schedule,
+        talk::unschedule,
         messages::conversation,
         messages::mark_read,
         remarks::shown,

@@ -42,7 +42,11 @@ pub(super) struct Place {
 
 impl Place {
     /// The message that `id` names there.
-    async fn find(&self, handle: &Handle, id: &str) -> Result<(ConversationId, MessageId), ApiError> {
+    pub(super) async fn find(
+        &self,
+        handle: &Handle,
+        id: &str,
+    ) -> Result<(ConversationId, MessageId), ApiError> {
         let within = match &self.within {
             Some(who) => Some(handle.conversation(who).await??),
             None => None,
@@ -186,7 +190,10 @@ async fn post(handle: &Handle, to: ConversationId, post: Post) -> Result<Json<Me
     }
 }
 
-async fn show(handle: &Handle, (with, id): (ConversationId, MessageId)) -> Result<Json<Message>, ApiError> {
+pub(super) async fn show(
+    handle: &Handle,
+    (with, id): (ConversationId, MessageId),
+) -> Result<Json<Message>, ApiError> {
     let shown = handle.read(move |node, _| message(node, with, id)).await??;
     shown.map(Json).ok_or_else(|| ApiError::not_found(t!("no-message", id = id.to_text())))
 }

@@ -35,7 +35,7 @@ pub(super) struct Wanted {
     since: Option<String>,
     /// RFC 3339: only what came before that time.
     until: Option<String>,
-    /// `text`, `poll`, `reply`, `forward`, `link`, `mention` (of oneself) or `pinned`.
+    /// `text`, `poll`, `reply`, `forward`, `link`, `mention` (of oneself), `pinned` or `starred`.
     kind: Option<String>,
     /// At most so many, up to 200. Default: 50.
     limit: Option<usize>,

@@ -5,6 +5,7 @@ mod joins;
 mod message;
 mod remarks;
 mod search;
+mod talk;
 
 pub use groups::{Group, GroupRequest, Member, MemberRequest, MembersRequest, PropertiesRequest};
 pub use joins::{Ask, AskRequest, GroupLink, GroupLinkRequest, JoinRequest};
@@ -15,6 +16,7 @@ pub use remarks::{
 };
 
 pub use search::Found;
+pub use talk::{ALWAYS, Conversation, DeskRequest, ScheduleRequest, Scheduled, StarRequest, TimerRequest};
 
 use crate::transport::ble::radio::{Pipe, RadioState};
 use crate::transport::ble::{AdapterStatus, LinkStatus};
@@ -161,12 +163,12 @@ impl Names {
     /// The names of everybody in a message, and of the group that it stands in: as much work as there are names.
     #[must_use]
     pub fn in_message(node: &Node, view: &MessageView) -> Self {
-        Self::in_messages(node, core::slice::from_ref(view))
+        Self::in_messages(node, [view])
     }
 
     /// The same for many messages, each name looked up once.
     #[must_use]
-    pub fn in_messages(node: &Node, views: &[MessageView]) -> Self {
+    pub fn in_messages<'a>(node: &Node, views: impl IntoIterator<Item = &'a MessageView>) -> Self {
         let mut names = Self::default();
         for view in views {
             let votes = view.poll.iter().flat_map(|poll| &poll.votes).filter_map(|(by, _)| *by);
@@ -180,6 +182,15 @@ impl Names {
             }
         }
         names
+    }
+
+    /// These, and those of these conversations.
+    #[must_use]
+    pub fn and(mut self, node: &Node, others: impl IntoIterator<Item = ConversationId>) -> Self {
+        for who in others {
+            self.0.extend(shown(node, who).map(|name| (who, name)));
+        }
+        self
     }
 
     /// Petname, name or tag of a person, or the name of a group; else its text form.
@@ -318,19 +329,6 @@ pub struct ConversationName {
     pub name: String,
     /// Whether it is a group.
     pub group: bool,
-}
-
-/// A conversation at a glance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Conversation {
-    /// The other person's account.
-    pub conversation: String,
-    /// How the person is shown here.
-    pub name: String,
-    /// Their messages that were not read yet.
-    pub unread: usize,
-    /// The latest message.
-    pub last: Option<Message>,
 }
 
 /// A live link.
@@ -624,13 +622,16 @@ pub struct SendRequest {
     /// Whether it shall make no sound.
     #[serde(default, skip_serializing_if = "message::is_false")]
     pub silent: bool,
+    /// Whether it can be opened once; then it answers nothing, names nobody and makes its usual sound.
+    #[serde(default, skip_serializing_if = "message::is_false")]
+    pub once: bool,
 }
 
 impl SendRequest {
     /// A text and nothing more.
     #[must_use]
     pub fn text(to: String, text: String, id: Option<String>) -> Self {
-        Self { to, text, id, reply_to: None, mentions: Vec::new(), silent: false }
+        Self { to, text, id, reply_to: None, mentions: Vec::new(), silent: false, once: false }
     }
 }
 
@@ -710,6 +711,10 @@ mod tests {
             pinned: false,
             reactions: Vec::new(),
             poll: None,
+            starred: false,
+            timer: None,
+            once: false,
+            timer_set: None,
         };
         let message = Message::new(&view, &Names::new(&[asha()]));
         assert_eq!(keys(&message), ["conversation", "from", "id", "received_at", "sent_at", "state", "text"]);

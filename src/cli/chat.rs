@@ -2,9 +2,9 @@
 
 use super::messages::Seen;
 use super::send::random_id;
-use super::{App, messages};
+use super::{App, conversation, messages};
 use mesh_core::MessageId;
-use starling::api::types::{ConversationName, Message, SendRequest};
+use starling::api::types::{ConversationName, Found, Message, SendRequest};
 use starling::client::{Client, ClientError, Events, Session};
 use starling::home::HomeError;
 use starling::strings::clean_line;
@@ -20,7 +20,8 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Talk to somebody line by line: what you type is sent, what comes is shown.
 ///
-/// Ends with Ctrl-D or /quit. Needs a running node (`starling run`) to show what comes; without one,
+/// Ends with Ctrl-D or /quit. `/search WORDS` finds what was said here, `/timer 1h` (or off) lets what is written from
+/// now on disappear. Needs a running node (`starling run`) to show what comes; without one,
 /// your lines are stored and wait.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -87,6 +88,7 @@ impl Chat<'_> {
                     None => return Ok(()),
                     Some(line) if line.trim() == "/quit" => return Ok(()),
                     Some(line) if line.trim().is_empty() => {}
+                    Some(line) if is_command(&line) => self.obey(client, line.trim()).await?,
                     Some(line) => self.send(client, line).await?,
                 },
                 event = next(&mut events) => match event {
@@ -131,6 +133,34 @@ impl Chat<'_> {
         Ok(())
     }
 
+    /// Does what a line says that begins with a slash; what goes wrong ends nothing.
+    async fn obey(&mut self, client: &Client, line: &str) -> anyhow::Result<()> {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let done = match command {
+            "/search" => self.search(client, rest).await,
+            _ => match conversation::after(rest.trim()) {
+                Ok(after) => conversation::timer(self.app, &self.account, after).await,
+                Err(why) => Err(anyhow::anyhow!(why)),
+            },
+        };
+        if let Err(error) = done {
+            self.app.out.note(&t!("error", message = format!("{error:#}")));
+        }
+        Ok(())
+    }
+
+    async fn search(&self, client: &Client, words: &str) -> anyhow::Result<()> {
+        let query = [("q", words), ("in", self.account.as_str()), ("limit", EARLIER)];
+        let found: Found = client.with(async |session| session.get(&["search"], &query).await).await?;
+        for message in found.messages.iter().rev() {
+            self.app.out.value(message, || messages::line_with_id(message))?;
+        }
+        if found.messages.is_empty() {
+            self.app.out.note(&t!("search-none"));
+        }
+        Ok(())
+    }
+
     fn show(&mut self, message: &Message) -> anyhow::Result<()> {
         self.seen.note(message);
         self.app.out.value(message, || messages::line(message))
@@ -163,6 +193,12 @@ impl Chat<'_> {
         let ids = [message.id];
         Ok(client.with(async |session| messages::mark_read(session, &self.account, &ids).await).await?)
     }
+}
+
+/// Whether a line is for the program: other lines that begin with a slash are sent.
+fn is_command(line: &str) -> bool {
+    let first = line.split_whitespace().next();
+    matches!(first, Some("/search" | "/timer"))
 }
 
 async fn next(events: &mut Option<Events>) -> Option<serde_json::Value> {

@@ -210,7 +210,7 @@ pub(super) fn line(message: &Message) -> String {
         from = t!("message-in-group", from = from, group = clean_line(group));
     }
     let when = short_time(&message.sent_at);
-    let text = if message.deleted { t!("message-deleted") } else { clean(&message.text) };
+    let text = words_of(message);
     let mut line = format!("{when}  {from}: {}{}", before(message), text.replace('\n', "\n    "));
     if message.edited {
         line = format!("{line}  ({})", t!("message-edited"));
@@ -221,13 +221,26 @@ pub(super) fn line(message: &Message) -> String {
     after(message).iter().fold(line, |line, more| format!("{line}\n    {}", clean_line(more)))
 }
 
+/// The words, or what stands for them.
+fn words_of(message: &Message) -> String {
+    match message.timer_set_s {
+        _ if message.deleted => t!("message-deleted"),
+        Some(0) => t!("message-timer-off"),
+        Some(after) => t!("message-timer-set", after = span(after)),
+        None if message.once => t!("message-once", id = message.id.get(..ID_DIGITS).unwrap_or_default()),
+        None => clean(&message.text),
+    }
+}
+
 /// What stands before the words.
 fn before(message: &Message) -> String {
     let answers = message.reply_to.as_deref().and_then(|id| id.get(..ID_DIGITS));
     let answers = answers.map(|id| t!("message-reply", id = id));
     let forwarded = (message.forwarded > 0).then(|| t!("message-forwarded"));
     let pinned = message.pinned.then(|| t!("message-pinned"));
-    let words: Vec<String> = [pinned, forwarded, answers].into_iter().flatten().collect();
+    let starred = message.starred.then(|| t!("message-starred"));
+    let timer = message.timer_s.map(|after| t!("message-timer", after = span(after)));
+    let words: Vec<String> = [pinned, starred, timer, forwarded, answers].into_iter().flatten().collect();
     if words.is_empty() { String::new() } else { format!("({}) ", words.join(", ")) }
 }
 
@@ -248,7 +261,7 @@ fn after(message: &Message) -> Vec<String> {
 }
 
 /// Date and minute in the local time zone.
-fn short_time(rfc3339: &str) -> String {
+pub(super) fn short_time(rfc3339: &str) -> String {
     let Ok(time) = rfc3339.parse::<Timestamp>() else { return rfc3339.to_owned() };
     time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }

@@ -5,11 +5,13 @@ mod ble;
 mod chat;
 mod completions;
 mod contacts;
+mod conversation;
 mod decide;
 mod delete;
 mod demo;
 mod doctor;
 mod edit;
+mod export;
 mod features;
 mod forward;
 mod group;
@@ -20,6 +22,7 @@ mod init;
 mod invite;
 mod join;
 mod messages;
+mod open;
 mod out;
 mod passphrase;
 mod peers;
@@ -28,11 +31,13 @@ mod poll;
 mod react;
 mod run;
 mod safe;
+mod schedule;
 mod search;
 mod secret;
 mod send;
 mod sim;
 mod sos;
+mod star;
 mod status;
 mod swarm;
 mod verify;
@@ -129,6 +134,13 @@ enum Command {
     Chat(chat::Args),
     Messages(messages::Args),
     Search(search::Args),
+    Export(export::Args),
+    Star(star::Args),
+    Open(open::Args),
+    #[command(subcommand)]
+    Conversation(conversation::Command),
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     Info(info::Args),
     Edit(edit::Args),
     Delete(delete::Args),
@@ -273,6 +285,11 @@ async fn carry_out(app: &App, command: Command) -> anyhow::Result<()> {
         Command::Chat(args) => chat::run(app, args).await,
         Command::Messages(args) => messages::run(app, args).await,
         Command::Search(args) => search::run(app, args).await,
+        Command::Export(args) => export::run(app, args).await,
+        Command::Star(args) => star::run(app, args).await,
+        Command::Open(args) => open::run(app, args).await,
+        Command::Conversation(command) => conversation::run(app, command).await,
+        Command::Schedule(command) => schedule::run(app, command).await,
         Command::Info(args) => info::run(app, args).await,
         Command::Edit(args) => edit::run(app, args).await,
         Command::Delete(args) => delete::run(app, args).await,

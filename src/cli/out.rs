@@ -30,6 +30,11 @@ impl Out {
         write(&text)
     }
 
+    /// What is the result itself, whoever reads.
+    pub(crate) fn raw(self, text: &str) -> anyhow::Result<()> {
+        write(text)
+    }
+
     /// A line for people; programs do not see it.
     pub(crate) fn line(self, line: &str) -> anyhow::Result<()> {
         if self.json { Ok(()) } else { write(line) }

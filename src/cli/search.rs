@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = since)]
     until: Option<Timestamp>,
     /// Only this kind.
-    #[arg(long, value_parser = ["text", "poll", "reply", "forward", "link", "mention", "pinned"])]
+    #[arg(long, value_parser = ["text", "poll", "reply", "forward", "link", "mention", "pinned", "starred"])]
     kind: Option<String>,
     /// At most so many, up to 200.
     #[arg(long, value_name = "N", default_value_t = 20)]

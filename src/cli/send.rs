@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// It shall make no sound.
     #[arg(long)]
     silent: bool,
+    /// It can be opened once.
+    #[arg(long, conflicts_with_all = ["reply_to", "mention", "silent"])]
+    once: bool,
     /// Wait until the message has come this far.
     #[arg(long, value_name = "STATE", value_parser = ["waiting", "handed_on", "delivered", "read"])]
     wait: Option<String>,
@@ -47,8 +50,8 @@ pub(super) struct Args {
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     let text = text(args.text)?;
     let id = MessageId(random_id()?).to_text();
-    let Args { who: to, reply_to, mention: mentions, silent, .. } = args;
-    let request = SendRequest { to, text, id: Some(id.clone()), reply_to, mentions, silent };
+    let Args { who: to, reply_to, mention: mentions, silent, once, .. } = args;
+    let request = SendRequest { to, text, id: Some(id.clone()), reply_to, mentions, silent, once };
     let client = app.client();
     let Submitted { running, detail: sent } = match client.submit(&request).await {
         Ok(submitted) => submitted,
@@ -140,7 +143,7 @@ fn spool(app: &App, client: &Client, request: &SendRequest, id: &str) -> anyhow:
     app.out.value(&value, || t!("sent", id = id, state = t!("state-waiting")))
 }
 
-fn text(given: String) -> anyhow::Result<String> {
+pub(super) fn text(given: String) -> anyhow::Result<String> {
     let text = if given == "-" { from_stdin()? } else { given };
     if text.is_empty() || text.len() > MAX_TEXT {
         let got = if text.len() > MAX_TEXT { t!("text-more") } else { text.len().to_string() };

@@ -210,7 +210,7 @@ impl Live {
 
 /// What of a message is searched; `None` where it has no words (any more).
 fn searched(view: &MessageView) -> Option<String> {
-    if view.deleted {
+    if view.deleted || view.once || view.timer_set.is_some() {
         return None;
     }
     let options = view.poll.iter().flat_map(|poll| &poll.options);
@@ -248,7 +248,7 @@ fn read<T>(
     show: fn(&Node, &MessageView) -> T,
 ) -> Result<Vec<(Key, Option<T>)>, ReadError> {
     let shown = |key: Key| {
-        let view = node.message(key.0, key.1)?.filter(|view| !view.deleted);
+        let view = node.message(key.0, key.1)?.filter(|view| searched(view).is_some());
         Ok((key, view.map(|view| show(node, &view))))
     };
     keys.into_iter().map(shown).collect()

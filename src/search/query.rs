@@ -61,8 +61,11 @@ impl Kinds {
     /// It is held up for everybody.
     pub const PINNED: Self = Self(1 << 7);
 
+    /// It has a star.
+    pub const STARRED: Self = Self(1 << 8);
+
     /// How people name them.
-    pub const NAMES: [(&str, Self); 7] = [
+    pub const NAMES: [(&str, Self); 8] = [
         ("text", Self::TEXT),
         ("poll", Self::POLL),
         ("reply", Self::REPLY),
@@ -70,6 +73,7 @@ impl Kinds {
         ("link", Self::LINK),
         ("mention", Self::MENTION),
         ("pinned", Self::PINNED),
+        ("starred", Self::STARRED),
     ];
 
     /// The kind of this name.
@@ -91,6 +95,7 @@ impl Kinds {
             (has_link, Self::LINK),
             (view.mentions.contains(&None), Self::MENTION),
             (view.pinned, Self::PINNED),
+            (view.starred, Self::STARRED),
         ]
         .into_iter()
         .filter(|(is, _)| *is)

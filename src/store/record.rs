@@ -53,6 +53,7 @@ pub(super) const fn is_resident(table: Table) -> bool {
             | Table::Invite
             | Table::Group
             | Table::Space
+            | Table::Talk
     )
 }
 

@@ -33,6 +33,7 @@ mod cli_rig;
 mod cli_search;
 mod cli_sim;
 mod cli_spaces;
+mod cli_talk;
 mod lan_links;
 mod lan_network;
 mod lan_rig;

@@ -5,8 +5,10 @@
 //! batch that is made durable before anything else of that input is carried out.
 
 mod spaces;
+mod talk;
 
 pub use spaces::{SpaceCommand, SpaceReply};
+pub use talk::{Arrangement, TalkCommand};
 
 use crate::id::{AccountId, CommandId, ConversationId, GroupId, LinkId, MessageId, Seq};
 use crate::store::StoreOp;
@@ -309,6 +311,8 @@ pub enum Command {
     Group(GroupCommand),
     /// Does something with links into groups.
     Space(SpaceCommand),
+    /// Does something with a conversation that most of nobody else learns.
+    Talk(TalkCommand),
     /// The person has seen messages of this conversation; their writer learns it.
     MarkRead {
         /// Of which conversation.
@@ -459,6 +463,8 @@ pub enum GroupProperty {
     OnlyAdminsPost(bool),
     /// Whether only admins set name and description.
     OnlyAdminsEdit(bool),
+    /// After how long messages disappear, 30 seconds to 90 days; `None` where they stay.
+    Timer(Option<Duration>),
 }
 
 /// What happened inside, for front ends.
@@ -491,6 +497,16 @@ pub enum Event {
         state: MessageState,
         /// How many carriers confirmed the latest sealing.
         carriers: u32,
+    },
+    /// A conversation stands differently among the others here.
+    Conversation {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// What is to be sent later changed: it came, was taken back, or went.
+    Scheduled {
+        /// Which.
+        message: MessageId,
     },
     /// A group appeared or changed: its members, their rights, its properties.
     Group {
@@ -540,6 +556,8 @@ pub enum Reply {
     Done,
     /// The message is durable and waits.
     Sent(MessageId),
+    /// What was opened, and is gone from here.
+    Opened(Box<MessageView>),
     /// The contact that was added or accepted.
     Contact(AccountId),
     /// The group that was begun or changed.

@@ -126,8 +126,8 @@ pub mod view;
 pub mod wire;
 
 pub use border::{
-    BeaconKind, CloseReason, Command, Event, Input, Lane, Medium, Output, Profile, Refusal, Remark, Reply,
-    Role,
+    Arrangement, BeaconKind, CloseReason, Command, Event, Input, Lane, Medium, Output, Profile, Refusal,
+    Remark, Reply, Role, TalkCommand,
 };
 pub use id::{
     AccountId, Ack, AckCommit, CommandId, ConversationId, DeviceId, EnvelopeId, GroupId, Invite, LinkId,

@@ -39,11 +39,13 @@ pub enum Table {
     Group = 12,
     /// Links into groups, who asks by them, and where we asked.
     Space = 14,
+    /// What a person notes of conversations, when messages disappear, and what is to be sent later.
+    Talk = 16,
 }
 
 impl Table {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Meta,
         Self::Identity,
         Self::Session,
@@ -57,6 +59,7 @@ impl Table {
         Self::Beacon,
         Self::Group,
         Self::Space,
+        Self::Talk,
     ];
 }
 

@@ -161,6 +161,14 @@ pub struct MessageView {
     pub reactions: Vec<(Option<AccountId>, String)>,
     /// Where it is a poll, whose question is the text.
     pub poll: Option<Box<PollView>>,
+    /// Whether the person marked it with a star, on this device.
+    pub starred: bool,
+    /// After how long it disappears once it was seen; `None` where it stays.
+    pub timer: Option<Duration>,
+    /// Whether it can be opened once: then no words are shown.
+    pub once: bool,
+    /// Where it sets after how long messages disappear from then on: after how long; none is not at all.
+    pub timer_set: Option<Duration>,
 }
 
 /// A poll as it stands.
@@ -217,8 +225,44 @@ pub struct ConversationView {
     pub conversation: ConversationId,
     /// Messages of others that the person has not seen.
     pub unread: usize,
-    /// The message that came last; `None` where storage lost it.
+    /// The message that came last; `None` where nothing was said, or storage lost it.
     pub last: Option<MessageView>,
+    /// How it stands among the others.
+    pub desk: DeskView,
+    /// After how long disappears what is written now; `None` where it stays.
+    pub timer: Option<Duration>,
+}
+
+/// How a conversation stands among the others on this device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeskView {
+    /// What the person has begun to write.
+    pub draft: String,
+    /// Whether it is put away.
+    pub archived: bool,
+    /// Whether it stands first.
+    pub pinned: bool,
+    /// Until when it makes no sound, by this node's clock; [`Wall`]`(u64::MAX)` is for ever.
+    pub muted_until: Option<Wall>,
+    /// Whether it counts as unread, whatever was seen.
+    pub marked_unread: bool,
+    /// The folders that it is in, by name.
+    pub folders: Vec<String>,
+}
+
+/// What is to be sent later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduledView {
+    /// The message.
+    pub id: MessageId,
+    /// To whom.
+    pub to: ConversationId,
+    /// When, by this node's clock.
+    pub at: Wall,
+    /// Its words.
+    pub text: String,
+    /// Why it could not be sent in its time; then it waits for the person.
+    pub refused: Option<String>,
 }
 
 /// A group as it stands.

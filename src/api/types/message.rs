@@ -54,6 +54,18 @@ pub struct Message {
     /// Where it is a poll, whose question is the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<Poll>,
+    /// Whether the person marked it with a star, on this device.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub starred: bool,
+    /// After how many seconds it disappears once it was seen; absent where it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer_s: Option<u64>,
+    /// Whether it can be opened once: then the text is empty.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub once: bool,
+    /// Where it sets after how many seconds messages disappear from then on; 0 is not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer_set_s: Option<u64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -93,6 +105,10 @@ impl Message {
             pinned: view.pinned,
             reactions: reactions.collect(),
             poll: view.poll.as_ref().map(|poll| Poll::new(poll, names)),
+            starred: view.starred,
+            timer_s: view.timer.map(|timer| timer.as_secs()),
+            once: view.once,
+            timer_set_s: view.timer_set.map(|timer| timer.as_secs()),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! parents, this order never contradicts cause and effect. Receipts only ever raise a state.
 
 use super::fate::End;
+use super::fleeting::TimerSet;
 use super::marks::{Mark, Marks, Shown};
 use crate::id::{AccountId, MessageId};
 use crate::time::Wall;
@@ -41,6 +42,17 @@ pub(super) struct Brief {
     pub(super) parents: Vec<[u8; 8]>,
     /// Whether the person wants to see it no more.
     pub(super) hidden: bool,
+    /// How it disappears, where it does.
+    pub(super) timer: Option<TimerOf>,
+}
+
+/// How a message disappears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimerOf {
+    /// How long after it was seen; 0 where no time runs.
+    pub(super) seconds: u32,
+    /// Whether it can be opened once.
+    pub(super) once: bool,
 }
 
 /// The events that two people, or a group, exchanged.
@@ -60,6 +72,7 @@ pub(super) struct Conversation {
     unread: BTreeSet<MessageId>,
     lamport: u64,
     latest: Option<(u64, MessageId)>,
+    timer: TimerSet,
 }
 
 impl Brief {
@@ -111,6 +124,16 @@ impl Conversation {
         }
         let displaced = self.marks.entry(target).or_default().add(mark);
         displaced.map_or(Folded::New, Folded::Displacing)
+    }
+
+    /// Takes in that somebody set after how long messages disappear.
+    pub(super) fn set_timer(&mut self, stamp: (u64, MessageId), seconds: u32) {
+        self.timer.add(stamp, seconds);
+    }
+
+    /// The last word on that: after so many seconds; 0 is not at all.
+    pub(super) fn timer(&self) -> Option<u32> {
+        self.timer.seconds()
     }
 
     /// Whether an event of somebody else may have this time.
@@ -326,6 +349,7 @@ mod tests {
             fate: None,
             parents,
             hidden: false,
+            timer: None,
         }
     }
 

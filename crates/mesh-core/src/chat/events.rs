@@ -3,7 +3,7 @@
 //! An event is a text, which has a place of its own, or a mark, which is said about one. Both are nodes of the same
 //! graph, are stored alike and reach the other person alike.
 
-use super::conversation::{Brief, Folded};
+use super::conversation::{Brief, Folded, TimerOf};
 use super::marks::{MAX_EDITS, Mark, is_in_time};
 use super::outgoing::Kind;
 use super::{
@@ -20,6 +20,7 @@ use crate::wire::codec;
 use crate::wire::message::{
     Body, MAX_EMOJI, MAX_MENTIONS, MAX_OPTION, MAX_OPTIONS, MAX_TEXT, Message, Poll, Post,
 };
+use crate::wire::talk::{Fleeting, Said, Talk};
 use serde::{Deserialize, Serialize};
 
 /// The kinds of records that may stand under one event's name.
@@ -125,15 +126,23 @@ impl StoredEvent {
     fn brief(&self) -> Brief {
         let Self { author, when, arrived, order, hops_left, .. } = *self;
         let parents = self.parents.clone();
-        Brief { author, when, arrived, order, read: false, hops_left, fate: None, parents, hidden: false }
+        // That a timer was set is nothing to be read.
+        let read = matches!(self.body, Body::Talk(Talk::Timer { .. }));
+        let of = |fleeting: &Fleeting| TimerOf { seconds: fleeting.seconds, once: fleeting.once };
+        let timer = self.body.fleeting().map(of);
+        Brief { author, when, arrived, order, read, hops_left, fate: None, parents, hidden: false, timer }
     }
 
     /// Takes away what it says; whether there was anything.
     fn silence(&mut self) -> bool {
         match &mut self.body {
             Body::Text { text } | Body::Edit { text, .. } => !core::mem::take(text).is_empty(),
-            Body::Post(post) => core::mem::take(post) != Post::default(),
-            Body::Poll(poll) => core::mem::take(poll) != Poll::default(),
+            Body::Post(post) | Body::Talk(Talk::Fleeting(Fleeting { said: Said::Post(post), .. })) => {
+                core::mem::take(post) != Post::default()
+            }
+            Body::Poll(poll) | Body::Talk(Talk::Fleeting(Fleeting { said: Said::Poll(poll), .. })) => {
+                core::mem::take(poll) != Poll::default()
+            }
             _ => false,
         }
     }
@@ -158,7 +167,8 @@ impl Origin {
 
 /// Whether this is an event of a conversation, and not one between the programs.
 pub(super) const fn is_event(body: &Body) -> bool {
-    body.target().is_some() || matches!(body, Body::Text { .. } | Body::Post(_) | Body::Poll(_))
+    body.target().is_some()
+        || matches!(body, Body::Text { .. } | Body::Post(_) | Body::Poll(_) | Body::Talk(_))
 }
 
 impl State {
@@ -184,7 +194,8 @@ impl State {
             return Ok(id);
         }
         self.check_room(&body)?;
-        if let Body::Post(Post { reply: Some(reply), .. }) = body
+        let body = self.timed(to, body);
+        if let Some(Post { reply: Some(reply), .. }) = body.post().cloned()
             && self.locate(reply, Some(to)).is_err()
         {
             return Err(refused(reply, "it does not stand in the conversation where it is answered"));
@@ -204,7 +215,7 @@ impl State {
     }
 
     /// Whether this name is that of a text of ours there already.
-    fn is_said(&self, to: ConversationId, id: MessageId) -> Result<bool, Refusal> {
+    pub(super) fn is_said(&self, to: ConversationId, id: MessageId) -> Result<bool, Refusal> {
         if self.conversations.iter().any(|(with, c)| *with != to && c.is_own(id)) {
             return Err(refused(id, "it was sent to somebody else"));
         }
@@ -286,16 +297,30 @@ impl State {
         if conversation.other_words(message, self.own).into_iter().any(|id| self.outgoing.is_open(with, id)) {
             return Err(refused(message, "its new words are still on their way: take it back for everybody"));
         }
+        self.put_away(with, message, author, read, out)?;
+        out.notify(Event::MessageChanged { conversation: with, message });
+        Ok(())
+    }
+
+    /// Takes a message of `author` away from this device, with its words and its star.
+    pub(super) fn put_away(
+        &mut self,
+        with: ConversationId,
+        message: MessageId,
+        author: AccountId,
+        read: &dyn Read,
+        out: &mut Outbox,
+    ) -> Result<(), ReadError> {
         out.put(Table::Event, event_key(HIDDEN, with, message), []);
         self.silence(with, message, author, read, out)?;
         if let Some(conversation) = self.conversations.get_mut(&with) {
             conversation.hide(message);
         }
-        out.notify(Event::MessageChanged { conversation: with, message });
+        self.drop_star(with, message, out);
         Ok(())
     }
 
-    fn check_recipient(&self, to: ConversationId) -> Result<(), Refusal> {
+    pub(super) fn check_recipient(&self, to: ConversationId) -> Result<(), Refusal> {
         let to = match to {
             ConversationId::Person(account) => account,
             ConversationId::Group(group) => return self.check_group(group),
@@ -323,6 +348,8 @@ impl State {
         let written = u32::try_from(view.sent_at.0).unwrap_or_default();
         let why = match (remark, &view.poll) {
             _ if view.deleted => "it was taken back",
+            _ if self.sets_timer(with, message, read)? => "it sets a timer, and no more",
+            (Remark::Edit(_), _) if view.once => "it can be opened once",
             (Remark::Edit(_) | Remark::Delete | Remark::Close, _) if !is_own => "somebody else wrote it",
             (Remark::Edit(_), Some(_)) => "the question of a poll stands",
             (Remark::Edit(_), _) if !is_in_time(written, now_s) => "it was written more than 15 minutes ago",
@@ -355,7 +382,9 @@ impl State {
         let Origin { author, hops_left, heads } = origin;
         let (by, target) = (author.unwrap_or(self.own), body.target());
         let conversation = self.conversations.entry(with).or_default();
-        if author.is_some() && !conversation.is_plausible(lamport) {
+        // The timer of a group is an operation on it, and no event.
+        let is_foreign = with.group().is_some() && matches!(body, Body::Talk(Talk::Timer { .. }));
+        if author.is_some() && (is_foreign || !conversation.is_plausible(lamport)) {
             return Ok(false);
         }
         let was_deleted = conversation.is_deleted(target.unwrap_or(id), by);
@@ -374,6 +403,12 @@ impl State {
         let (kind, record) = event.encode(with);
         self.forgetting.revive(with, id, kind, out);
         out.put(Table::Event, event_key(kind, with, id), record);
+        if !was_deleted && target.is_none() {
+            self.note_end(now, with, id, &event, out);
+        }
+        if author.is_some() && target.is_none() {
+            self.bring_back(now, with, out);
+        }
         let deletes = matches!(event.body, Body::Delete { .. });
         self.fresh.insert((with, id), event);
         if let Some(of) = target.filter(|_| deletes && !was_deleted) {
@@ -416,6 +451,9 @@ impl State {
         let Some(target) = event.body.target() else {
             if !conversation.insert(id, event.lamport, event.brief()) {
                 return Folded::Known;
+            }
+            if let Body::Talk(Talk::Timer { seconds }) = event.body {
+                conversation.set_timer((event.lamport, id), seconds);
             }
             self.arrivals.insert(event.order, (with, id));
             return Folded::New;
@@ -499,7 +537,13 @@ impl State {
     }
 }
 
-fn check_length(body: &Body) -> Result<(), Refusal> {
+pub(super) fn check_length(body: &Body) -> Result<(), Refusal> {
+    if let Body::Talk(Talk::Fleeting(Fleeting { said, .. })) = body {
+        return check_length(&match said {
+            Said::Post(post) => Body::Post(post.clone()),
+            Said::Poll(poll) => Body::Poll(poll.clone()),
+        });
+    }
     let (what, min, max, got) = match body {
         Body::Text { text } | Body::Edit { text, .. } => ("text", 1, MAX_TEXT, text.len()),
         Body::Post(Post { text, mentions, .. }) if mentions.len() <= MAX_MENTIONS => {

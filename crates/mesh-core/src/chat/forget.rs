@@ -126,6 +126,9 @@ impl State {
     /// Forgets everything that was said in a conversation.
     pub(super) fn forget_conversation(&mut self, with: ConversationId, out: &mut Outbox) {
         self.outgoing.forget(with, out);
+        self.desk.forget(with, out);
+        self.ends.forget(with, out);
+        self.later.forget(with, out);
         let Some(conversation) = self.conversations.remove(&with) else { return };
         for (_, brief, _) in conversation.texts() {
             self.arrivals.remove(&brief.order);
@@ -134,9 +137,13 @@ impl State {
         self.forgetting.advance(out);
     }
 
-    /// Goes on with what has begun, and lets go of parts whose whole never came.
-    pub fn tick(&mut self, now: Now, out: &mut Outbox) {
+    /// Goes on with what has begun, lets go of parts whose whole never came, and takes away what has come to its end.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn tick(&mut self, now: Now, read: &dyn Read, out: &mut Outbox) -> Result<(), ReadError> {
         self.forgetting.advance(out);
         self.unfinished.expire(now.mono, out);
+        self.end_due(now, read, out)
     }
 }

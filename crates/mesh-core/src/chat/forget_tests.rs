@@ -57,7 +57,7 @@ fn is_unseen(asha: &Rig) -> bool {
 #[test]
 fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_crash() {
     let mut asha = long(COUNT);
-    let now = asha.now;
+    let (now, read) = (asha.now, asha.memory.clone());
     assert_eq!(asha.memory.count(Table::Event) as u64, COUNT + COUNT / 2 + 1);
     let most = operations(&mut asha, |s, out| s.forget(account(2), out));
     assert!(most <= RECORDS.len() * SLICE + 100, "{most} operations in one input");
@@ -69,7 +69,7 @@ fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_cra
         if inputs.is_multiple_of(50) {
             asha.restart();
         }
-        let done = operations(&mut asha, |s, out| s.tick(now, out));
+        let done = operations(&mut asha, |s, out| s.tick(now, &read, out).unwrap());
         assert!(done <= RECORDS.len() * SLICE + 1, "{done} operations in one input");
         let now = asha.memory.count(Table::Event);
         assert!(now < left, "every slice gets somewhere");
@@ -85,7 +85,7 @@ fn a_long_history_is_unseen_at_once_and_deleted_in_slices_that_go_on_after_a_cra
 #[test]
 fn who_comes_again_while_being_forgotten_begins_anew() {
     let mut asha = long(3 * SLICE as u64);
-    let now = asha.now;
+    let (now, read) = (asha.now, asha.memory.clone());
     operations(&mut asha, |s, out| s.forget(account(2), out));
     let note = asha.memory.load(Table::Meta, &[&b"forget"[..], &[2; 20]].concat()).unwrap();
     assert_eq!(note.as_deref(), Some(&[251, 0x09, 0x07][..]), "1,801 texts had come");
@@ -103,7 +103,7 @@ fn who_comes_again_while_being_forgotten_begins_anew() {
         asha.restart();
     }
     while asha.state.next_wakeup().is_some_and(|due| due == Time(0)) {
-        operations(&mut asha, |s, out| s.tick(now, out));
+        operations(&mut asha, |s, out| s.tick(now, &read, out).unwrap());
     }
     asha.restart();
     assert_eq!((asha.texts(2).len(), asha.memory.count(Table::Event)), (2, 3));

@@ -9,8 +9,10 @@ use crate::border::Refusal;
 use crate::id::{AccountId, ConversationId, MessageId};
 use crate::store::{Read, ReadError};
 use crate::time::Wall;
-use crate::view::{ConversationView, Cursor, MAX_PAGE, MessageState, MessageView, Page, PollView};
-use crate::wire::message::{Body, Poll, Post};
+use crate::view::{ConversationView, Cursor, DeskView, MAX_PAGE, MessageState, MessageView, Page, PollView};
+use crate::wire::message::{Body, Poll};
+use crate::wire::talk::Talk;
+use core::time::Duration;
 
 /// Texts by name, in the order in which they are read.
 type Names<'a> = Box<dyn DoubleEndedIterator<Item = (ConversationId, MessageId)> + 'a>;
@@ -41,23 +43,37 @@ impl State {
         Ok(views)
     }
 
-    /// Every conversation that has texts, the latest first.
+    /// Every conversation in which something was said, or is about to be: those that are pinned first, then the latest.
     ///
     /// # Errors
     /// Where storage cannot be read.
     pub fn conversations(&self, read: &dyn Read) -> Result<Vec<ConversationView>, ReadError> {
-        let mut latest: Vec<_> = self
-            .conversations
-            .iter()
-            .filter_map(|(with, conversation)| Some((conversation.latest()?, *with, conversation)))
-            .collect();
-        latest.sort_by_key(|((order, _), ..)| core::cmp::Reverse(*order));
-        let view =
-            |((_, id), with, conversation): ((u64, MessageId), ConversationId, &super::Conversation)| {
-                let last = self.message(with, id, read)?;
-                Ok(ConversationView { conversation: with, unread: conversation.unread().count(), last })
+        let latest = |with: ConversationId| self.conversations.get(&with).and_then(|c| c.latest());
+        let said = self.conversations.keys().copied().filter(|with| latest(*with).is_some());
+        let begun = self.desk.noted().filter(|with| latest(*with).is_none());
+        let mut all: Vec<_> = said.chain(begun).map(|with| (self.desk(with), latest(with), with)).collect();
+        all.sort_by_key(|(desk, latest, with)| core::cmp::Reverse((desk.pinned, *latest, *with)));
+        let view = |(desk, latest, with): (DeskView, Option<(u64, MessageId)>, ConversationId)| {
+            let last = match latest {
+                Some((_, id)) => self.message(with, id, read)?,
+                None => None,
             };
-        latest.into_iter().map(view).collect()
+            let unread = self.conversations.get(&with).map_or(0, |c| c.unread().count());
+            let timer = self.timer(with).map(|seconds| Duration::from_secs(seconds.into()));
+            Ok(ConversationView { conversation: with, unread, last, desk, timer })
+        };
+        all.into_iter().map(view).collect()
+    }
+
+    /// Whether a message says no more than after how long messages disappear.
+    pub(super) fn sets_timer(
+        &self,
+        with: ConversationId,
+        id: MessageId,
+        read: &dyn Read,
+    ) -> Result<bool, ReadError> {
+        let event = self.event(with, id, read)?;
+        Ok(event.is_some_and(|event| matches!(event.body, Body::Talk(Talk::Timer { .. }))))
     }
 
     /// The names to read from a cursor on, and whether they go backward.
@@ -153,7 +169,7 @@ impl State {
         let earliest = brief.arrived.0.saturating_sub(PLAUSIBLE.0);
         let plausible = when.clamp(earliest, brief.arrived.0.saturating_add(PLAUSIBLE.1));
         // The question of a poll stands, whatever another program thinks of that.
-        let is_poll = matches!(body, Body::Poll(_));
+        let is_poll = body.poll().is_some();
         let (edit, edits) = if is_poll { (None, 0) } else { (shown.edit, shown.edits) };
         let edited = match edit.map(|edit| self.event(with, edit, read)).transpose()?.flatten() {
             Some(event) => Some(event.body),
@@ -177,22 +193,26 @@ impl State {
             pinned: shown.pinned,
             reactions: shown.reactions.into_iter().map(|(by, emoji)| (self.other(by), emoji)).collect(),
             poll: None,
+            starred: self.desk.has_star(with, id),
+            timer: brief.timer.map(|timer| seconds(timer.seconds)).filter(|timer| !timer.is_zero()),
+            once: brief.timer.is_some_and(|timer| timer.once),
+            timer_set: None,
         };
         if shown.deleted {
             return Ok(Some(view));
         }
-        match (edited, body) {
-            (Some(Body::Edit { text, .. }), _) => view.text = text,
-            (_, Body::Text { text } | Body::Post(Post { text, .. })) => view.text = text.clone(),
-            (_, Body::Poll(Poll { question, .. })) => view.text = question.clone(),
-            _ => {}
+        if let Body::Talk(Talk::Timer { seconds: after }) = body {
+            view.timer_set = Some(seconds(*after));
         }
-        if let Body::Post(post) = body {
+        if !view.once {
+            view.text = words(edited.as_ref(), body);
+        }
+        if let Some(post) = body.post() {
             view.reply = post.reply;
             (view.forwarded, view.silent) = (post.forwarded, post.silent);
             view.mentions = post.mentions.iter().map(|who| self.other(*who)).collect();
         }
-        if let Body::Poll(poll) = body {
+        if let Some(poll) = body.poll() {
             view.poll = Some(Box::new(self.poll_view(poll, shown.votes, shown.closed)));
         }
         Ok(Some(view))
@@ -211,4 +231,17 @@ impl State {
     fn other(&self, account: AccountId) -> Option<AccountId> {
         (account != self.own).then_some(account)
     }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+/// What a text says: its latest words.
+fn words(edited: Option<&Body>, body: &Body) -> String {
+    let words = match (edited, body) {
+        (Some(Body::Edit { text, .. }), _) | (_, Body::Text { text }) => Some(text),
+        (_, body) => body.post().map(|post| &post.text).or_else(|| body.poll().map(|poll| &poll.question)),
+    };
+    words.cloned().unwrap_or_default()
 }

@@ -6,25 +6,30 @@
 
 mod contacts;
 mod conversation;
+mod desk;
 mod events;
 mod fate;
+mod fleeting;
 mod forget;
 pub mod group;
 mod groups;
 mod history;
 mod incoming;
 mod joins;
+mod later;
 mod marks;
 mod outgoing;
 mod segments;
 
 pub use contacts::{MAX_CONTACTS, MAX_REQUESTS};
+pub use desk::{MAX_DRAFTS, MAX_FOLDERS, MAX_STARS};
 pub use events::Draft;
 pub use groups::{Asked, Brought, MAX_GROUPS, MAX_RECEIPTING, Person};
 pub use incoming::Incoming;
 pub use joins::{
     Knock, MAX_ANSWERS, MAX_ASKS, MAX_GROUP_LINKS, MAX_JOIN_REQUESTS, TELLS_THAT_IT_ENDED, Verdict,
 };
+pub use later::MAX_SCHEDULED;
 pub use outgoing::{CUSTODY, PartKey, Sealing};
 pub use segments::MAX_UNFINISHED;
 
@@ -38,16 +43,19 @@ use crate::rng::Rng;
 use crate::store::{Read, ReadError, Table};
 use crate::time::{Now, Time};
 use crate::view::{ContactState, ContactView};
-use crate::wire::codec;
 use crate::wire::message::{Body, Gap, GroupMessage, MAX_ABOUT, MAX_NAME, MAX_SEEN, Message, Seen};
+use crate::wire::{Lifetime, codec};
 use contacts::{Contacts, Heard};
 use conversation::Conversation;
 use core::time::Duration;
+use desk::Desk;
 use events::StoredEvent;
 use fate::Fate;
+use fleeting::Ends;
 use forget::Forgetting;
 use groups::Groups;
 use joins::Joins;
+use later::Later;
 use outgoing::{Kind, Outgoing, Pending};
 use segments::Unfinished;
 use serde::{Deserialize, Serialize};
@@ -96,6 +104,8 @@ pub struct Job {
     pub to: ConversationId,
     /// An encoded [`Message`]; of a group, an encoded [`GroupMessage`].
     pub bytes: Vec<u8>,
+    /// For how long it is carried at most; `None` is as long as usual.
+    pub lifetime: Option<Lifetime>,
 }
 
 impl core::fmt::Debug for Job {
@@ -116,6 +126,9 @@ pub struct State {
     groups: Groups,
     joins: Joins,
     forgetting: Forgetting,
+    desk: Desk,
+    ends: Ends,
+    later: Later,
     /// Receipts that wait to be sealed within the input at work.
     notes: VecDeque<Job>,
     /// Envelopes of ours that their readers lack, within the input at work.
@@ -152,6 +165,9 @@ impl State {
             groups: Groups::default(),
             joins: Joins::default(),
             forgetting: Forgetting::default(),
+            desk: Desk::default(),
+            ends: Ends::default(),
+            later: Later::default(),
             notes: VecDeque::new(),
             lacked: Vec::new(),
             fresh: BTreeMap::new(),
@@ -177,6 +193,8 @@ impl State {
         state.joins = Joins::restore(read)?;
         state.unfinished = Unfinished::restore(read)?;
         state.forgetting = Forgetting::restore(read)?;
+        (state.desk, state.ends) = (Desk::restore(read)?, Ends::restore(read)?);
+        state.later = Later::restore(read)?;
         state.next_order = state.forgetting.end();
         let (mut seen, mut ended, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
         read.scan(Table::Event, &mut |key, value| match key.first() {
@@ -272,7 +290,7 @@ impl State {
         let Some((to, kind, part_len)) = self.outgoing.pending(key.message).map(Pending::said) else {
             return Ok(None);
         };
-        let mut heads = self.heads(to);
+        let (mut heads, mut lifetime) = (self.heads(to), None);
         let message = match kind {
             Kind::Profile => Some(self.profile_message(now, key.message)),
             Kind::Ops { content } => {
@@ -281,6 +299,7 @@ impl State {
             Kind::Text | Kind::Mark => {
                 let Some(event) = self.event(to, key.message, read)? else { return Ok(None) };
                 heads.clone_from(&event.heads);
+                lifetime = self.lifetime(to, &event.body);
                 let message = event.message(key.message);
                 if let ConversationId::Group(group) = to
                     && self.outgoing.is_sealed(key)
@@ -302,7 +321,7 @@ impl State {
             ConversationId::Person(_) => message.to_bytes(),
             ConversationId::Group(_) => GroupMessage { heads, message }.to_bytes(),
         };
-        Ok(part.map(|message| Job { part: Some(key), to, bytes: enclosed(message) }))
+        Ok(part.map(|message| Job { part: Some(key), to, bytes: enclosed(message), lifetime }))
     }
 
     fn profile_message(&self, now: Now, id: MessageId) -> Message {
@@ -328,7 +347,12 @@ impl State {
     /// When the next part is due, the next slice of what is to be forgotten, or the end of parts without a whole.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        let chores = [self.forgetting.next_due(), self.unfinished.next_due()];
+        let chores = [
+            self.forgetting.next_due(),
+            self.unfinished.next_due(),
+            self.ends.next_due(),
+            self.later.next_due(),
+        ];
         self.outgoing.next_due().into_iter().chain(chores.into_iter().flatten()).min()
     }
 
@@ -399,7 +423,7 @@ impl State {
         let id = MessageId(self.rng.bytes());
         let when = u32::try_from(now.wall.0).unwrap_or(u32::MAX);
         let bytes = Message { id, when, lamport: 0, parents: Vec::new(), body }.to_bytes();
-        self.notes.push_back(Job { part: None, to: to.into(), bytes });
+        self.notes.push_back(Job { part: None, to: to.into(), bytes, lifetime: None });
     }
 
     /// The person has seen these messages of this conversation, or all that are there.
@@ -410,6 +434,7 @@ impl State {
         which: Option<&[MessageId]>,
         out: &mut Outbox,
     ) {
+        self.was_seen(within, out);
         let Some(conversation) = self.conversations.get_mut(&within) else { return };
         let which: Option<BTreeSet<&MessageId>> = which.map(|ids| ids.iter().collect());
         let wanted = |id: &MessageId| which.as_ref().is_none_or(|which| which.contains(id));
@@ -423,6 +448,9 @@ impl State {
             authors.entry(author).or_default().push(Seen { id, hops_left: brief.hops_left });
         }
         for (author, seen) in authors {
+            for seen in &seen {
+                self.seen_fleeting(now, within, seen.id, out);
+            }
             if self.answers(within, author) {
                 for seen in seen.chunks(MAX_SEEN) {
                     self.note(now, author, Body::Read { seen: seen.to_vec() });

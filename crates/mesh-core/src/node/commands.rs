@@ -54,6 +54,7 @@ impl Node {
             }
             Command::Group(command) => self.on_group(now, command),
             Command::Space(command) => self.on_space(now, command),
+            Command::Talk(command) => self.on_talk(now, command),
             Command::MarkRead { within, messages } => {
                 self.chat.mark_read(now, within, messages.as_deref(), out);
                 Ok(Reply::Done)
@@ -99,7 +100,7 @@ impl Node {
         Ok(())
     }
 
-    fn submit(
+    pub(super) fn submit(
         &mut self,
         now: Now,
         to: ConversationId,
@@ -118,7 +119,15 @@ impl Node {
         post: Post,
         id: Option<MessageId>,
     ) -> Result<Reply, Refusal> {
-        let body = match post {
+        let body = self.body_of(post)?;
+        self.submit(now, to, body, id)
+    }
+
+    pub(super) fn body_of(&self, post: Post) -> Result<Body, Refusal> {
+        Ok(match post {
+            Post::Text { text, reply: None, mentions, silent: false } if mentions.is_empty() => {
+                Body::Text { text }
+            }
             Post::Text { text, reply, mentions, silent } => {
                 Body::Post(message::Post { text, reply, forwarded: 0, mentions, silent })
             }
@@ -126,8 +135,7 @@ impl Node {
             Post::Poll { question, options, multiple } => {
                 Body::Poll(message::Poll { question, options, multiple })
             }
-        };
-        self.submit(now, to, body, id)
+        })
     }
 
     /// The words of a message as they are shown now, passed on once more.
@@ -137,6 +145,9 @@ impl Node {
         let view = self.chat.message(with, of, &*self.read)?.ok_or_else(gone)?;
         if view.deleted {
             return Err(Refusal::Message { message: of, why: "it was taken back" });
+        }
+        if view.once || view.timer_set.is_some() {
+            return Err(Refusal::Message { message: of, why: "there are no words to pass on" });
         }
         let forwarded = view.forwarded.saturating_add(1);
         Ok(message::Post { text: view.text, forwarded, ..message::Post::default() })
@@ -153,7 +164,7 @@ impl Node {
     }
 
     /// What one envelope takes.
-    fn room(&self, to: ConversationId) -> usize {
+    pub(super) fn room(&self, to: ConversationId) -> usize {
         let enclosing = if to.group().is_some() { GroupMessage::OVERHEAD } else { 0 };
         self.sessions.room(to).saturating_sub(PER_CONTENT + enclosing)
     }

@@ -30,6 +30,7 @@ impl Node {
                     GroupProperty::About(about) => Meta::About(about),
                     GroupProperty::OnlyAdminsPost(only) => Meta::OnlyAdminsPost(only),
                     GroupProperty::OnlyAdminsEdit(only) => Meta::OnlyAdminsEdit(only),
+                    GroupProperty::Timer(after) => Meta::Timer(super::talk::timer(after)?),
                 };
                 self.change_group(now, group, What::Meta(meta), &[])
             }

@@ -57,7 +57,7 @@ impl Node {
         if !self.mesh.has_own_room() {
             return false;
         }
-        let Ok(sealed) = self.envelope_for(now, to, &[]) else { return false };
+        let Ok(sealed) = self.envelope_for(now, to, self.lifetime, &[]) else { return false };
         // Without room for it the keys are still owed, and go with the next envelope.
         self.mesh.keep(now, sealed.envelope, Origin::Own { to: sealed.to }, &mut self.outbox).is_ok()
     }
@@ -105,7 +105,7 @@ mod tests {
         }
         writer.sessions.set_audience(now, group, &accounts, &mut writer.outbox);
         store(&mut writer, &memory);
-        let sealed = writer.envelope_for(now, group.into(), &[b"hello".to_vec()]).unwrap();
+        let sealed = writer.envelope_for(now, group.into(), writer.lifetime, &[b"hello".to_vec()]).unwrap();
         assert!(sealed.to.is_none());
         store(&mut writer, &memory);
         writer.keys_may_be_due = true;

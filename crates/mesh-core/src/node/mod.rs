@@ -14,6 +14,7 @@ mod ingest;
 mod joins;
 mod keys;
 pub mod mesh;
+mod talk;
 
 pub use beacons::{MAX_OWN, MAX_SHOWN};
 pub use forecast::FORECAST_KEY;
@@ -312,7 +313,10 @@ impl Node {
             self.fail(error);
         }
         self.beacons.tick(now, &mut self.outbox);
-        self.chat.tick(now, &mut self.outbox);
+        if let Err(error) = self.chat.tick(now, &*self.read, &mut self.outbox) {
+            self.fail(error);
+        }
+        self.send_scheduled(now);
         self.mesh.tick(now, &mut self.outbox);
     }
 
@@ -380,11 +384,12 @@ impl Node {
             return;
         }
         let contents = [job.bytes];
-        let sealed = match self.envelope_for(now, job.to, &contents) {
+        let lifetime = job.lifetime.map_or(self.lifetime, |lifetime| lifetime.min(self.lifetime));
+        let sealed = match self.envelope_for(now, job.to, lifetime, &contents) {
             // The keys go ahead in an envelope of their own where both do not fit.
             Err(SealError::TooLong { .. }) if self.sessions.is_first_contact(job.to) => {
                 self.seal_keys(now, job.to);
-                self.envelope_for(now, job.to, &contents)
+                self.envelope_for(now, job.to, lifetime, &contents)
             }
             sealed => sealed,
         };
@@ -413,10 +418,11 @@ impl Node {
         &mut self,
         now: Now,
         to: ConversationId,
+        lifetime: Lifetime,
         contents: &[Vec<u8>],
     ) -> Result<SealedEnvelope, SealError> {
         let (read, out) = (&*self.read, &mut self.outbox);
-        let sealed = self.sessions.seal(now, &self.identity, read, to, self.lifetime, contents, out);
+        let sealed = self.sessions.seal(now, &self.identity, read, to, lifetime, contents, out);
         sealed.map(|mut sealed| {
             sealed.envelope.hops_left = first_hops(&mut self.rng);
             sealed

@@ -2,6 +2,7 @@
 
 use super::codec::{self, DecodeError};
 use super::space::Space;
+use super::talk::Talk;
 use crate::id::{AccountId, GroupId, MessageId};
 use serde::{Deserialize, Serialize};
 
@@ -209,6 +210,8 @@ pub enum Body {
     },
     /// Of getting into a group.
     Space(Space),
+    /// Kinds beyond these.
+    Talk(Talk),
 }
 
 /// A text with more about it than its words.
@@ -237,8 +240,14 @@ pub struct Poll {
     pub multiple: bool,
 }
 
+impl Post {
+    pub(super) fn is_within_limits(&self) -> bool {
+        is_text(&self.text) && self.mentions.len() <= MAX_MENTIONS
+    }
+}
+
 impl Poll {
-    fn is_within_limits(&self) -> bool {
+    pub(super) fn is_within_limits(&self) -> bool {
         let fits = |text: &String| (1..=MAX_OPTION).contains(&text.len());
         fits(&self.question)
             && (2..=MAX_OPTIONS).contains(&self.options.len())
@@ -281,6 +290,7 @@ impl core::fmt::Debug for Body {
             Self::Enclosed { .. } => "Enclosed",
             Self::OpsWanted { .. } => "OpsWanted",
             Self::Space(_) => "Space",
+            Self::Talk(talk) => talk.name(),
         })
     }
 }
@@ -308,7 +318,8 @@ impl Message {
         let body = match &self.body {
             Body::Profile { name, about, .. } => name.len() <= MAX_NAME && about.len() <= MAX_ABOUT,
             Body::Text { text } | Body::Edit { text, .. } => is_text(text),
-            Body::Post(post) => is_text(&post.text) && post.mentions.len() <= MAX_MENTIONS,
+            Body::Post(post) => post.is_within_limits(),
+            Body::Talk(talk) => talk.is_within_limits(),
             Body::Poll(poll) => poll.is_within_limits(),
             Body::React { emoji, .. } => emoji.len() <= MAX_EMOJI,
             Body::Vote { choices, .. } => *choices < 1 << MAX_OPTIONS,

@@ -11,6 +11,7 @@ pub mod message;
 pub mod powers;
 pub mod sketch;
 pub mod space;
+pub mod talk;
 
 pub use envelope::{Envelope, Lifetime, SizeClass};
 pub use frame::Frame;

@@ -348,6 +348,10 @@ impl State {
         to: Vec<AccountId>,
         out: &mut Outbox,
     ) {
+        // What disappears has its time in the envelopes that it was written in, and in no later ones.
+        if message.message.body.fleeting().is_some() {
+            return;
+        }
         let body = Body::Enclosed { group, message: message.to_bytes() };
         for who in to {
             if self.was_member(group, who, &message.heads) {

@@ -28,7 +28,7 @@ pub const MAX_GROUP_LINKS: usize = 12;
 pub const MAX_JOIN_REQUESTS: usize = 128;
 /// Groups into which we asked to be let, decided ones included; the oldest that is decided gives way.
 pub const MAX_ASKS: usize = 64;
-/// Answers within [`ANSWERS_IN`]: whoever has a link can be any number of people.
+/// Answers within an hour: whoever has a link can be any number of people.
 pub const MAX_ANSWERS: usize = 256;
 const ANSWERS_IN: Duration = Duration::from_secs(3_600);
 /// For how long whoever comes by a link that ended is told so: as long as a first contact may be on its way.
